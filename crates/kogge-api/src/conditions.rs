@@ -1,0 +1,127 @@
+//! Conditions: their types, and how a new set is merged into an old one without moving times that did not
+//! change.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Conditions of a FederatedCluster.
+pub mod federated_cluster {
+    /// Everything that the spec asks for stands, as last observed, for `observedGeneration`.
+    pub const READY: &str = "Ready";
+    /// The database serves, by its members' own word.
+    pub const AVAILABLE: &str = "Available";
+    /// Kogge is on its way to what the spec asks for.
+    pub const PROGRESSING: &str = "Progressing";
+    /// Something that should stand does not.
+    pub const DEGRADED: &str = "Degraded";
+    /// One more loss would cost a replica set its majority.
+    pub const QUORUM_AT_RISK: &str = "QuorumAtRisk";
+    /// A worker's names cannot be brought up to date.
+    pub const DISCOVERY_STALE: &str = "DiscoveryStale";
+    /// A rollout stands still, and why.
+    pub const ROLLOUT_PAUSED: &str = "RolloutPaused";
+    /// Deletion was asked for and waits for its cool-off.
+    pub const DELETION_PENDING: &str = "DeletionPending";
+    /// A step waits for a person.
+    pub const APPROVAL_NEEDED: &str = "ApprovalNeeded";
+    /// The spec can be carried out: charts found, values accepted, placements known.
+    pub const SPEC_VALID: &str = "SpecValid";
+}
+
+/// Conditions of a WorkerCluster.
+pub mod worker_cluster {
+    /// The API server answers.
+    pub const API_REACHABLE: &str = "ApiReachable";
+    /// Every watch has synced and is current.
+    pub const WATCH_HEALTHY: &str = "WatchHealthy";
+    /// The kubeconfig is whole, allowed and accepted.
+    pub const CREDENTIALS_VALID: &str = "CredentialsValid";
+    /// The credentials allow all that Kogge needs there.
+    pub const PERMISSIONS_SUFFICIENT: &str = "PermissionsSufficient";
+    /// The cluster behind the kubeconfig is this WorkerCluster's alone.
+    pub const CLAIMED: &str = "Claimed";
+    /// All of the above.
+    pub const READY: &str = "Ready";
+}
+
+/// Whether a condition holds; what was not observed is unknown (A3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Status {
+    /// The word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for Status {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// A condition as a reconcile sees it, before it knows whether it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The condition's type.
+    pub type_: &'static str,
+    /// Whether it holds.
+    pub status: Status,
+    /// A stable word in CamelCase.
+    pub reason: String,
+    /// A sentence; where something is wrong it says what to do.
+    pub message: String,
+}
+
+impl Finding {
+    /// A condition of that type.
+    pub fn new(
+        type_: &'static str,
+        status: impl Into<Status>,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { type_, status: status.into(), reason: reason.into(), message: message.into() }
+    }
+}
+
+/// The longest message that the API server accepts, in bytes.
+const MAX_MESSAGE: usize = 32_768;
+
+/// The conditions to report: `findings` over `present`, in the order of the findings, types that are not
+/// found any more left out. `lastTransitionTime` moves only when the status does.
+pub fn merge(present: &[Condition], findings: &[Finding], generation: i64, now: &Time) -> Vec<Condition> {
+    findings
+        .iter()
+        .map(|finding| {
+            let before = present.iter().find(|c| c.type_ == finding.type_);
+            let unchanged = before.filter(|c| c.status == finding.status.as_str());
+            let mut message = finding.message.clone();
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+            Condition {
+                type_: finding.type_.to_owned(),
+                status: finding.status.as_str().to_owned(),
+                reason: finding.reason.clone(),
+                message,
+                observed_generation: Some(generation),
+                last_transition_time: unchanged.map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
+            }
+        })
+        .collect()
+}
+
+/// Whether a condition is present and True.
+pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    conditions.iter().any(|c| c.type_ == type_ && c.status == "True")
+}

@@ -1,0 +1,19 @@
+//! `FederatedCluster`: one MongoDB sharded cluster across many Kubernetes clusters.
+
+mod component;
+mod defaults;
+mod effective;
+mod spec;
+mod status;
+
+pub use component::{Component, InvalidComponent};
+pub use effective::PlacedComponent;
+pub use spec::{
+    DataPolicy, DeletionSpec, FederatedCluster, FederatedClusterSpec, GlobalSpec, MemberOverride, MemberSpec,
+    OnFailure, PlacementSpec, ResourcesSpec, Role, RolloutSpec, RouterOverride, RouterSpec, ShardSpec,
+    StorageSpec,
+};
+pub use status::{
+    ConnectionStatus, DeletionStatus, FederatedClusterStatus, MemberStatus, PlacementStatus, ReplicaSetStatus,
+    RolloutStatus, RoutersStatus, ShareStatus, WorkState,
+};

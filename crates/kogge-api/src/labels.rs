@@ -1,0 +1,37 @@
+//! Labels and annotations that Kogge puts on objects.
+
+/// The clusterID of the database that an object belongs to. Watches select on its presence, and an object
+/// whose value differs from the database's own is never written (A1, A7).
+pub const CLUSTER_ID: &str = "kogge.dev/cluster-id";
+/// The name of the FederatedCluster.
+pub const CLUSTER: &str = "kogge.dev/cluster";
+/// The component's name, such as `config` or `shard-0`.
+pub const COMPONENT: &str = "kogge.dev/component";
+/// The placement's name.
+pub const PLACEMENT: &str = "kogge.dev/placement";
+/// The revision of the template that an object, or a pod, was made from.
+pub const REVISION: &str = "kogge.dev/revision";
+/// What an object is for, where it is not a part of a chart: `anchor`, `keyfile`, `revision`, …
+pub const ROLE: &str = "kogge.dev/role";
+/// The vdc whose pods a mirrored EndpointSlice holds.
+pub const SOURCE_VDC: &str = "kogge.dev/source-vdc";
+/// The replica set whose members a mirrored EndpointSlice holds.
+pub const REPLICA_SET: &str = "kogge.dev/replica-set";
+
+/// `managed-by` of objects that Kogge owns.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// `managed-by` of EndpointSlices; kube-controller-manager lists only its own.
+pub const ENDPOINT_SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// The value of both `managed-by` labels.
+pub const MANAGER: &str = "kogge.dev";
+
+/// Annotation: the hash of what Kogge applied last, so that an unchanged object is not written again (A5).
+pub const APPLIED_HASH: &str = "kogge.dev/applied-hash";
+/// Annotation (of mirrored slices): the UIDs of the pods, by host name.
+pub const POD_UIDS: &str = "kogge.dev/pod-uids";
+/// Annotation by a user: pauses everything that Kogge would change.
+pub const PAUSE: &str = "kogge.dev/pause";
+/// Annotation by a user: brings a deleted resource back before its cool-off ends.
+pub const RESTORE: &str = "kogge.dev/restore";
+/// Annotation by a user: approves the one step whose hash it names.
+pub const APPROVE: &str = "kogge.dev/approve";

@@ -1,0 +1,3 @@
+//! The `kogge-cli` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Pure: the pods of all data centres become names and EndpointSlices.

@@ -1,0 +1,1 @@
+//! The worker clusters: connections, watches, one snapshot, guarded writes.

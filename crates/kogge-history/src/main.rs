@@ -1,0 +1,3 @@
+//! The `kogge-history` binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kogge-lab` binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kogge-operator` binary.
+
+fn main() {}

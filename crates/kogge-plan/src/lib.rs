@@ -1,0 +1,1 @@
+//! Pure: desired and observed state become an ordered list of actions.

@@ -1,0 +1,1 @@
+//! A wire-level stand-in for mongod and mongos, with real elections and replication.

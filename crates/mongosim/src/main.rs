@@ -1,0 +1,3 @@
+//! The `mongosim` binary.
+
+fn main() {}

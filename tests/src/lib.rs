@@ -1,0 +1,1 @@
+//! End to end: the operator on the lab's real clusters.
