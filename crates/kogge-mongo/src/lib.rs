@@ -1,1 +1,53 @@
 //! Pure: the MongoDB engine's planner; a topology and a goal become steps.
+//!
+//! [`plan`] takes a [`Goal`] (what the database shall be), a [`Topology`] (what was observed, with its
+//! age) and the time, and returns a [`Plan`]: [`Step`]s to take now, what is waited for, what a person
+//! must know, and how every set stands. It has no memory: the plan is made again from a fresh
+//! observation after every step, so a crash anywhere resumes by itself.
+//!
+//! The caller
+//! - builds the goal from its spec, its anchors and its view of the fleet;
+//! - carries out steps by [`Action::executor`]: anchor records in one guarded write before anything
+//!   else, pod restarts through the worker's API, the rest through `kogge-mongo-client`;
+//! - observes again.
+//!
+//! Rules that every plan keeps:
+//! - a step changes at most one voting member of one set, and a plan holds at most one step per set that
+//!   changes a server or a pod;
+//! - a set is initiated once, on the seed that the anchors name, and only when every member is proven
+//!   empty and every placement has been seen completely;
+//! - a member joins without a vote and is promoted once it is SECONDARY with small lag;
+//! - no step takes the healthy voters below a majority, and nothing is ever forced;
+//! - what is not ours is reported and left alone;
+//! - when the goal is reached, the plan is empty.
+
+mod bootstrap;
+pub mod errors;
+mod goal;
+mod membership;
+mod names;
+mod plan;
+mod replset;
+mod restart;
+mod sharding;
+mod shrink;
+mod status;
+mod step;
+mod topology;
+mod view;
+pub mod votes;
+
+pub use goal::{
+    Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, RouterGoal, SetGoal, SetRole,
+};
+pub use names::{Host, MemberId, Placement, PodName, SetName, Vdc};
+pub use plan::{Finding, FindingKind, Health, MemberStatus, Plan, SetStatus, Waiting, plan};
+pub use replset::{
+    ConfigMember, ConfigStamp, InitialSync, MAX_VOTERS, MemberState, ReplConfig, ReplStatus, StatusMember,
+    majority,
+};
+pub use step::{Action, Change, Executor, NewMember, Step};
+pub use topology::{
+    Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, Pod, PodFacts, Replication, RouterObservation,
+    RouterServer, Server, ServerState, ShardEntry, Topology,
+};

@@ -1,0 +1,136 @@
+//! From nothing to one member: exactly one seed, recorded before it is initiated.
+
+use std::cmp::Reverse;
+
+use crate::goal::{Goal, MemberGoal};
+use crate::names::MemberId;
+use crate::plan::{Draft, FindingKind};
+use crate::step::{Action, NewMember};
+use crate::topology::{Access, Pod, Replication};
+use crate::view::SetView;
+
+/// Plans the initiate of a set that no reachable member knows.
+pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
+    let set = view.set;
+    if set.members.iter().any(|m| m.anchor.initialized) {
+        wait_for_a_lost_set(view, draft);
+        return;
+    }
+    for (placement, reason) in &goal.unseen {
+        draft.wait(format!("the first complete view of placement {placement}: {reason}"));
+    }
+    let mut proven_empty = goal.unseen.is_empty();
+    for member in set.ordered_members() {
+        if let Err(obstacle) = empty(view, member) {
+            draft.wait_member(&member.pod, obstacle, view.silent_since(&member.pod));
+            proven_empty = false;
+        }
+    }
+    if !proven_empty {
+        return;
+    }
+    let Some(recorded) = &set.seed else {
+        record_seed(view, draft);
+        return;
+    };
+    let mut electable = set.members.iter().filter(|m| m.electable());
+    if let Some(seed) = electable.find(|m| &m.pod == recorded) {
+        initiate(view, seed, draft);
+        return;
+    }
+    draft.finding(
+        FindingKind::SeedLost,
+        format!(
+            "{recorded} is recorded as the seed and cannot be initiated any more; put its placement \
+             back, or remove the seed from the anchors once it is certain that it was never initiated"
+        ),
+    );
+    draft.wait(format!("the recorded seed {recorded}"));
+}
+
+fn record_seed(view: &SetView<'_>, draft: &mut Draft<'_>) {
+    let electable = view.set.ordered_members().into_iter();
+    let seed = electable.filter(|m| m.electable()).min_by_key(|m| Reverse(m.priority));
+    if let Some(seed) = seed {
+        draft.step(
+            Action::RecordSeed { pod: seed.pod.clone(), member_id: MemberId(view.set.next_member_id) },
+            format!("all {} members are proven empty and exactly one may be initiated", view.set.members.len()),
+            "the record in every anchor",
+        );
+    }
+}
+
+fn initiate(view: &SetView<'_>, seed: &MemberGoal, draft: &mut Draft<'_>) {
+    let resolves = view
+        .observations
+        .get(&seed.pod)
+        .and_then(|seen| seen.pod.facts())
+        .is_some_and(|pod| pod.resolves_everywhere);
+    if !resolves {
+        draft.wait_member(&seed.pod, format!("its name {} to resolve in every vdc", seed.host), None);
+        return;
+    }
+    let id = seed.anchor.member_id;
+    draft.step(
+        Action::Initiate {
+            seed: seed.pod.clone(),
+            role: view.set.role,
+            member: NewMember {
+                id: id.unwrap_or(MemberId(view.set.next_member_id)),
+                host: seed.host.clone(),
+                votes: 1,
+                priority: seed.priority,
+                tags: seed.tags(),
+            },
+        },
+        "the anchors name it as the one seed and every member is proven empty",
+        format!("{} to become PRIMARY", seed.pod),
+    );
+}
+
+/// Proves that a member runs and holds nothing, or says what is missing for the proof.
+fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
+    let Some(seen) = view.observations.get(&member.pod) else {
+        return Err("its first observation".to_owned());
+    };
+    match &seen.pod {
+        Pod::Unknown { reason } => return Err(format!("a view of its pod ({reason})")),
+        Pod::Absent => return Err("its pod to be created".to_owned()),
+        Pod::Present(pod) if pod.terminating => return Err("its pod to end".to_owned()),
+        Pod::Present(pod) if !pod.running => return Err("its pod to run".to_owned()),
+        Pod::Present(_) => {}
+    }
+    let Some(server) = view.server(&member.pod) else {
+        return Err("its server to answer".to_owned());
+    };
+    match (&server.replication, &server.access) {
+        (Replication::Uninitialized, Access::NoUsers) => Ok(()),
+        (Replication::Unreadable { reason }, _) | (_, Access::Refused { reason }) => {
+            Err(format!("proof that it is empty ({reason})"))
+        }
+        _ => Err("it to be empty: it holds data".to_owned()),
+    }
+}
+
+fn wait_for_a_lost_set(view: &SetView<'_>, draft: &mut Draft<'_>) {
+    let mut all_empty = true;
+    for member in view.set.ordered_members() {
+        let empty =
+            view.server(&member.pod).is_some_and(|server| server.replication == Replication::Uninitialized);
+        if !empty {
+            all_empty = false;
+            draft.wait_member(&member.pod, "its server to answer", view.silent_since(&member.pod));
+        }
+    }
+    if all_empty {
+        draft.finding(
+            FindingKind::SetLost,
+            format!(
+                "every member of {} is empty although the anchors say that it held data; it is never \
+                 initiated again by itself, restore its volumes",
+                view.set.name
+            ),
+        );
+        draft.wait("a member that holds the set's data");
+    }
+}

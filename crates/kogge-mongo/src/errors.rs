@@ -1,0 +1,133 @@
+//! What a server's error code asks of the operator.
+
+use serde::{Deserialize, Serialize};
+
+/// What an error asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ErrorClass {
+    /// Nothing changed, and the same may succeed a little later.
+    Transient,
+    /// What the step was planned on does not hold any more, or the outcome is unknown: observe, then
+    /// plan again.
+    NeedsObservation,
+    /// It will fail again until a person changes something.
+    NeedsPerson,
+}
+
+/// MongoDB's error codes that the engine tells apart (`error_codes.yml` in the server's sources).
+pub mod code {
+    /// Bad value in a command.
+    pub const BAD_VALUE: i32 = 2;
+    /// The user lacks the right, or the localhost exception is closed.
+    pub const UNAUTHORIZED: i32 = 13;
+    /// Wrong user or password.
+    pub const AUTHENTICATION_FAILED: i32 = 18;
+    /// The command is not allowed in this state.
+    pub const ILLEGAL_OPERATION: i32 = 20;
+    /// The set was initiated before.
+    pub const ALREADY_INITIALIZED: i32 = 23;
+    /// The command's own deadline passed.
+    pub const MAX_TIME_MS_EXPIRED: i32 = 50;
+    /// A host does not resolve, does not answer, or is not this server.
+    pub const NODE_NOT_FOUND: i32 = 74;
+    /// Started without `--replSet`.
+    pub const NO_REPLICATION_ENABLED: i32 = 76;
+    /// The config breaks a rule, or does not list this server.
+    pub const INVALID_REPLICA_SET_CONFIG: i32 = 93;
+    /// No config yet.
+    pub const NOT_YET_INITIALIZED: i32 = 94;
+    /// `replSetFreeze` on a primary.
+    pub const NOT_SECONDARY: i32 = 95;
+    /// A sharding command failed.
+    pub const OPERATION_FAILED: i32 = 96;
+    /// The config does not follow from the present one.
+    pub const NEW_CONFIG_INCOMPATIBLE: i32 = 103;
+    /// This server could not be elected under the config.
+    pub const NODE_NOT_ELECTABLE: i32 = 104;
+    /// Another set answers there.
+    pub const INCONSISTENT_SET_NAMES: i32 = 108;
+    /// Another reconfiguration runs.
+    pub const CONFIGURATION_IN_PROGRESS: i32 = 109;
+    /// Another step-down runs.
+    pub const CONFLICTING_OPERATION: i32 = 117;
+    /// No primary is known.
+    pub const FAILED_TO_SATISFY_READ_PREFERENCE: i32 = 133;
+    /// The primary stepped down meanwhile.
+    pub const PRIMARY_STEPPED_DOWN: i32 = 189;
+    /// A deadline passed: for a step-down, no secondary caught up.
+    pub const EXCEEDED_TIME_LIMIT: i32 = 262;
+    /// The present config is not held by a majority yet.
+    pub const CONFIG_NOT_COMMITTED: i32 = 308;
+    /// Not the primary.
+    pub const NOT_WRITABLE_PRIMARY: i32 = 10107;
+    /// The server changed its state in the middle of the command.
+    pub const INTERRUPTED_BY_STATE_CHANGE: i32 = 11602;
+    /// Not a primary, and the read did not allow a secondary.
+    pub const NOT_PRIMARY_NO_SECONDARY_OK: i32 = 13435;
+    /// Neither primary nor secondary.
+    pub const NOT_PRIMARY_OR_SECONDARY: i32 = 13436;
+    /// The user exists.
+    pub const USER_EXISTS: i32 = 51003;
+}
+
+/// Classifies a server's error code. An unknown code asks for an observation: it may have changed
+/// something, and if it was nothing, the same step is planned again.
+pub fn classify(code: i32) -> ErrorClass {
+    match code {
+        code::CONFIG_NOT_COMMITTED
+        | code::CONFLICTING_OPERATION
+        | code::EXCEEDED_TIME_LIMIT
+        | code::NOT_YET_INITIALIZED
+        | code::FAILED_TO_SATISFY_READ_PREFERENCE
+        | code::NODE_NOT_FOUND => ErrorClass::Transient,
+        code::BAD_VALUE
+        | code::UNAUTHORIZED
+        | code::AUTHENTICATION_FAILED
+        | code::ILLEGAL_OPERATION
+        | code::NO_REPLICATION_ENABLED
+        | code::INVALID_REPLICA_SET_CONFIG
+        | code::NODE_NOT_ELECTABLE
+        | code::INCONSISTENT_SET_NAMES => ErrorClass::NeedsPerson,
+        _ => ErrorClass::NeedsObservation,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_24_an_uncommitted_config_is_transient() {
+        assert_eq!(classify(308), ErrorClass::Transient);
+    }
+
+    #[test]
+    fn case_42_no_caught_up_secondary_is_transient() {
+        assert_eq!(classify(262), ErrorClass::Transient);
+    }
+
+    #[test]
+    fn case_25_node_not_found_is_transient() {
+        assert_eq!(classify(74), ErrorClass::Transient);
+    }
+
+    #[test]
+    fn case_22_and_26_concurrent_writers_and_lost_primaries_need_an_observation() {
+        for code in [23, 50, 103, 109, 189, 10107, 11602, 51003] {
+            assert_eq!(classify(code), ErrorClass::NeedsObservation, "{code}");
+        }
+    }
+
+    #[test]
+    fn broken_configs_and_rights_need_a_person() {
+        for code in [2, 13, 18, 76, 93, 104, 108] {
+            assert_eq!(classify(code), ErrorClass::NeedsPerson, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_needs_an_observation() {
+        assert_eq!(classify(-1), ErrorClass::NeedsObservation);
+        assert_eq!(classify(999_999), ErrorClass::NeedsObservation);
+    }
+}

@@ -1,0 +1,226 @@
+//! What the database shall be: derived by the caller from its spec, its anchors and its fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::names::{Host, MemberId, Placement, PodName, SetName, Vdc};
+
+/// The whole database: its replica sets and routers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The database's name, for sentences.
+    pub cluster: String,
+    /// Every replica set: config servers and shards. The order carries no meaning.
+    pub sets: Vec<SetGoal>,
+    /// The routers (mongos) that exist now. Kubernetes keeps their number.
+    pub routers: Vec<RouterGoal>,
+    /// Placements whose worker has not been observed completely since its connection stands, with
+    /// the reason. What is derived from the whole fleet (seed, shrinking, restarts) waits for them.
+    pub unseen: BTreeMap<Placement, String>,
+    /// `rollout.order`: placements that restart first, in this order; the rest follow by name.
+    pub rollout_order: Vec<Placement>,
+    /// No step is planned while this is set; the status is made all the same.
+    pub paused: bool,
+}
+
+/// One replica set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetGoal {
+    /// Its name on the members' command lines and in their config.
+    pub name: SetName,
+    /// What it is for.
+    pub role: SetRole,
+    /// The members that it shall have. The order carries no meaning.
+    pub members: Vec<MemberGoal>,
+    /// Members of ours (the anchor knows them) that shall leave. What the config lists and neither
+    /// this nor `members` names is foreign: reported, never removed.
+    pub leaving: Vec<LeavingMember>,
+    /// The pod that the anchors record as the one seed.
+    pub seed: Option<PodName>,
+    /// The anchor's `nextMemberId`: the lowest `_id` that was never used.
+    pub next_member_id: u32,
+}
+
+/// What a replica set is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SetRole {
+    /// The config servers of the sharded cluster.
+    Config,
+    /// Shard `index`.
+    Shard {
+        /// 0…n-1.
+        index: u32,
+    },
+}
+
+/// One wanted member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberGoal {
+    /// Its pod.
+    pub pod: PodName,
+    /// Its name in the config, the same in every vdc, for ever.
+    pub host: Host,
+    /// The placement it belongs to.
+    pub placement: Placement,
+    /// The vdc it runs in.
+    pub vdc: Vdc,
+    /// 0–1000. Used while it votes; a member without a vote has priority 0 by MongoDB's rules.
+    pub priority: u32,
+    /// Whether it may vote.
+    pub role: MemberRole,
+    /// What the anchor says about it.
+    pub anchor: MemberAnchor,
+}
+
+/// Whether a member may vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MemberRole {
+    /// May vote and become primary.
+    Voter,
+    /// Never votes, serves reads.
+    ReadOnly,
+}
+
+impl fmt::Display for MemberRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Voter => "Voter",
+            Self::ReadOnly => "ReadOnly",
+        })
+    }
+}
+
+/// The anchor's record of one member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberAnchor {
+    /// The `_id` reserved for it before it was added.
+    pub member_id: Option<MemberId>,
+    /// It has held the set's data: an empty disk behind its name is a lost disk from then on.
+    pub initialized: bool,
+}
+
+/// A member of ours that shall leave the set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavingMember {
+    /// Its pod.
+    pub pod: PodName,
+    /// Its name in the config.
+    pub host: Host,
+}
+
+/// A router (mongos) that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterGoal {
+    /// Its pod.
+    pub pod: PodName,
+    /// The placement it belongs to.
+    pub placement: Placement,
+}
+
+/// A goal that cannot be planned for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum GoalError {
+    /// Two sets with one name.
+    #[error("the replica set name {0} is used twice; give every component a name of its own")]
+    DuplicateSet(SetName),
+    /// Two members with one pod name.
+    #[error("the pod name {0} stands for two members; a pod's name must contain its placement")]
+    DuplicatePod(PodName),
+    /// Two members with one host.
+    #[error("the host {0} stands for two members; a host must contain its placement")]
+    DuplicateHost(Host),
+    /// A set without members.
+    #[error("the replica set {0} would have no member; keep at least one placement with a member")]
+    EmptySet(SetName),
+    /// No member could ever become primary.
+    #[error(
+        "no member of the replica set {0} can become primary; give one placement the role Voter and a priority above 0"
+    )]
+    NoElectable(SetName),
+}
+
+impl Goal {
+    /// Refuses what no plan can reach: names used twice, sets without an electable member.
+    pub fn validate(&self) -> Result<(), GoalError> {
+        let mut sets = BTreeSet::new();
+        let mut pods = BTreeSet::new();
+        let mut hosts = BTreeSet::new();
+        for set in &self.sets {
+            if !sets.insert(&set.name) {
+                return Err(GoalError::DuplicateSet(set.name.clone()));
+            }
+            if set.members.is_empty() {
+                return Err(GoalError::EmptySet(set.name.clone()));
+            }
+            if !set.members.iter().any(MemberGoal::electable) {
+                return Err(GoalError::NoElectable(set.name.clone()));
+            }
+            let members = set.members.iter().map(|m| (&m.pod, &m.host));
+            let leaving = set.leaving.iter().map(|m| (&m.pod, &m.host));
+            for (pod, host) in members.chain(leaving) {
+                if !pods.insert(pod) {
+                    return Err(GoalError::DuplicatePod(pod.clone()));
+                }
+                if !hosts.insert(host) {
+                    return Err(GoalError::DuplicateHost(host.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sets in the order in which they roll: config servers, then shards by index.
+    pub fn ordered_sets(&self) -> Vec<&SetGoal> {
+        let mut sets: Vec<_> = self.sets.iter().collect();
+        sets.sort_by(|a, b| (a.role, &a.name).cmp(&(b.role, &b.name)));
+        sets
+    }
+
+    /// Where a placement stands in the rollout: listed ones first, the rest by name.
+    pub(crate) fn rollout_rank<'a>(&self, placement: &'a Placement) -> (usize, &'a Placement) {
+        let listed = self.rollout_order.iter().position(|p| p == placement);
+        (listed.unwrap_or(usize::MAX), placement)
+    }
+}
+
+impl SetGoal {
+    /// The wanted member behind a host.
+    pub fn member_by_host(&self, host: &Host) -> Option<&MemberGoal> {
+        self.members.iter().find(|m| &m.host == host)
+    }
+
+    /// The pod behind a host, wanted or leaving.
+    pub fn pod_of(&self, host: &Host) -> Option<&PodName> {
+        self.member_by_host(host).map(|m| &m.pod).or_else(|| {
+            let leaving = self.leaving.iter().find(|m| &m.host == host);
+            leaving.map(|m| &m.pod)
+        })
+    }
+
+    /// The members in an order that depends on their names only.
+    pub fn ordered_members(&self) -> Vec<&MemberGoal> {
+        let mut members: Vec<_> = self.members.iter().collect();
+        members.sort_by(|a, b| a.placement.cmp(&b.placement).then_with(|| a.pod.natural_cmp(&b.pod)));
+        members
+    }
+}
+
+impl MemberGoal {
+    /// Whether it may ever become primary.
+    pub fn electable(&self) -> bool {
+        self.role == MemberRole::Voter && self.priority > 0
+    }
+
+    /// The tags that read preferences and write concerns choose by.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("placement".to_owned(), self.placement.to_string()),
+            ("role".to_owned(), self.role.to_string()),
+            ("vdc".to_owned(), self.vdc.to_string()),
+        ])
+    }
+}

@@ -1,0 +1,311 @@
+//! A running set towards its members: users, growth, votes, priorities, tags, and only then shrinking.
+
+use std::collections::BTreeSet;
+
+use crate::goal::{Goal, MemberGoal, MemberRole};
+use crate::names::{MemberId, PodName};
+use crate::plan::{Draft, FindingKind};
+use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig};
+use crate::shrink;
+use crate::step::{Action, Change, NewMember};
+use crate::topology::{Access, Pod, Replication};
+use crate::view::{Primary, SetView};
+use crate::votes::{Candidate, allot};
+
+/// A set whose primary answers and lets the operator in: what reconfigurations start from.
+pub(crate) struct Ground<'a> {
+    pub(crate) view: &'a SetView<'a>,
+    pub(crate) primary: Primary<'a>,
+    pub(crate) config: &'a ReplConfig,
+    /// The pods that shall vote.
+    pub(crate) voters: BTreeSet<PodName>,
+}
+
+/// Plans at most one change of a set that was initiated, and the anchor records that go with it.
+pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
+    let Some(ground) = find_ground(view, draft) else {
+        return;
+    };
+    ground.mark_initialized(draft);
+    ground.forget_left(draft);
+    let disturbed = ground.wait_for_listed(draft);
+    let additions_done = if disturbed { false } else { ground.grow(draft) };
+    if disturbed || draft.changes_something() {
+        return;
+    }
+    ground.settle_priorities_and_tags(draft);
+    if !draft.changes_something() {
+        shrink::plan(goal, &ground, additions_done, draft);
+    }
+}
+
+/// Who shall vote: the allotment over the wanted voters, beside the votes that are not ours.
+fn voters(view: &SetView<'_>, config: &ReplConfig) -> BTreeSet<PodName> {
+    let wanted = view.set.members.iter();
+    let candidates: Vec<Candidate> = wanted
+        .filter(|m| m.role == MemberRole::Voter)
+        .map(|m| Candidate {
+            pod: m.pod.clone(),
+            vdc: m.vdc.clone(),
+            priority: m.priority,
+            votes_now: config.by_host(&m.host).is_some_and(|c| c.votes > 0),
+        })
+        .collect();
+    let foreign = config.voters().filter(|m| view.set.pod_of(&m.host).is_none()).count();
+    allot(&candidates, foreign)
+}
+
+fn find_ground<'a>(view: &'a SetView<'a>, draft: &mut Draft<'_>) -> Option<Ground<'a>> {
+    let Some(primary) = view.primary else {
+        match view.primary_pod() {
+            Some(pod) => {
+                let since = view.silent_since(pod);
+                draft.wait_member(pod, "an answer from it, the set's primary", since);
+            }
+            None => draft.wait("a primary to be elected"),
+        }
+        return None;
+    };
+    match primary.access {
+        Access::Granted => {}
+        Access::NoUsers => {
+            draft.step(
+                Action::CreateUsers { via: primary.pod.clone() },
+                "the set has a primary and no user yet",
+                "the operator's user to be accepted",
+            );
+            return None;
+        }
+        Access::Refused { .. } => {
+            draft.wait_member(primary.pod, "it to accept the operator's user", None);
+            return None;
+        }
+    }
+    let Some(config) = primary.config else {
+        draft.wait_member(primary.pod, "its config to be readable", None);
+        return None;
+    };
+    if let Some(newest) = view.config
+        && newest.stamp.newer_than(config.stamp)
+    {
+        draft.wait_member(primary.pod, format!("the config of {} that another member holds", newest.stamp), None);
+        return None;
+    }
+    Some(Ground { view, primary, config, voters: voters(view, config) })
+}
+
+impl Ground<'_> {
+    pub(crate) fn change(&self, member: &ConfigMember) -> Change {
+        Change { via: self.primary.pod.clone(), base: self.config.stamp, id: member.id, host: member.host.clone() }
+    }
+
+    fn listed(&self) -> impl Iterator<Item = (&MemberGoal, &ConfigMember)> {
+        let ordered = self.view.set.ordered_members().into_iter();
+        ordered.filter_map(|wanted| Some((wanted, self.config.by_host(&wanted.host)?)))
+    }
+
+    fn mark_initialized(&self, draft: &mut Draft<'_>) {
+        for (wanted, listed) in self.listed() {
+            let holds_data =
+                matches!(self.view.state_of(&wanted.host), Some(MemberState::Primary | MemberState::Secondary))
+                    && self.view.server(&wanted.pod).is_some();
+            if holds_data && !wanted.anchor.initialized {
+                draft.step(
+                    Action::MarkInitialized { pod: wanted.pod.clone(), member_id: listed.id },
+                    "it holds the set's data, so an empty disk behind its name is a lost one",
+                    "the record in every anchor",
+                );
+            }
+        }
+    }
+
+    fn forget_left(&self, draft: &mut Draft<'_>) {
+        for leaving in &self.view.set.leaving {
+            if self.config.by_host(&leaving.host).is_none() {
+                draft.step(
+                    Action::ForgetMember { pod: leaving.pod.clone() },
+                    "the config does not list it any more",
+                    "the record in every anchor",
+                );
+            }
+        }
+    }
+
+    /// Waits for listed members that are not healthy. Returns whether one is on its way to health:
+    /// then nothing is reconfigured.
+    fn wait_for_listed(&self, draft: &mut Draft<'_>) -> bool {
+        let mut disturbed = false;
+        for (wanted, listed) in self.listed() {
+            let state = self.view.state_of(&wanted.host);
+            if state.is_some_and(MemberState::healthy) {
+                if self.view.server(&wanted.pod).is_none() {
+                    let trouble = self.view.trouble(listed, &wanted.pod);
+                    draft.wait_member(&wanted.pod, trouble, self.view.silent_since(&wanted.pod));
+                }
+                continue;
+            }
+            let trouble = self.view.trouble(listed, &wanted.pod);
+            draft.wait_member(&wanted.pod, trouble, self.view.silent_since(&wanted.pod));
+            disturbed |= state.is_some_and(MemberState::in_transition) || self.view.lost_disk(wanted);
+        }
+        disturbed
+    }
+
+    /// Plans the next promotion, or else the next addition. Returns whether none is left.
+    fn grow(&self, draft: &mut Draft<'_>) -> bool {
+        let mut done = true;
+        for (wanted, listed) in self.listed() {
+            if listed.votes > 0 || !self.voters.contains(&wanted.pod) {
+                continue;
+            }
+            done = false;
+            if self.promote(wanted, listed, draft) {
+                return false;
+            }
+        }
+        for wanted in self.view.set.ordered_members() {
+            if self.config.by_host(&wanted.host).is_some() {
+                continue;
+            }
+            done = false;
+            match self.joinable(wanted) {
+                Ok(()) => {
+                    self.add(wanted, draft);
+                    return false;
+                }
+                Err(obstacle) => {
+                    draft.wait_member(&wanted.pod, obstacle, self.view.silent_since(&wanted.pod));
+                }
+            }
+        }
+        done
+    }
+
+    fn promote(&self, wanted: &MemberGoal, listed: &ConfigMember, draft: &mut Draft<'_>) -> bool {
+        if self.view.state_of(&wanted.host) != Some(MemberState::Secondary)
+            || !wanted.anchor.initialized
+            || self.config.voters().count() >= MAX_VOTERS
+        {
+            return false;
+        }
+        if !self.view.caught_up(&wanted.host) {
+            draft.wait_member(&wanted.pod, "it to catch up with the primary", None);
+            return false;
+        }
+        draft.step(
+            Action::Promote { change: self.change(listed) },
+            format!("it is SECONDARY with small lag and one of the {} allotted voters", self.voters.len()),
+            "the new config to be held by a majority",
+        );
+        true
+    }
+
+    /// Proves that a member runs, is reachable by its name and belongs to no other set, or says what is
+    /// missing for the proof.
+    fn joinable(&self, wanted: &MemberGoal) -> Result<(), String> {
+        let seen = self.view.observations.get(&wanted.pod);
+        match seen.map(|seen| &seen.pod) {
+            None => return Err("its first observation".to_owned()),
+            Some(Pod::Unknown { reason }) => return Err(format!("a view of its pod ({reason})")),
+            Some(Pod::Absent) => return Err("its pod to be created".to_owned()),
+            Some(Pod::Present(pod)) if pod.terminating => return Err("its pod to end".to_owned()),
+            Some(Pod::Present(pod)) if !pod.running => return Err("its pod to run".to_owned()),
+            Some(Pod::Present(pod)) if !pod.resolves_everywhere => {
+                return Err(format!("its name {} to resolve in every vdc", wanted.host));
+            }
+            Some(Pod::Present(_)) => {}
+        }
+        match self.view.server(&wanted.pod).map(|server| &server.replication) {
+            None => Err("its server to answer".to_owned()),
+            Some(Replication::Uninitialized | Replication::Removed) => Ok(()),
+            Some(Replication::Member { .. }) => Err("it to leave the config that it still holds".to_owned()),
+            Some(Replication::Unreadable { reason }) => {
+                Err(format!("its replication state to be readable ({reason})"))
+            }
+        }
+    }
+
+    fn add(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
+        let taken = |id: MemberId| self.config.members.iter().any(|m| m.id == id);
+        let reserved = wanted.anchor.member_id.filter(|id| !taken(*id));
+        // A reserved id that was in use already (the member held data) is spent.
+        match reserved.filter(|_| !wanted.anchor.initialized) {
+            Some(id) => draft.step(
+                Action::AddMember {
+                    change: Change {
+                        via: self.primary.pod.clone(),
+                        base: self.config.stamp,
+                        id,
+                        host: wanted.host.clone(),
+                    },
+                    member: NewMember {
+                        id,
+                        host: wanted.host.clone(),
+                        votes: 0,
+                        priority: 0,
+                        tags: wanted.tags(),
+                    },
+                },
+                "the goal has it and its pod runs and resolves everywhere",
+                format!("{} to become SECONDARY with small lag", wanted.pod),
+            ),
+            None => self.reserve_id(wanted, draft),
+        }
+    }
+
+    fn reserve_id(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
+        let highest = self.config.members.iter().map(|m| m.id.0).max();
+        let next = highest.map_or(0, |id| id + 1).max(self.view.set.next_member_id);
+        if next >= MemberId::END {
+            draft.finding(
+                FindingKind::MemberIdsExhausted,
+                format!(
+                    "{} has used all {} member ids; no member can be added any more",
+                    self.view.set.name,
+                    MemberId::END
+                ),
+            );
+            draft.wait_member(&wanted.pod, "a free member id", None);
+            return;
+        }
+        draft.step(
+            Action::ReserveMemberId { pod: wanted.pod.clone(), member_id: MemberId(next) },
+            "a member's id is recorded before the member is added, and never used twice",
+            "the record in every anchor",
+        );
+    }
+
+    fn settle_priorities_and_tags(&self, draft: &mut Draft<'_>) {
+        for (wanted, listed) in self.listed() {
+            if listed.votes == 0 || !self.voters.contains(&wanted.pod) {
+                continue;
+            }
+            let settled = (listed.priority - f64::from(wanted.priority)).abs() < f64::EPSILON;
+            if settled || !self.view.healthy(&wanted.host) {
+                continue;
+            }
+            if wanted.priority == 0 && &wanted.pod == self.primary.pod {
+                shrink::step_down(self, "its priority becomes 0", draft);
+                return;
+            }
+            draft.step(
+                Action::SetPriority { change: self.change(listed), priority: wanted.priority },
+                format!("its placement has priority {} and the config says {}", wanted.priority, listed.priority),
+                "the new config to be held by a majority",
+            );
+            return;
+        }
+        for (wanted, listed) in self.listed() {
+            let mut tags = listed.tags.clone();
+            tags.extend(wanted.tags());
+            if tags != listed.tags {
+                draft.step(
+                    Action::SetTags { change: self.change(listed), tags },
+                    "its tags are not those of its placement",
+                    "the new config to be held by a majority",
+                );
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A replica set's config and status as its members tell them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Host, MemberId, SetName};
+
+/// Most voting members that MongoDB allows in a set.
+pub const MAX_VOTERS: usize = 7;
+
+/// A config's position. Configs are compared by term, then version; where either term is
+/// unknown (a forced config), by version only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConfigStamp {
+    /// 1…2³¹−1.
+    pub version: i64,
+    /// The primary's term; -1 after a forced reconfiguration.
+    pub term: i64,
+}
+
+impl ConfigStamp {
+    /// Whether this config replaces `other`.
+    pub fn newer_than(self, other: Self) -> bool {
+        if self.term == -1 || other.term == -1 {
+            self.version > other.version
+        } else {
+            (self.term, self.version) > (other.term, other.version)
+        }
+    }
+}
+
+impl fmt::Display for ConfigStamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version {} term {}", self.version, self.term)
+    }
+}
+
+/// `replSetGetConfig`, as far as the planner looks at it. The executor changes the document
+/// itself, so fields unknown here survive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplConfig {
+    /// The set's name.
+    pub set: SetName,
+    /// Its version and term.
+    pub stamp: ConfigStamp,
+    /// Its members.
+    pub members: Vec<ConfigMember>,
+}
+
+impl ReplConfig {
+    /// The member with this host.
+    pub fn by_host(&self, host: &Host) -> Option<&ConfigMember> {
+        self.members.iter().find(|m| &m.host == host)
+    }
+
+    /// Members that vote.
+    pub fn voters(&self) -> impl Iterator<Item = &ConfigMember> {
+        self.members.iter().filter(|m| m.votes > 0)
+    }
+}
+
+/// The number of voters that is a majority of `voters`.
+pub fn majority(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// One member in a config.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigMember {
+    /// Its `_id`.
+    pub id: MemberId,
+    /// Its name and port.
+    pub host: Host,
+    /// 0 or 1.
+    pub votes: u32,
+    /// 0–1000.
+    pub priority: f64,
+    /// Whether clients are kept from it.
+    pub hidden: bool,
+    /// Whether it holds no data.
+    pub arbiter: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A member's replication state, as `replSetGetStatus` numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum MemberState {
+    /// 0: reading its config.
+    Startup,
+    /// 1
+    Primary,
+    /// 2
+    Secondary,
+    /// 3: alive, cannot serve reads yet.
+    Recovering,
+    /// 5: initial sync.
+    Startup2,
+    /// 6, and every number that is not known.
+    Unknown,
+    /// 7
+    Arbiter,
+    /// 8: silent.
+    Down,
+    /// 9: dropping writes that were not committed.
+    Rollback,
+    /// 10: not in its config any more.
+    Removed,
+}
+
+impl MemberState {
+    /// The state behind `replSetGetStatus`'s number.
+    pub fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Startup,
+            1 => Self::Primary,
+            2 => Self::Secondary,
+            3 => Self::Recovering,
+            5 => Self::Startup2,
+            7 => Self::Arbiter,
+            8 => Self::Down,
+            9 => Self::Rollback,
+            10 => Self::Removed,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Holds the set's data up to its lag, and its vote counts.
+    pub fn healthy(self) -> bool {
+        matches!(self, Self::Primary | Self::Secondary | Self::Arbiter)
+    }
+
+    /// The process lives and works towards health: nobody should disturb it.
+    pub fn in_transition(self) -> bool {
+        matches!(self, Self::Startup | Self::Startup2 | Self::Recovering | Self::Rollback)
+    }
+}
+
+impl fmt::Display for MemberState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Startup => "STARTUP",
+            Self::Primary => "PRIMARY",
+            Self::Secondary => "SECONDARY",
+            Self::Recovering => "RECOVERING",
+            Self::Startup2 => "STARTUP2",
+            Self::Unknown => "UNKNOWN",
+            Self::Arbiter => "ARBITER",
+            Self::Down => "DOWN",
+            Self::Rollback => "ROLLBACK",
+            Self::Removed => "REMOVED",
+        })
+    }
+}
+
+/// `replSetGetStatus` of one member: itself and what it hears from the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplStatus {
+    /// The set's name.
+    pub set: SetName,
+    /// The answering member's own state.
+    pub my_state: MemberState,
+    /// The highest term it knows.
+    pub term: i64,
+    /// Every member of its config.
+    pub members: Vec<StatusMember>,
+    /// Present while it syncs initially.
+    pub initial_sync: Option<InitialSync>,
+}
+
+/// One member as another one sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusMember {
+    /// Its `_id`.
+    pub id: MemberId,
+    /// Its name and port.
+    pub host: Host,
+    /// Its state as heard.
+    pub state: MemberState,
+    /// Whether it answers heartbeats.
+    pub up: bool,
+    /// The wall clock time of the last entry it applied, in milliseconds since the epoch.
+    pub optime_ms: Option<i64>,
+}
+
+/// How far an initial sync is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitialSync {
+    /// 0–100, where the server tells enough to say so.
+    pub percent: Option<u8>,
+}

@@ -1,0 +1,166 @@
+//! Rolling restarts: which pod is next, and what holds it back.
+
+use crate::goal::{Goal, MemberGoal};
+use crate::names::SetName;
+use crate::plan::Draft;
+use crate::replset::MemberState;
+use crate::step::Action;
+use crate::topology::{Pod, PodFacts, Server};
+use crate::view::SetView;
+
+/// Plans the restart of a member that is unhealthy and outdated. There is nothing to lose, so no gate
+/// holds it back: a broken template must not keep its own repair away.
+pub(crate) fn unhealthy(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
+    let mut broken: Vec<_> = outdated(view).filter(|(member, pod)| is_broken(view, member, pod)).collect();
+    broken.sort_by_key(|(member, _)| goal.rollout_rank(&member.placement));
+    if let Some((member, pod)) = broken.first() {
+        restart(member, pod, "it is outdated and not healthy, so nothing is lost", draft);
+    }
+}
+
+/// Plans the next restart of a healthy outdated member, or the step-down before it. `held` names the
+/// earlier set that is not through yet.
+pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName>, draft: &mut Draft<'_>) {
+    let mut next: Vec<_> = outdated(view).collect();
+    let obstacle = obstacle(goal, view);
+    if next.is_empty() {
+        if obstacle.is_some() {
+            held.get_or_insert_with(|| view.set.name.clone());
+        }
+        return;
+    }
+    let held_by = held.get_or_insert_with(|| view.set.name.clone()).clone();
+    if held_by != view.set.name {
+        draft.wait(format!("{held_by} to be restarted and healthy before its own restarts"));
+        return;
+    }
+    if draft.changes_something() {
+        return;
+    }
+    if let Some(obstacle) = obstacle {
+        draft.wait(format!("its restarts are held: {obstacle}"));
+        return;
+    }
+    next.sort_by(|(a, _), (b, _)| {
+        (turn(view, a), goal.rollout_rank(&a.placement))
+            .cmp(&(turn(view, b), goal.rollout_rank(&b.placement)))
+            .then_with(|| a.pod.natural_cmp(&b.pod))
+    });
+    if let Some((member, pod)) = next.first() {
+        let is_primary = turn(view, member) == Turn::Primary;
+        match heir(view, member) {
+            Some(heir) if is_primary => draft.step(
+                Action::StepDown { pod: member.pod.clone() },
+                format!("it is the primary, it is outdated, and {heir} has caught up"),
+                "another member to become PRIMARY",
+            ),
+            None if is_primary && view.voters().1 > 1 => {
+                let heir = "an electable secondary with small lag to hand over to";
+                draft.wait_member(&member.pod, heir, None);
+            }
+
+            _ => restart(member, pod, "its template has changed and all other members are healthy", draft),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    NonVoter,
+    Secondary,
+    Primary,
+}
+
+fn turn(view: &SetView<'_>, member: &MemberGoal) -> Turn {
+    let votes = view.config.and_then(|config| config.by_host(&member.host)).map_or(0, |listed| listed.votes);
+    if view.primary_pod() == Some(&member.pod) {
+        Turn::Primary
+    } else if votes > 0 {
+        Turn::Secondary
+    } else {
+        Turn::NonVoter
+    }
+}
+
+fn outdated<'a>(view: &'a SetView<'_>) -> impl Iterator<Item = (&'a MemberGoal, &'a PodFacts)> {
+    let ordered = view.set.ordered_members().into_iter();
+    ordered.filter_map(|member| {
+        let pod = view.observations.get(&member.pod)?.pod.facts()?;
+        (pod.outdated() && !pod.terminating).then_some((member, pod))
+    })
+}
+
+/// Its pod is not ready, or its server itself says that it is no working member; a member that is on
+/// its way to health is left alone.
+fn is_broken(view: &SetView<'_>, member: &MemberGoal, pod: &PodFacts) -> bool {
+    let listed = view.config.is_some_and(|config| config.by_host(&member.host).is_some());
+    match view.state_of(&member.host) {
+        Some(state) if state.healthy() => false,
+        Some(state) if state.in_transition() && listed => false,
+        _ => !pod.ready || view.server(&member.pod).is_some(),
+    }
+}
+
+/// What keeps every healthy member of the set from being restarted, as a sentence.
+fn obstacle(goal: &Goal, view: &SetView<'_>) -> Option<String> {
+    if let Some((placement, reason)) = goal.unseen.first_key_value() {
+        return Some(format!("placement {placement} has not been seen completely: {reason}"));
+    }
+    if view.primary.is_none() {
+        return Some("no primary answers".to_owned());
+    }
+    let ordered = view.set.ordered_members();
+    ordered.into_iter().find_map(|member| member_obstacle(view, member))
+}
+
+fn member_obstacle(view: &SetView<'_>, member: &MemberGoal) -> Option<String> {
+    let pod = &member.pod;
+    let Some(seen) = view.observations.get(pod) else {
+        return Some(format!("{pod} has not been observed"));
+    };
+    match &seen.pod {
+        Pod::Unknown { reason } => return Some(format!("the pod of {pod} is not seen: {reason}")),
+        Pod::Absent => return Some(format!("{pod} has no pod")),
+        Pod::Present(facts) if facts.terminating => return Some(format!("{pod} is ending")),
+        Pod::Present(facts) if !facts.ready => return Some(format!("{pod} is not ready")),
+        Pod::Present(facts) if !facts.resolves_everywhere => {
+            return Some(format!("{} does not resolve in every vdc", member.host));
+        }
+        Pod::Present(_) => {}
+    }
+    if let Server::Unreachable { reason, .. } = &seen.server {
+        return Some(format!("{pod} does not answer: {reason}"));
+    }
+    if view.config.is_none_or(|config| config.by_host(&member.host).is_none()) {
+        return Some(format!("{pod} has not joined"));
+    }
+    match view.state_of(&member.host) {
+        Some(MemberState::Primary | MemberState::Secondary) if view.caught_up(&member.host) => None,
+        Some(MemberState::Secondary) => Some(format!("{pod} has not caught up")),
+        Some(state) => Some(format!("{pod} is {state}")),
+        None => Some(format!("the state of {pod} is not known")),
+    }
+}
+
+/// A voter that can take over from a primary.
+fn heir<'a>(view: &'a SetView<'_>, primary: &MemberGoal) -> Option<&'a crate::names::Host> {
+    let config = view.config?;
+    config
+        .voters()
+        .find(|m| {
+            m.host != primary.host
+                && m.priority > 0.0
+                && !m.arbiter
+                && view.state_of(&m.host) == Some(MemberState::Secondary)
+                && view.caught_up(&m.host)
+        })
+        .map(|m| &m.host)
+}
+
+fn restart(member: &MemberGoal, pod: &PodFacts, reason: &str, draft: &mut Draft<'_>) {
+    draft.step(
+        Action::RestartPod { pod: member.pod.clone(), uid: pod.uid.clone() },
+        reason,
+        format!("{} to be healthy again and to resolve in every vdc", member.pod),
+    );
+}
