@@ -10,6 +10,7 @@ pub mod crd;
 pub mod federated_cluster;
 pub mod labels;
 pub mod names;
+pub mod rbac;
 mod rules;
 pub mod worker_cluster;
 

@@ -24,5 +24,5 @@ pub(super) fn no_soak() -> kube_core::Duration {
 
 /// Seven days: a deletion on a Friday evening is still undone on Monday.
 pub(super) fn cool_off() -> kube_core::Duration {
-    Duration::from_secs(168 * 3600).into()
+    Duration::from_hours(168).into()
 }
