@@ -83,9 +83,11 @@ pub struct FederatedClusterSpec {
     pub values: Map<String, Value>,
     /// How changes of the template reach the members.
     #[serde(default)]
+    #[schemars(extend("default" = {}))]
     pub rollout: RolloutSpec,
     /// What happens when this resource is deleted.
     #[serde(default)]
+    #[schemars(extend("default" = {}))]
     pub deletion: DeletionSpec,
 }
 
@@ -332,7 +334,7 @@ pub struct RolloutSpec {
     pub order: Vec<String>,
     /// How long each placement must have been healthy before the next one's turn.
     #[serde(default = "defaults::no_soak")]
-    #[schemars(length(max = 16), extend("x-kubernetes-validations" = [
+    #[schemars(length(max = 16), extend("default" = "0s", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('24h')", "spec.rollout.soak must be between 0s and 24h"),
     ]))]
     pub soak: Duration,
@@ -361,7 +363,7 @@ pub enum OnFailure {
 pub struct DeletionSpec {
     /// How long the database keeps running after its resource was deleted.
     #[serde(default = "defaults::cool_off")]
-    #[schemars(length(max = 16), extend("x-kubernetes-validations" = [
+    #[schemars(length(max = 16), extend("default" = "168h", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('8760h')", "spec.deletion.coolOff must be between 0s and 8760h (a year)"),
     ]))]
     pub cool_off: Duration,

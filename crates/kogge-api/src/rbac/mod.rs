@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube_core::{ApiResource, GroupVersionKind};
 
-pub use objects::{ACCOUNT, cluster_role, cluster_role_binding, role, role_binding, service_account};
+pub use objects::{OPERATOR, WORKER, cluster_role, cluster_role_binding, role, role_binding, service_account};
 
 use crate::GROUP;
 use crate::worker_cluster::Access;

@@ -8,12 +8,15 @@ use kube_core::ObjectMeta;
 
 use crate::labels::{MANAGED_BY, MANAGER};
 
-/// The name of Kogge's ServiceAccount, and of the Roles and bindings that are made for it.
-pub const ACCOUNT: &str = "kogge";
+/// The operator's ServiceAccount in the control cluster, and the name of the Roles and bindings for it.
+pub const OPERATOR: &str = "kogge";
+/// The ServiceAccount on a worker that the operator acts as, and the name of the Roles and bindings for it.
+/// It has a name of its own, so that a control cluster can be a worker too and neither gains the other's rights.
+pub const WORKER: &str = "kogge-worker";
 
-/// Kogge's ServiceAccount.
-pub fn service_account(namespace: &str) -> ServiceAccount {
-    ServiceAccount { metadata: meta(ACCOUNT, Some(namespace)), ..ServiceAccount::default() }
+/// A ServiceAccount.
+pub fn service_account(name: &str, namespace: &str) -> ServiceAccount {
+    ServiceAccount { metadata: meta(name, Some(namespace)), ..ServiceAccount::default() }
 }
 
 /// Rights in one namespace.
@@ -21,26 +24,26 @@ pub fn role(name: &str, namespace: &str, rules: Vec<PolicyRule>) -> Role {
     Role { metadata: meta(name, Some(namespace)), rules: Some(rules) }
 }
 
-/// Gives the Role of that name to Kogge's ServiceAccount, which lives in `account_namespace`.
+/// Gives the Role `name` to the ServiceAccount `name`, which lives in `account_namespace`.
 pub fn role_binding(name: &str, namespace: &str, account_namespace: &str) -> RoleBinding {
     RoleBinding {
         metadata: meta(name, Some(namespace)),
         role_ref: role_ref("Role", name),
-        subjects: Some(vec![account(account_namespace)]),
+        subjects: Some(vec![account(name, account_namespace)]),
     }
 }
 
-/// Rights in all namespaces.
+/// Rights that are not bound to a namespace.
 pub fn cluster_role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
     ClusterRole { metadata: meta(name, None), rules: Some(rules), aggregation_rule: None }
 }
 
-/// Gives the ClusterRole of that name to Kogge's ServiceAccount, which lives in `account_namespace`.
+/// Gives the ClusterRole `name` to the ServiceAccount `name`, which lives in `account_namespace`.
 pub fn cluster_role_binding(name: &str, account_namespace: &str) -> ClusterRoleBinding {
     ClusterRoleBinding {
         metadata: meta(name, None),
         role_ref: role_ref("ClusterRole", name),
-        subjects: Some(vec![account(account_namespace)]),
+        subjects: Some(vec![account(name, account_namespace)]),
     }
 }
 
@@ -57,10 +60,10 @@ fn role_ref(kind: &str, name: &str) -> RoleRef {
     RoleRef { api_group: "rbac.authorization.k8s.io".to_owned(), kind: kind.to_owned(), name: name.to_owned() }
 }
 
-fn account(namespace: &str) -> Subject {
+fn account(name: &str, namespace: &str) -> Subject {
     Subject {
         kind: "ServiceAccount".to_owned(),
-        name: ACCOUNT.to_owned(),
+        name: name.to_owned(),
         namespace: Some(namespace.to_owned()),
         api_group: None,
     }

@@ -1,0 +1,148 @@
+//! What a monitoring system scrapes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The labels of what is counted per controller.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Outcome {
+    /// The kind that was reconciled.
+    pub kind: &'static str,
+    /// `Ok`, or the error's reason.
+    pub reason: String,
+}
+
+/// The labels of what is counted per worker.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PerWorker {
+    /// The WorkerCluster.
+    pub worker: String,
+}
+
+/// The labels of what is counted per kind of write.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PerWrite {
+    /// The WorkerCluster.
+    pub worker: String,
+    /// How it ended.
+    pub outcome: String,
+}
+
+/// The labels of what is counted per step of an engine.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PerStep {
+    /// `namespace/name` of the FederatedCluster.
+    pub cluster: String,
+    /// The kind of step.
+    pub step: String,
+    /// How it ended.
+    pub outcome: String,
+}
+
+/// Every metric of the operator.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    reconciles: Family<Outcome, Counter>,
+    duration: Histogram,
+    live: Family<PerWorker, Gauge>,
+    writes: Family<PerWrite, Counter>,
+    steps: Family<PerStep, Counter>,
+    leader: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Arc::new(Mutex::new(Registry::with_prefix("kogge"))),
+            reconciles: Family::default(),
+            duration: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
+            live: Family::default(),
+            writes: Family::default(),
+            steps: Family::default(),
+            leader: Gauge::default(),
+        };
+        let mut registry = metrics.registry.lock();
+        registry.register("reconciles", "Reconciles by kind and outcome", metrics.reconciles.clone());
+        registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
+        registry.register("worker_live", "Whether a worker cluster answers", metrics.live.clone());
+        registry.register("worker_writes", "Writes to workers by outcome", metrics.writes.clone());
+        registry.register("engine_steps", "Steps taken on databases by outcome", metrics.steps.clone());
+        registry.register("leader", "Whether this process leads", metrics.leader.clone());
+        drop(registry);
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Counts a reconcile.
+    pub fn reconciled(&self, kind: &'static str, reason: &str, took: Duration) {
+        self.reconciles.get_or_create(&Outcome { kind, reason: reason.to_owned() }).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Takes note of whether a worker answers.
+    pub fn worker_live(&self, worker: &str, live: bool) {
+        self.live.get_or_create(&PerWorker { worker: worker.to_owned() }).set(live.into());
+    }
+
+    /// Forgets a worker that is gone.
+    pub fn worker_gone(&self, worker: &str) {
+        self.live.remove(&PerWorker { worker: worker.to_owned() });
+    }
+
+    /// Counts a write to a worker.
+    pub fn written(&self, worker: &str, outcome: &str) {
+        let labels = PerWrite { worker: worker.to_owned(), outcome: outcome.to_owned() };
+        self.writes.get_or_create(&labels).inc();
+    }
+
+    /// Counts a step on a database.
+    pub fn stepped(&self, cluster: &str, step: &str, outcome: &str) {
+        let labels = PerStep { cluster: cluster.to_owned(), step: step.to_owned(), outcome: outcome.to_owned() };
+        self.steps.get_or_create(&labels).inc();
+    }
+
+    /// Takes note of leadership.
+    pub fn leading(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// All metrics in the OpenMetrics text format.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry.lock())?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_what_was_counted() {
+        let metrics = Metrics::default();
+        metrics.reconciled("FederatedCluster", "Ok", Duration::from_millis(3));
+        metrics.worker_live("worker-vdc1", false);
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"kogge_reconciles_total{kind="FederatedCluster",reason="Ok"} 1"#), "{text}");
+        assert!(text.contains(r#"kogge_worker_live{worker="worker-vdc1"} 0"#), "{text}");
+    }
+}
