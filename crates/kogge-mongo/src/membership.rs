@@ -151,9 +151,11 @@ impl Ground<'_> {
         disturbed
     }
 
-    /// Plans the next promotion, or else the next addition. Returns whether none is left.
+    /// Plans the next promotion, or else the next addition. Returns whether none is left. A healthy member
+    /// that waits for its vote holds the next addition; a silent one does not.
     fn grow(&self, draft: &mut Draft<'_>) -> bool {
         let mut done = true;
+        let mut held = false;
         for (wanted, listed) in self.listed() {
             if listed.votes > 0 || !self.voters.contains(&wanted.pod) {
                 continue;
@@ -162,6 +164,10 @@ impl Ground<'_> {
             if self.promote(wanted, listed, draft) {
                 return false;
             }
+            held |= self.view.healthy(&wanted.host) && self.view.server(&wanted.pod).is_some();
+        }
+        if held {
+            return false;
         }
         for wanted in self.view.set.ordered_members() {
             if self.config.by_host(&wanted.host).is_some() {

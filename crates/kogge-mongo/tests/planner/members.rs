@@ -1,0 +1,166 @@
+//! Members that join, change and leave.
+
+use kogge_mongo::{Action, Executor, FindingKind, Health, MemberId, MemberRole, MemberState, SetRole};
+
+use crate::support::{SHARD, World, config_member, voters};
+
+const THREE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
+
+#[test]
+fn case_07_a_recreated_pod_keeps_its_id() {
+    let mut world = World::settled(THREE);
+    let before = world.config(SHARD).clone();
+    let pod = world.member("ll-shard-0-vdc3-0");
+    pod.facts().uid = "another".to_owned();
+    assert!(world.plan().ready());
+    world.run_until_settled(5);
+    assert_eq!(world.config(SHARD), &before);
+}
+
+#[test]
+fn case_10_one_name_for_two_members_is_refused() {
+    let mut world = World::shard(THREE);
+    let twin = world.goal.sets[0].members[0].pod.clone();
+    world.goal.sets[0].members[1].pod = twin;
+    let plan = world.plan();
+    assert!(plan.steps.is_empty());
+    assert_eq!(plan.findings[0].kind, FindingKind::InvalidGoal);
+    assert!(plan.findings[0].message.contains("ll-shard-0-vdc1-0"));
+}
+
+#[test]
+fn case_11_ids_are_never_reused_and_end_below_256() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1)]);
+    world.run_until_settled(50);
+    world.reshape(THREE);
+    world.run_until_settled(50);
+    let ids: Vec<_> = world.config(SHARD).members.iter().map(|m| m.id).collect();
+    assert_eq!(ids, [MemberId(0), MemberId(1), MemberId(3)]);
+
+    world.goal.sets[0].next_member_id = 256;
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty());
+    assert_eq!(plan.findings[0].kind, FindingKind::MemberIdsExhausted);
+}
+
+#[test]
+fn case_12_13_14_a_member_on_its_way_holds_the_next_step_and_is_not_ready() {
+    for state in [MemberState::Startup2, MemberState::Recovering, MemberState::Rollback, MemberState::Startup] {
+        let mut world = World::settled(THREE);
+        world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+        world.member("ll-shard-0-vdc3-0").state = Some(state);
+        let plan = world.plan();
+        assert!(plan.steps.is_empty(), "{state}: {:?}", plan.steps);
+        let member = &plan.sets[SHARD].members[2];
+        assert!(!member.ready);
+        assert_eq!(member.state, Some(state));
+        assert_eq!(plan.sets[SHARD].health, Health::Progressing);
+    }
+}
+
+#[test]
+fn case_16_removed_down_and_unknown_are_unhealthy() {
+    for state in [MemberState::Removed, MemberState::Down, MemberState::Unknown] {
+        let mut world = World::settled(THREE);
+        world.member("ll-shard-0-vdc3-0").state = Some(state);
+        let plan = world.plan();
+        assert!(plan.steps.is_empty());
+        assert!(!plan.sets[SHARD].members[2].ready);
+        assert_eq!(plan.sets[SHARD].health, Health::Degraded);
+        assert!(plan.sets[SHARD].quorum_at_risk);
+    }
+}
+
+#[test]
+fn case_18_a_foreign_member_is_reported_and_kept() {
+    let mut world = World::settled(THREE);
+    let foreign =
+        config_member(MemberId(9), &"elsewhere:27017".into(), 0, 0.0, &std::collections::BTreeMap::new());
+    world.set(SHARD).config.as_mut().unwrap().members.push(foreign);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty());
+    assert_eq!(plan.findings[0].kind, FindingKind::ForeignMember);
+    assert!(plan.findings[0].message.contains("elsewhere:27017"));
+}
+
+#[test]
+fn case_19_the_last_member_is_never_removed() {
+    let mut world = World::settled(&[("vdc1", 1)]);
+    world.reshape(&[]);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty());
+    assert_eq!(plan.findings[0].kind, FindingKind::InvalidGoal);
+}
+
+#[test]
+fn case_20_a_primary_that_leaves_steps_down_first() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1), ("vdc5", 1)]);
+    let primary = world.primary(SHARD);
+    assert_eq!(primary.as_str(), "ll-shard-0-vdc1-0");
+    world.reshape(&[("vdc2", 1), ("vdc3", 1), ("vdc4", 1), ("vdc5", 1)]);
+    let steps = world.run_until_settled(60);
+    let about_it: Vec<_> = steps
+        .iter()
+        .filter(|s| match &s.action {
+            Action::Demote { change } | Action::RemoveMember { change } => {
+                change.host.as_str().starts_with("ll-shard-0-vdc1-0")
+            }
+            Action::StepDown { pod } | Action::ForgetMember { pod } => pod == &primary,
+            _ => false,
+        })
+        .map(|s| s.action.name())
+        .collect();
+    assert_eq!(about_it, ["StepDown", "Demote", "RemoveMember", "ForgetMember"]);
+}
+
+#[test]
+fn case_21_eleven_pods_are_in_numeric_order() {
+    let world = World::settled(&[("vdc1", 11)]);
+    let ids: Vec<_> = world.config(SHARD).members.iter().map(|m| m.host.as_str()).collect();
+    let ordinals: Vec<_> = ids.iter().map(|h| h.split('.').next().unwrap().rsplit('-').next().unwrap()).collect();
+    assert_eq!(ordinals, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
+    assert_eq!(world.config(SHARD).voters().count(), 7);
+}
+
+#[test]
+fn case_31_drifted_tags_are_put_back_and_votes_untouched() {
+    let mut world = World::settled(THREE);
+    let before = world.config(SHARD).clone();
+    world.set(SHARD).config.as_mut().unwrap().members[1].tags.insert("vdc".to_owned(), "moon".to_owned());
+    assert_eq!(world.actions(), ["SetTags"]);
+    world.run_until_settled(5);
+    assert_eq!(world.config(SHARD).members, before.members);
+}
+
+#[test]
+fn a_read_only_member_never_votes() {
+    let mut world = World::settled(THREE);
+    let mut shares = voters(THREE);
+    shares.push(("vdc4", 2, MemberRole::ReadOnly));
+    world.want(SHARD, SetRole::Shard { index: 0 }, &shares);
+    world.run_until_settled(50);
+    assert_eq!(world.config(SHARD).members.len(), 5);
+    assert_eq!(world.config(SHARD).voters().count(), 3);
+}
+
+#[test]
+fn a_new_placement_grows_three_voters_to_five() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    let steps = world.run_until_settled(50);
+    let wire = steps.iter().filter(|s| s.action.executor() == Executor::Wire);
+    let names: Vec<_> = wire.map(|s| s.action.name()).collect();
+    let one = ["AddMember", "Promote", "SetPriority"];
+    assert_eq!(names, [one, one].concat());
+    assert_eq!(world.config(SHARD).voters().count(), 5);
+}
+
+#[test]
+fn the_shard_is_added_once() {
+    let mut world = World::shard(THREE);
+    let steps = world.run_until_settled(50);
+    assert_eq!(steps.iter().filter(|s| s.action.name() == "AddShard").count(), 1);
+    assert_eq!(world.plan().sets[SHARD].added_as_shard, Some(true));
+}
