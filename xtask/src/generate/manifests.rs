@@ -14,8 +14,9 @@ pub(super) fn files() -> anyhow::Result<Files> {
     for definition in crd::all() {
         files.insert(format!("config/crd/{}.yaml", definition.spec.names.plural), document(&definition)?);
     }
-    let (name, namespace) = (rbac::ACCOUNT, SYSTEM_NAMESPACE);
-    files.insert("config/rbac/service_account.yaml".to_owned(), document(&rbac::service_account(namespace))?);
+    let (name, namespace) = (rbac::OPERATOR, SYSTEM_NAMESPACE);
+    files
+        .insert("config/rbac/service_account.yaml".to_owned(), document(&rbac::service_account(name, namespace))?);
     files.insert(
         "config/rbac/cluster_role.yaml".to_owned(),
         document(&rbac::cluster_role(name, rbac::rules(rbac::control_grants())))?,
