@@ -6,7 +6,7 @@ use kogge_mongo::{Pod, PodFacts};
 use kogge_plan::{Liveness, Object, ObjectKey, WorkerView};
 use serde_json::Value;
 
-use crate::federated_cluster::identity::Identity;
+use crate::identity::Identity;
 
 /// What the planner wants to know of a member's pod. `worker` is none where no WorkerCluster stands for the
 /// placement; `resolves_everywhere` is what discovery says of the pod's name.

@@ -10,7 +10,7 @@ use kogge_mongo::{
     SetGoal, SetRole,
 };
 
-use crate::federated_cluster::identity::Identity;
+use crate::identity::Identity;
 
 /// What a goal is made from.
 pub struct GoalInput<'a> {

@@ -1,0 +1,126 @@
+//! The arrows between the crates point down only, and the pure ones stay pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+
+/// Crates without IO: no runtime, no client, no driver.
+const PURE: [&str; 6] =
+    ["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery", "kogge-federated-cluster"];
+/// What a pure crate has none of, however deep.
+const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mongodb", "hyper", "reqwest"];
+/// One TLS stack: rustls with aws-lc-rs.
+const OTHER_TLS: [&str; 4] = ["ring", "openssl", "native-tls", "openssl-sys"];
+
+/// What each crate may use of Kogge's own (`docs/architecture.md`).
+const MAY_USE: [(&str, &[&str]); 14] = [
+    ("kogge-api", &[]),
+    ("kogge-chart", &["kogge-api"]),
+    ("kogge-plan", &["kogge-api"]),
+    ("kogge-mongo", &["kogge-api"]),
+    ("kogge-discovery", &["kogge-api"]),
+    ("kogge-federated-cluster", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery"]),
+    ("kogge-mongo-client", &["kogge-api", "kogge-mongo", "kogge-fleet"]),
+    ("kogge-fleet", &["kogge-api", "kogge-plan"]),
+    (
+        "kogge-operator",
+        &[
+            "kogge-api",
+            "kogge-chart",
+            "kogge-plan",
+            "kogge-mongo",
+            "kogge-mongo-client",
+            "kogge-discovery",
+            "kogge-federated-cluster",
+            "kogge-fleet",
+        ],
+    ),
+    (
+        "kogge-cli",
+        &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-federated-cluster", "kogge-fleet"],
+    ),
+    ("kogge-lab", &["kogge-api"]),
+    ("kogge-history", &[]),
+    ("mongosim", &[]),
+    ("xtask", &["kogge-lab", "kogge-api", "kogge-chart"]),
+];
+
+fn metadata(features_of: CargoOpt) -> Result<Metadata> {
+    Ok(MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .features(features_of)
+        .other_options(["--offline".to_owned(), "--locked".to_owned()])
+        .exec()?)
+}
+
+fn package<'a>(metadata: &'a Metadata, name: &str) -> Result<&'a Package> {
+    let found = metadata.workspace_packages().into_iter().find(|p| p.name == name);
+    found.with_context(|| format!("{name} is no member of the workspace"))
+}
+
+#[test]
+fn arrows_point_down_only() -> Result<()> {
+    let metadata = metadata(CargoOpt::SomeFeatures(Vec::new()))?;
+    for (name, allowed) in MAY_USE {
+        let uses: BTreeSet<&str> = package(&metadata, name)?
+            .dependencies
+            .iter()
+            .filter(|d| d.kind == DependencyKind::Normal && d.path.is_some())
+            .map(|d| d.name.as_str())
+            .collect();
+        let beyond: Vec<&str> = uses.into_iter().filter(|used| !allowed.contains(used)).collect();
+        assert!(beyond.is_empty(), "{name} may not use {beyond:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_crate_has_its_place() -> Result<()> {
+    let known: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).chain(["kogge-e2e"]).collect();
+    let metadata = metadata(CargoOpt::SomeFeatures(Vec::new()))?;
+    let strangers: Vec<&str> =
+        metadata.workspace_packages().iter().map(|p| p.name.as_str()).filter(|n| !known.contains(n)).collect();
+    assert!(strangers.is_empty(), "say in MAY_USE what {strangers:?} may use");
+    Ok(())
+}
+
+/// Normal dependencies of a crate, however deep.
+fn closure(metadata: &Metadata, root: &PackageId) -> Result<BTreeSet<String>> {
+    let resolve = metadata.resolve.as_ref().context("cargo resolved nothing")?;
+    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|n| (&n.id, n)).collect();
+    let mut open = vec![root];
+    let mut seen = BTreeSet::from([root]);
+    while let Some(id) = open.pop() {
+        let node = nodes.get(id).context("a dependency was not resolved")?;
+        for dependency in &node.deps {
+            let normal = dependency.dep_kinds.iter().any(|k| k.kind == DependencyKind::Normal);
+            if normal && seen.insert(&dependency.pkg) {
+                open.push(&dependency.pkg);
+            }
+        }
+    }
+    Ok(metadata.packages.iter().filter(|p| seen.contains(&p.id)).map(|p| p.name.to_string()).collect())
+}
+
+#[test]
+fn pure_crates_are_pure_however_deep() -> Result<()> {
+    let metadata = metadata(CargoOpt::SomeFeatures(Vec::new()))?;
+    for name in PURE {
+        let all = closure(&metadata, &package(&metadata, name)?.id)?;
+        let impure: Vec<&str> = IMPURE.into_iter().filter(|i| all.contains(*i)).collect();
+        assert!(impure.is_empty(), "{name} leans on {impure:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn there_is_one_tls_stack() -> Result<()> {
+    let metadata = metadata(CargoOpt::SomeFeatures(Vec::new()))?;
+    for member in metadata.workspace_packages() {
+        let all = closure(&metadata, &member.id)?;
+        let others: Vec<&str> = OTHER_TLS.into_iter().filter(|t| all.contains(*t)).collect();
+        assert!(others.is_empty(), "{} brings {others:?} beside rustls with aws-lc-rs", member.name);
+    }
+    Ok(())
+}
