@@ -1,0 +1,73 @@
+//! `kogge` and `kubectl-kogge`: the command line. What it changes could be changed with kubectl as well; it
+//! only saves the many steps.
+
+mod cluster;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+/// One database across many Kubernetes clusters.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    control: ControlArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which cluster is the control cluster.
+#[derive(clap::Args)]
+struct ControlArgs {
+    /// The kubeconfig of the control cluster; by default $KUBECONFIG, or ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<std::path::PathBuf>,
+    /// The context of the control cluster; by default the current one
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// Kogge's own namespace, in the control cluster and on the workers
+    #[arg(long, global = true, value_name = "NAMESPACE", default_value = kogge_api::SYSTEM_NAMESPACE)]
+    system_namespace: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The worker clusters
+    #[command(subcommand)]
+    Worker(worker::Command),
+}
+
+/// Runs the command line under the name by which it was called.
+pub async fn main(name: &'static str) -> ExitCode {
+    let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let matches = Cli::command().name(name).bin_name(name).get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let result = match cli.command {
+        Command::Worker(command) => worker::run(command, &cli.control).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", sentence(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and its causes, without those that an outer one has told already.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match () {
+        () if told.is_empty() => cause,
+        () if told.contains(&cause) => told,
+        () => format!("{told}: {cause}"),
+    })
+}

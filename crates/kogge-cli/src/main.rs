@@ -1,3 +1,0 @@
-//! The `kogge-cli` binary.
-
-fn main() {}
