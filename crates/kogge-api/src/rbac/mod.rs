@@ -40,6 +40,10 @@ impl GroupKind {
     pub fn resource(&self) -> String {
         ApiResource::from_gvk(&GroupVersionKind::gvk(&self.group, "v1", &self.kind)).plural
     }
+
+    fn key(&self) -> Resource {
+        (self.group.clone(), self.resource())
+    }
 }
 
 /// A rule of a Role, and what it is for.
@@ -56,9 +60,16 @@ pub fn rules(grants: Vec<Grant>) -> Vec<PolicyRule> {
     grants.into_iter().map(|grant| grant.rule).collect()
 }
 
+/// Reading one by one, and watching.
+const READ: [&str; 3] = ["get", "list", "watch"];
 /// Watching, server-side apply, which is a `patch`, and a `create` where the object is not there yet, and
 /// deletion of what no chart renders any more (A1).
 const OWN: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+
+/// Kinds of which Kogge watches what carries its label, whether or not a chart renders them: what an earlier
+/// version of a chart rendered must be seen to be pruned.
+const WATCHED: [(&str, &str); 3] =
+    [("apps", "Deployment"), ("apps", "StatefulSet"), ("policy", "PodDisruptionBudget")];
 
 /// What Kogge does in a namespace of a worker that holds databases, when the charts render those kinds.
 ///
@@ -76,15 +87,15 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
         grant("", &["services"], &OWN, "The names of members and routers."),
         grant("discovery.k8s.io", &["endpointslices"], &OWN, "The addresses of members in other clusters."),
     ];
-    let covered: BTreeSet<(String, String)> =
+    let covered: BTreeSet<Resource> =
         own.iter().flat_map(|g| resources(&g.rule)).chain(pods_and_claims()).collect();
-    let charts = rendered
-        .iter()
-        .map(|kind| (kind.group.clone(), kind.resource()))
-        .filter(|key| !covered.contains(key))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|(group, resource)| grant(&group, &[&resource], &OWN, "Rendered by a chart."));
+    let rendered: BTreeSet<Resource> =
+        rendered.iter().map(GroupKind::key).filter(|key| !covered.contains(key)).collect();
+    let watched = WATCHED.map(|(group, kind)| GroupKind::new(group, kind).key());
+    let unused = watched.iter().filter(|key| !rendered.contains(key));
+    let charts = (rendered.iter().map(|key| on(key, &OWN, "Rendered by a chart.")))
+        .chain(unused.map(|key| on(key, &READ, "Watched, though no chart renders it.")))
+        .collect::<Vec<_>>();
     let members = [
         grant(
             "",
@@ -217,11 +228,18 @@ fn version() -> Grant {
     }
 }
 
-fn pods_and_claims() -> [(String, String); 2] {
+/// A group and a resource.
+type Resource = (String, String);
+
+fn on((group, resource): &Resource, verbs: &[&str], why: &'static str) -> Grant {
+    grant(group, &[resource], verbs, why)
+}
+
+fn pods_and_claims() -> [Resource; 2] {
     ["pods", "persistentvolumeclaims"].map(|resource| (String::new(), resource.to_owned()))
 }
 
-fn resources(rule: &PolicyRule) -> Vec<(String, String)> {
+fn resources(rule: &PolicyRule) -> Vec<Resource> {
     let groups = rule.api_groups.iter().flatten();
     groups.flat_map(|group| rule.resources.iter().flatten().map(|r| (group.clone(), r.clone()))).collect()
 }

@@ -81,3 +81,11 @@ fn of_all_namespaces_only_kube_system_is_read() {
     assert_eq!(namespaces.len(), 1);
     assert_eq!(namespaces[0].resource_names, Some(vec!["kube-system".to_owned()]));
 }
+
+#[test]
+fn what_is_watched_can_be_read_though_no_chart_renders_it() {
+    let rules = worker_rules(&BTreeSet::new(), Access::PortForward);
+    for (group, kind) in WATCHED {
+        assert_eq!(verbs(&rules, group, &GroupKind::new(group, kind).resource()), READ, "{kind}");
+    }
+}
