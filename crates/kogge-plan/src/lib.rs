@@ -5,9 +5,24 @@
 //! dashboard can show.
 
 pub mod action;
+pub mod anchors;
+mod cover;
+pub mod diff;
+pub mod epoch;
 pub mod fleet_view;
+pub mod hash;
 pub mod object;
+pub mod order;
+pub mod ownership;
+pub mod placement;
+pub mod prune;
+mod quantity;
+pub mod rollout;
+pub mod status;
+pub mod teardown;
+pub mod workload;
 
 pub use action::{Action, ApplyPrecondition};
+pub use diff::apply_if_needed;
 pub use fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
 pub use object::{Object, ObjectKey};

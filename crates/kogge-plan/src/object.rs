@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kogge_api::labels;
 use kube_core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,16 @@ impl ObjectKey {
             name: name.to_owned(),
         }
     }
+}
+
+/// The value of an object's label.
+pub fn label<'a>(object: &'a Object, label: &str) -> Option<&'a str> {
+    object.metadata.labels.as_ref()?.get(label).map(String::as_str)
+}
+
+/// The clusterID that an object is labelled with.
+pub fn cluster_id(object: &Object) -> Option<&str> {
+    label(object, labels::CLUSTER_ID)
 }
 
 impl fmt::Display for ObjectKey {

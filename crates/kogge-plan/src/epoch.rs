@@ -1,0 +1,83 @@
+//! The epoch of a database, which rises with every accepted change, and the anchor to write for it.
+
+use std::collections::BTreeMap;
+
+use kogge_api::ClusterId;
+use kogge_api::anchor::{Anchor, AnchoredMember};
+
+use crate::anchors::{self, SeedsDisagree};
+use crate::ownership::{Identity, Verdict};
+
+/// The epoch that a spec is carried out under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: i64,
+    /// The hash of the spec that it stands for.
+    pub spec_hash: String,
+}
+
+impl Epoch {
+    /// Whether the status holds it already. Where it does not, the status is written first (compare and
+    /// swap), and only then any anchor, so that a crash in between never looks like a rollback.
+    pub fn is_recorded(&self, status_epoch: Option<i64>, status_hash: Option<&str>) -> bool {
+        status_epoch == Some(self.number) && status_hash == Some(self.spec_hash.as_str())
+    }
+}
+
+/// The epoch for a spec. A status without an epoch means adoption: it goes on after the anchors' own.
+pub fn next_epoch(
+    status_epoch: Option<i64>,
+    status_hash: Option<&str>,
+    spec_hash: &str,
+    anchored_epoch: Option<i64>,
+) -> Epoch {
+    let number = match status_epoch {
+        Some(epoch) if status_hash == Some(spec_hash) => epoch,
+        known => known.max(anchored_epoch).unwrap_or(0) + 1,
+    };
+    Epoch { number, spec_hash: spec_hash.to_owned() }
+}
+
+/// What is to be added to what the anchors remember, before what it guards is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remember {
+    /// The UIDs of the workers, by placement.
+    pub worker_uids: BTreeMap<String, String>,
+    /// The next unused member ID, by component name.
+    pub next_member_id: BTreeMap<String, u32>,
+    /// The one member that may be initiated, by component name.
+    pub seeds: BTreeMap<String, String>,
+    /// Members, by pod name.
+    pub members: BTreeMap<String, AnchoredMember>,
+}
+
+/// The anchor that every worker of the database should hold: all that the present ones remember, and what is
+/// to be added.
+pub fn desired_anchor(
+    identity: &Identity,
+    cluster_id: &ClusterId,
+    epoch: &Epoch,
+    verdict: &Verdict,
+    remember: Remember,
+) -> Result<Anchor, SeedsDisagree> {
+    let Remember { worker_uids, next_member_id, seeds, members } = remember;
+    let mut anchor = Anchor {
+        cluster_id: cluster_id.clone(),
+        name: identity.name.clone(),
+        owner_uid: identity.control_uid.clone(),
+        epoch: epoch.number,
+        spec_hash: epoch.spec_hash.clone(),
+        worker_uids: BTreeMap::new(),
+        next_member_id: BTreeMap::new(),
+        seeds: BTreeMap::new(),
+        members: BTreeMap::new(),
+    };
+    // The present anchors come first: what they pin, a later observation does not move.
+    if let Verdict::Ours { anchor: present } = verdict {
+        anchors::join(&mut anchor, present)?;
+    }
+    let added = Anchor { worker_uids, next_member_id, seeds, members, ..anchor.clone() };
+    anchors::join(&mut anchor, &added)?;
+    Ok(anchor)
+}

@@ -1,0 +1,370 @@
+//! Whose a database is, from what every worker remembers of it. Nothing is written before this has been
+//! answered, and "not seen" is never taken for "not there".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use kogge_api::ClusterId;
+use kogge_api::anchor::Anchor;
+
+use crate::anchors::{self, SeedsDisagree};
+use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
+use crate::placement::ResolvedPlacement;
+
+/// A database as its FederatedCluster names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The FederatedCluster's name.
+    pub name: String,
+    /// Its namespace, here and on every worker.
+    pub namespace: String,
+    /// The clusterID, of the spec or of the status; none where it has none yet.
+    pub cluster_id: Option<ClusterId>,
+    /// The epoch in the status; none where it was made, or restored, without one.
+    pub epoch: Option<i64>,
+    /// The UID of `kube-system` in the control cluster.
+    pub control_uid: String,
+}
+
+/// What a worker knows of a database.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorkerVerdict {
+    /// It was seen live and complete, and holds nothing of it.
+    Empty,
+    /// It was seen live and complete; it holds parts of it but has lost its anchor.
+    Unanchored,
+    /// It holds an anchor of ours, as last observed.
+    Ours(Anchor),
+    /// It was not seen, or not all of it; why, in words.
+    Unknown(String),
+    /// Nothing may be written there.
+    Refused(Refusal),
+}
+
+/// Whose a database is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Nobody's: every placement was seen live, complete and empty of it. Only now may it be written.
+    New,
+    /// Ours: what the anchors of all workers amount to.
+    Ours {
+        /// The anchors, joined.
+        anchor: Box<Anchor>,
+    },
+    /// Nobody knows yet.
+    UnknownYet {
+        /// What was not seen, by placement, in words.
+        missing: BTreeMap<String, String>,
+    },
+    /// Not to be written by this control cluster as things stand.
+    Refused(Refusal),
+}
+
+/// Why nothing may be written, in a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Another control cluster owns it.
+    #[error(
+        "{worker} holds {name}, which belongs to the control cluster with UID {owner_uid}; choose another name, or end it there first"
+    )]
+    ForeignOwner {
+        /// The worker.
+        worker: WorkerName,
+        /// The database.
+        name: String,
+        /// The control cluster that owns it.
+        owner_uid: String,
+    },
+    /// Another database has this name.
+    #[error(
+        "{worker} holds a database {name} with clusterID {found}, which this FederatedCluster does not name; to adopt that database, create the FederatedCluster with spec.clusterID: {found}; for a new one choose another name"
+    )]
+    ForeignClusterId {
+        /// The worker.
+        worker: WorkerName,
+        /// The database.
+        name: String,
+        /// The clusterID that was found.
+        found: ClusterId,
+    },
+    /// A worker has seen a later epoch than the control cluster: it was rolled back.
+    #[error(
+        "{worker} has epoch {found} of {name} and the control cluster {epoch}: the control cluster was set back; nothing is written until a person says which side is right"
+    )]
+    EpochAhead {
+        /// The worker.
+        worker: WorkerName,
+        /// The database.
+        name: String,
+        /// The worker's epoch.
+        found: i64,
+        /// The control cluster's.
+        epoch: i64,
+    },
+    /// Two workers remember different seeds of a replica set.
+    #[error("the anchors of {name} name two seeds of {component}: {} and {}; correct the wrong anchor by the replica set's own configuration", .seeds[0], .seeds[1])]
+    SeedsDisagree {
+        /// The database.
+        name: String,
+        /// The replica set, by component name.
+        component: String,
+        /// The seeds.
+        seeds: [String; 2],
+    },
+    /// The placement was put on another cluster.
+    #[error(
+        "placement {placement} was put on the cluster with UID {pinned}, and WorkerCluster {worker} leads to {found}; let its kubeconfig lead to the first one again"
+    )]
+    WorkerReplaced {
+        /// The placement.
+        placement: String,
+        /// The WorkerCluster.
+        worker: WorkerName,
+        /// The UID in the anchors.
+        pinned: String,
+        /// The UID that was found.
+        found: String,
+    },
+    /// An anchor cannot be read.
+    #[error("{worker}: {why}")]
+    AnchorUnreadable {
+        /// The worker.
+        worker: WorkerName,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Parts of the database stand without an anchor anywhere.
+    #[error(
+        "{worker} holds {count} objects of clusterID {cluster_id}, and no worker an anchor of it; restore an anchor, or remove what is left of that database"
+    )]
+    LeftBehind {
+        /// The worker.
+        worker: WorkerName,
+        /// The database's identity.
+        cluster_id: ClusterId,
+        /// How many objects.
+        count: usize,
+    },
+}
+
+impl Refusal {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ForeignOwner { .. } => "ForeignOwner",
+            Self::ForeignClusterId { .. } => "ForeignClusterID",
+            Self::EpochAhead { .. } => "EpochAhead",
+            Self::SeedsDisagree { .. } => "SeedsDisagree",
+            Self::WorkerReplaced { .. } => "WorkerReplaced",
+            Self::AnchorUnreadable { .. } => "AnchorUnreadable",
+            Self::LeftBehind { .. } => "LeftBehind",
+        }
+    }
+
+    /// Whether it stops the writes to every worker, not only to the one that was found so.
+    fn stops_all(&self) -> bool {
+        matches!(self, Self::EpochAhead { .. } | Self::SeedsDisagree { .. })
+    }
+}
+
+/// Whose a database is, as a whole and by worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ownership {
+    /// As a whole.
+    pub overall: Verdict,
+    /// By worker.
+    pub workers: BTreeMap<WorkerName, WorkerVerdict>,
+}
+
+impl Ownership {
+    /// Whether objects of the database may be written to a worker.
+    pub fn may_write(&self, worker: &WorkerName) -> bool {
+        matches!(self.overall, Verdict::New | Verdict::Ours { .. })
+            && matches!(
+                self.workers.get(worker),
+                Some(WorkerVerdict::Empty | WorkerVerdict::Unanchored | WorkerVerdict::Ours(_))
+            )
+    }
+
+    /// The refusals of single workers, where the rest may go on.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.workers.values().filter_map(|verdict| match verdict {
+            WorkerVerdict::Refused(refusal) => Some(refusal),
+            _ => None,
+        })
+    }
+
+    /// The UID that a placement was put on, where an anchor names one.
+    pub fn pinned_uid(&self, placement: &str) -> Option<&str> {
+        match &self.overall {
+            Verdict::Ours { anchor } => anchor.worker_uids.get(placement).map(String::as_str),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("new: every placement was seen empty of it"),
+            Self::Ours { anchor } => write!(f, "ours, at epoch {}", anchor.epoch),
+            Self::UnknownYet { missing } => {
+                let missing: Vec<String> = missing.iter().map(|(p, why)| format!("{p} ({why})")).collect();
+                write!(f, "not written before every placement was seen; missing: {}", missing.join(", "))
+            }
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+/// Answers whose a database is.
+///
+/// `placements` are those of the spec by name; `unresolved` are those of the spec that have no worker, with the
+/// reason in words.
+pub fn assess(
+    identity: &Identity,
+    placements: &BTreeMap<String, ResolvedPlacement>,
+    unresolved: &BTreeMap<String, String>,
+    fleet: &FleetView,
+) -> Ownership {
+    let names: BTreeSet<&WorkerName> = placements.values().map(|p| &p.worker).collect();
+    let mut workers: BTreeMap<WorkerName, WorkerVerdict> =
+        names.into_iter().map(|name| (name.clone(), judge(identity, name, fleet.workers.get(name)))).collect();
+    let overall = match joined(identity, &workers) {
+        Err(refusal) => Verdict::Refused(refusal),
+        Ok(Some(anchor)) => {
+            refuse_replaced(&anchor, placements, fleet, &mut workers);
+            Verdict::Ours { anchor: Box::new(anchor) }
+        }
+        Ok(None) => first_sight(identity, placements, unresolved, &workers, fleet),
+    };
+    Ownership { overall, workers }
+}
+
+fn judge(identity: &Identity, name: &WorkerName, view: Option<&WorkerView>) -> WorkerVerdict {
+    let Some(view) = view else {
+        return WorkerVerdict::Unknown(format!("{name} was not reached yet"));
+    };
+    let unseen = unseen(name, view);
+    match anchors::observed(view, &identity.namespace, &identity.name, identity.cluster_id.as_ref()) {
+        Some(Err(error)) => {
+            WorkerVerdict::Refused(Refusal::AnchorUnreadable { worker: name.clone(), why: error.to_string() })
+        }
+        // An anchor that was seen once says whose the worker's part is, even when the worker is silent now.
+        Some(Ok(anchor)) => match check(identity, name, &anchor) {
+            Err(refusal) => WorkerVerdict::Refused(refusal),
+            Ok(()) => WorkerVerdict::Ours(anchor),
+        },
+        None => match unseen {
+            Some(why) => WorkerVerdict::Unknown(why),
+            None if held(identity, view) > 0 => WorkerVerdict::Unanchored,
+            None => WorkerVerdict::Empty,
+        },
+    }
+}
+
+/// Why a view says nothing about what is not in it.
+fn unseen(name: &WorkerName, view: &WorkerView) -> Option<String> {
+    match &view.liveness {
+        Liveness::Silent { message, .. } => Some(format!("{name} is silent: {message}")),
+        Liveness::Live if !view.complete => Some(format!("{name} is not wholly listed yet")),
+        Liveness::Live if view.uid.is_none() => Some(format!("{name} has not told its UID yet")),
+        Liveness::Live => None,
+    }
+}
+
+/// How many objects of the database a worker holds.
+fn held(identity: &Identity, view: &WorkerView) -> usize {
+    let Some(id) = &identity.cluster_id else { return 0 };
+    view.objects.values().filter(|object| crate::object::cluster_id(object) == Some(id.as_str())).count()
+}
+
+fn check(identity: &Identity, worker: &WorkerName, anchor: &Anchor) -> Result<(), Refusal> {
+    let (worker, name) = (worker.clone(), identity.name.clone());
+    if anchor.owner_uid != identity.control_uid {
+        return Err(Refusal::ForeignOwner { worker, name, owner_uid: anchor.owner_uid.clone() });
+    }
+    if identity.cluster_id.as_ref() != Some(&anchor.cluster_id) {
+        return Err(Refusal::ForeignClusterId { worker, name, found: anchor.cluster_id.clone() });
+    }
+    match identity.epoch {
+        Some(epoch) if anchor.epoch > epoch => {
+            Err(Refusal::EpochAhead { worker, name, found: anchor.epoch, epoch })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn joined(identity: &Identity, workers: &BTreeMap<WorkerName, WorkerVerdict>) -> Result<Option<Anchor>, Refusal> {
+    let mut joined: Option<Anchor> = None;
+    for verdict in workers.values() {
+        match verdict {
+            WorkerVerdict::Refused(refusal) if refusal.stops_all() => return Err(refusal.clone()),
+            WorkerVerdict::Ours(anchor) => match &mut joined {
+                None => joined = Some(anchor.clone()),
+                Some(all) => anchors::join(all, anchor).map_err(|SeedsDisagree { component, seeds }| {
+                    Refusal::SeedsDisagree { name: identity.name.clone(), component, seeds }
+                })?,
+            },
+            _ => {}
+        }
+    }
+    Ok(joined)
+}
+
+/// Refuses workers whose cluster is not the one that a placement was put on.
+fn refuse_replaced(
+    anchor: &Anchor,
+    placements: &BTreeMap<String, ResolvedPlacement>,
+    fleet: &FleetView,
+    workers: &mut BTreeMap<WorkerName, WorkerVerdict>,
+) {
+    for placement in placements.values() {
+        let found = fleet.workers.get(&placement.worker).and_then(|view| view.uid.as_ref());
+        let (Some(pinned), Some(found)) = (anchor.worker_uids.get(&placement.name), found) else { continue };
+        if pinned != found {
+            workers.insert(
+                placement.worker.clone(),
+                WorkerVerdict::Refused(Refusal::WorkerReplaced {
+                    placement: placement.name.clone(),
+                    worker: placement.worker.clone(),
+                    pinned: pinned.clone(),
+                    found: found.clone(),
+                }),
+            );
+        }
+    }
+}
+
+/// The verdict on a database that no anchor knows: new only if nothing is doubtful anywhere.
+fn first_sight(
+    identity: &Identity,
+    placements: &BTreeMap<String, ResolvedPlacement>,
+    unresolved: &BTreeMap<String, String>,
+    workers: &BTreeMap<WorkerName, WorkerVerdict>,
+    fleet: &FleetView,
+) -> Verdict {
+    let mut missing = unresolved.clone();
+    for placement in placements.values() {
+        match workers.get(&placement.worker) {
+            Some(WorkerVerdict::Refused(refusal)) => return Verdict::Refused(refusal.clone()),
+            Some(WorkerVerdict::Unanchored) => {
+                if let (Some(id), Some(view)) = (&identity.cluster_id, fleet.workers.get(&placement.worker)) {
+                    return Verdict::Refused(Refusal::LeftBehind {
+                        worker: placement.worker.clone(),
+                        cluster_id: id.clone(),
+                        count: held(identity, view),
+                    });
+                }
+            }
+            Some(WorkerVerdict::Unknown(why)) => {
+                missing.insert(placement.name.clone(), why.clone());
+            }
+            Some(WorkerVerdict::Empty | WorkerVerdict::Ours(_)) => {}
+            None => {
+                missing.insert(placement.name.clone(), format!("{} was not reached yet", placement.worker));
+            }
+        }
+    }
+    if missing.is_empty() { Verdict::New } else { Verdict::UnknownYet { missing } }
+}

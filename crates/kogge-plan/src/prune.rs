@@ -1,0 +1,205 @@
+//! What may be deleted because it is not desired any more (A1, A2). Everything here errs towards keeping.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kogge_api::{ClusterId, labels};
+use serde_json::Value;
+
+use crate::fleet_view::{WorkerName, WorkerView};
+use crate::hash::short_hash;
+use crate::object::{cluster_id as labelled, label};
+use crate::{Action, Object, ObjectKey, anchors};
+
+/// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
+const PRUNABLE: [&str; 7] =
+    ["ConfigMap", "Deployment", "EndpointSlice", "Job", "PodDisruptionBudget", "Service", "ServiceAccount"];
+/// Kinds that Kubernetes makes and counts as no object of a render.
+const MADE_BY_KUBERNETES: [&str; 4] = ["ControllerRevision", "PersistentVolumeClaim", "Pod", "ReplicaSet"];
+/// From that many objects on, a deletion of more than a third of them needs approval.
+const BRAKE_FROM: usize = 5;
+
+/// What must be known before anything is deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneFacts {
+    /// Whether everything that is desired on the worker was rendered, without an error.
+    pub render_complete: bool,
+    /// The UID that the anchor names for the worker.
+    pub anchored_uid: Option<String>,
+    /// The placements on the worker that the spec names.
+    pub placements: BTreeSet<String>,
+    /// The placements on the worker whose draining is finished.
+    pub drained: BTreeSet<String>,
+    /// The hash that a person approved.
+    pub approved: Option<String>,
+}
+
+/// What is to be deleted on a worker, and what is not, and why.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pruning {
+    /// The deletions.
+    pub actions: Vec<Action>,
+    /// What is not desired and stays all the same, with the reason.
+    pub kept: BTreeMap<ObjectKey, &'static str>,
+    /// Why nothing at all is deleted.
+    pub doubt: Option<&'static str>,
+    /// Deletions that wait for a person.
+    pub approval: Option<ApprovalNeeded>,
+}
+
+/// A step that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalNeeded {
+    /// What to approve it by.
+    pub hash: String,
+    /// What would be done, in a sentence.
+    pub what: String,
+}
+
+/// Finds what is not desired on a worker any more and may go.
+pub fn prune(
+    worker: &WorkerName,
+    view: &WorkerView,
+    cluster_id: &ClusterId,
+    desired: &BTreeSet<ObjectKey>,
+    facts: &PruneFacts,
+) -> Pruning {
+    let mut pruning = Pruning { doubt: doubt(view, facts), ..Pruning::default() };
+    if pruning.doubt.is_some() {
+        return pruning;
+    }
+    let ours: BTreeMap<&ObjectKey, &Object> = view
+        .objects
+        .iter()
+        .filter(|(_, object)| labelled(object) == Some(cluster_id.as_str()) && is_made_by_kogge(object))
+        .map(|(key, object)| (key, &**object))
+        .collect();
+    let mut unwanted = Vec::new();
+    for (key, object) in ours.iter().filter(|(key, _)| !desired.contains(**key)) {
+        match reason_to_keep(key, object, view, facts) {
+            Some(why) => {
+                pruning.kept.insert((*key).clone(), why);
+            }
+            None => unwanted.push((*key, *object)),
+        }
+    }
+    let approval = approval(worker, cluster_id, &unwanted, ours.len());
+    if let Some(approval) = approval.filter(|needed| facts.approved.as_ref() != Some(&needed.hash)) {
+        pruning.approval = Some(approval);
+        return pruning;
+    }
+    pruning.actions = unwanted.iter().filter_map(|(key, object)| deletion(worker, key, object)).collect();
+    pruning
+}
+
+fn doubt(view: &WorkerView, facts: &PruneFacts) -> Option<&'static str> {
+    if !facts.render_complete {
+        return Some("not everything was rendered");
+    }
+    if !view.is_current() {
+        return Some("the worker was not seen live and complete");
+    }
+    if view.suspended {
+        return Some("the worker is suspended");
+    }
+    if facts.anchored_uid.is_none() || facts.anchored_uid != view.uid {
+        return Some("the anchor names another cluster");
+    }
+    None
+}
+
+fn is_made_by_kogge(object: &Object) -> bool {
+    let kind = object.types.as_ref().map(|types| types.kind.as_str()).unwrap_or_default();
+    match kind {
+        // kube-controller-manager copies the Service's labels to the slices that it makes.
+        "EndpointSlice" => label(object, labels::ENDPOINT_SLICE_MANAGED_BY) == Some(labels::MANAGER),
+        kind => !MADE_BY_KUBERNETES.contains(&kind),
+    }
+}
+
+fn reason_to_keep(
+    key: &ObjectKey,
+    object: &Object,
+    view: &WorkerView,
+    facts: &PruneFacts,
+) -> Option<&'static str> {
+    if !PRUNABLE.contains(&key.kind.as_str()) {
+        return Some("only a finished drain or a finished cool-off deletes its kind");
+    }
+    if anchors::is_anchor(object) {
+        return Some("it is the anchor");
+    }
+    if object.metadata.deletion_timestamp.is_some() {
+        return Some("it is on its way out");
+    }
+    if let Some(placement) = label(object, labels::PLACEMENT)
+        && !facts.placements.contains(placement)
+        && !facts.drained.contains(placement)
+    {
+        return Some("its placement is not drained yet");
+    }
+    match key.kind.as_str() {
+        "ConfigMap" if is_referenced(view, key, &["configMap", "configMapRef", "configMapKeyRef"]) => {
+            Some("a pod or workload still refers to it")
+        }
+        "Service" if names_pods(view, key) => Some("a StatefulSet's pods still have their names by it"),
+        "ServiceAccount" if is_named(view, key, "serviceAccountName") => Some("a workload still runs as it"),
+        _ => None,
+    }
+}
+
+/// The objects of a namespace that may refer to others.
+fn referrers<'a>(view: &'a WorkerView, key: &'a ObjectKey) -> impl Iterator<Item = &'a Object> {
+    view.objects.iter().filter(move |(other, _)| other.namespace == key.namespace).map(|(_, object)| &**object)
+}
+
+fn is_referenced(view: &WorkerView, key: &ObjectKey, fields: &[&str]) -> bool {
+    referrers(view, key).any(|object| {
+        anywhere(&object.data, &|field, value| fields.contains(&field) && value["name"] == key.name.as_str())
+    })
+}
+
+fn is_named(view: &WorkerView, key: &ObjectKey, field: &str) -> bool {
+    referrers(view, key)
+        .any(|object| anywhere(&object.data, &|found, value| found == field && value == key.name.as_str()))
+}
+
+fn names_pods(view: &WorkerView, key: &ObjectKey) -> bool {
+    is_named(view, key, "serviceName") || is_named(view, key, "subdomain")
+}
+
+/// Whether a field, at any depth, fulfils a condition.
+fn anywhere(value: &Value, condition: &impl Fn(&str, &Value) -> bool) -> bool {
+    match value {
+        Value::Object(map) => {
+            map.iter().any(|(field, value)| condition(field, value) || anywhere(value, condition))
+        }
+        Value::Array(items) => items.iter().any(|item| anywhere(item, condition)),
+        _ => false,
+    }
+}
+
+fn approval(
+    worker: &WorkerName,
+    cluster_id: &ClusterId,
+    unwanted: &[(&ObjectKey, &Object)],
+    total: usize,
+) -> Option<ApprovalNeeded> {
+    if total < BRAKE_FROM || unwanted.len() * 3 <= total {
+        return None;
+    }
+    let keys: Vec<String> = unwanted.iter().map(|(key, _)| key.to_string()).collect();
+    Some(ApprovalNeeded {
+        hash: short_hash(&serde_json::json!(["prune", worker.0, cluster_id.as_str(), keys])),
+        what: format!("delete {} of {total} objects on {worker}: {}", keys.len(), keys.join(", ")),
+    })
+}
+
+fn deletion(worker: &WorkerName, key: &ObjectKey, object: &Object) -> Option<Action> {
+    Some(Action::Delete {
+        worker: worker.clone(),
+        key: key.clone(),
+        uid: object.metadata.uid.clone()?,
+        resource_version: object.metadata.resource_version.clone(),
+        why: "it is not desired any more".to_owned(),
+    })
+}
