@@ -1,0 +1,177 @@
+//! What a new cluster needs before it is of use: DNS and storage classes; and when it is ready.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::address_plan::ClusterAddresses;
+use crate::cluster::Cluster;
+use crate::error::{LabError, Result};
+use crate::images::COREDNS_IMAGE;
+use crate::wait::until;
+
+const SYSTEM: &str = "kube-system";
+const FIELD_MANAGER: &str = "kogge-lab";
+const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Applies DNS and storage classes.
+pub(crate) async fn apply(cluster: &Cluster, addresses: &ClusterAddresses) -> Result<()> {
+    let client = cluster.client().await?;
+    let apply = async {
+        for (name, default) in [("standard", true), ("fast", false)] {
+            patch(&Api::<StorageClass>::all(client.clone()), name, storage_class(default)).await?;
+        }
+        patch(&Api::<ServiceAccount>::namespaced(client.clone(), SYSTEM), "coredns", json!({})).await?;
+        patch(&Api::<ClusterRole>::all(client.clone()), "lab:coredns", dns_role()).await?;
+        patch(&Api::<ClusterRoleBinding>::all(client.clone()), "lab:coredns", dns_role_binding()).await?;
+        patch(
+            &Api::<ConfigMap>::namespaced(client.clone(), SYSTEM),
+            "coredns",
+            json!({"data": {"Corefile": COREFILE}}),
+        )
+        .await?;
+        patch(&Api::<Service>::namespaced(client.clone(), SYSTEM), "kube-dns", dns_service(addresses)).await?;
+        patch(&Api::<Deployment>::namespaced(client.clone(), SYSTEM), "coredns", dns_deployment()).await
+    };
+    apply.await.map_err(|e| LabError::kube(cluster.name(), e))
+}
+
+/// Waits until node and DNS of a cluster are ready.
+pub(crate) async fn wait_ready(cluster: &Cluster, deadline: Duration) -> Result<()> {
+    let client = cluster.client().await?;
+    until(&format!("{}: node ready", cluster.name()), deadline, || node_ready(client.clone())).await?;
+    until(&format!("{}: DNS ready", cluster.name()), deadline, || dns_ready(client.clone())).await
+}
+
+/// Whether the API server says that it is ready.
+pub(crate) async fn api_ready(client: Client) -> Result<(), String> {
+    let request = http::Request::get("/readyz").body(Vec::new()).map_err(|e| e.to_string())?;
+    match tokio::time::timeout(PROBE_DEADLINE, client.request_text(request)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    }
+}
+
+/// Whether all nodes are ready; there must be one.
+pub(crate) async fn node_ready(client: Client) -> Result<(), String> {
+    let nodes = Api::<Node>::all(client);
+    let nodes = probe(nodes.list(&kube::api::ListParams::default())).await?;
+    let conditions = |node: &Node| node.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+    for node in &nodes.items {
+        let ready = conditions(node).into_iter().find(|c| c.type_ == "Ready");
+        match ready {
+            Some(condition) if condition.status == "True" => {}
+            Some(condition) => return Err(condition.message.unwrap_or(condition.status)),
+            None => return Err("its kubelet has not reported yet".to_owned()),
+        }
+    }
+    if nodes.items.is_empty() { Err("the node has not registered yet".to_owned()) } else { Ok(()) }
+}
+
+async fn dns_ready(client: Client) -> Result<(), String> {
+    let deployments = Api::<Deployment>::namespaced(client, SYSTEM);
+    let status = probe(deployments.get("coredns")).await?.status.unwrap_or_default();
+    if status.available_replicas.unwrap_or(0) > 0 {
+        Ok(())
+    } else {
+        Err("CoreDNS is not available yet".to_owned())
+    }
+}
+
+async fn probe<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(PROBE_DEADLINE, request).await {
+        Ok(answer) => answer.map_err(|e| e.to_string()),
+        Err(_) => Err("the API server does not answer".to_owned()),
+    }
+}
+
+async fn patch<K>(api: &Api<K>, name: &str, mut body: Value) -> kube::Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    body["apiVersion"] = K::api_version(&()).into();
+    body["kind"] = K::kind(&()).into();
+    body["metadata"]["name"] = name.into();
+    api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&body)).await.map(drop)
+}
+
+fn storage_class(default: bool) -> Value {
+    json!({
+        "metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": default.to_string()}},
+        "provisioner": "kubernetes.io/host-path",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": true,
+    })
+}
+
+/// Short times to live: tests watch names change.
+const COREFILE: &str = "\
+.:53 {
+  errors
+  ready
+  kubernetes cluster.local in-addr.arpa {
+    pods insecure
+    ttl 5
+  }
+  cache 5
+}
+";
+
+fn dns_role() -> Value {
+    json!({"rules": [
+        {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+    ]})
+}
+
+fn dns_role_binding() -> Value {
+    json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "lab:coredns"},
+        "subjects": [{"kind": "ServiceAccount", "name": "coredns", "namespace": SYSTEM}],
+    })
+}
+
+fn dns_service(addresses: &ClusterAddresses) -> Value {
+    json!({"spec": {
+        "clusterIP": addresses.dns_service,
+        "selector": {"k8s-app": "kube-dns"},
+        "ports": [
+            {"name": "dns", "port": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+        ],
+    }})
+}
+
+fn dns_deployment() -> Value {
+    let labels = json!({"k8s-app": "kube-dns"});
+    json!({"spec": {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {
+                "serviceAccountName": "coredns",
+                "dnsPolicy": "Default",
+                "terminationGracePeriodSeconds": 1,
+                "containers": [{
+                    "name": "coredns",
+                    "image": COREDNS_IMAGE,
+                    "imagePullPolicy": "IfNotPresent",
+                    "args": ["-conf", "/etc/coredns/Corefile"],
+                    "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
+                    "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns"}],
+                }],
+                "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
+            },
+        },
+    }})
+}
