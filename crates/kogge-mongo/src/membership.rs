@@ -68,10 +68,10 @@ fn find_ground<'a>(view: &'a SetView<'a>, draft: &mut Draft<'_>) -> Option<Groun
     };
     match primary.access {
         Access::Granted => {}
-        Access::NoUsers => {
+        Access::NoUsers | Access::NoOperator => {
             draft.step(
                 Action::CreateUsers { via: primary.pod.clone() },
-                "the set has a primary and no user yet",
+                "the set has a primary and does not know the operator's user yet",
                 "the operator's user to be accepted",
             );
             return None;

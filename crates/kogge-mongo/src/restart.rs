@@ -41,9 +41,9 @@ pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName
         draft.wait(format!("its restarts are held: {obstacle}"));
         return;
     }
-    next.sort_by(|(a, _), (b, _)| {
-        (turn(view, a), goal.rollout_rank(&a.placement))
-            .cmp(&(turn(view, b), goal.rollout_rank(&b.placement)))
+    next.sort_by(|(a, a_pod), (b, b_pod)| {
+        (a_pod.ready, turn(view, a), goal.rollout_rank(&a.placement))
+            .cmp(&(b_pod.ready, turn(view, b), goal.rollout_rank(&b.placement)))
             .then_with(|| a.pod.natural_cmp(&b.pod))
     });
     if let Some((member, pod)) = next.first() {
@@ -122,7 +122,10 @@ fn member_obstacle(view: &SetView<'_>, member: &MemberGoal) -> Option<String> {
         Pod::Unknown { reason } => return Some(format!("the pod of {pod} is not seen: {reason}")),
         Pod::Absent => return Some(format!("{pod} has no pod")),
         Pod::Present(facts) if facts.terminating => return Some(format!("{pod} is ending")),
-        Pod::Present(facts) if !facts.ready => return Some(format!("{pod} is not ready")),
+        // What is outdated itself may be unready because of its template.
+        Pod::Present(facts) if !facts.ready && !facts.outdated() => {
+            return Some(format!("{pod} is not ready"));
+        }
         Pod::Present(facts) if !facts.resolves_everywhere => {
             return Some(format!("{} does not resolve in every vdc", member.host));
         }

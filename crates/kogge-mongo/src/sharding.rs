@@ -16,7 +16,7 @@ pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, topology: &Topology, now: Mi
         draft.wait("a router that serves");
         return;
     };
-    if lists(shards, view) || draft.changes_something() {
+    if lists(shards, view) || !draft.steps.is_empty() {
         return;
     }
     let Some(config) = view.config.filter(|_| view.primary.is_some()) else {

@@ -130,6 +130,9 @@ pub struct Hello {
 pub enum Access {
     /// The localhost exception holds: the server knows no user yet.
     NoUsers,
+    /// The server has users and not the operator's, and the administrator's was accepted: the creation of
+    /// the first users was cut short.
+    NoOperator,
     /// The operator's user was accepted.
     Granted,
     /// The operator's user was refused although the server has users.

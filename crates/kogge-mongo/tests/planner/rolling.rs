@@ -96,6 +96,17 @@ fn an_unhealthy_outdated_member_goes_first_and_ungated() {
 }
 
 #[test]
+fn members_that_are_unready_by_their_template_do_not_hold_its_repair() {
+    let mut world = outdated(&["vdc1", "vdc2", "vdc3"]);
+    for pod in ["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"] {
+        world.member(pod).facts().ready = false;
+    }
+    assert_eq!(restarts(&world.plan().steps), ["vdc2-0"]);
+    world.member("ll-shard-0-vdc4-0").facts().ready = false;
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
 fn a_broken_template_can_be_repaired_before_the_set_is_initiated() {
     let mut world = World::shard(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
     let broken = world.member("ll-shard-0-vdc1-0").facts();

@@ -1,0 +1,155 @@
+//! The wire half of the engine: observe and execute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use kogge_mongo::{
+    Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, Step, Topology,
+};
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+use crate::credentials::Credentials;
+use crate::error::{CommandError, StepError};
+use crate::reach::MemberReach;
+use crate::session::Sessions;
+use crate::{observe, reconfig, sets};
+
+/// One member's observation ends by then; a member without an answer costs the others nothing, because all
+/// are asked at once.
+pub const MEMBER_DEADLINE: Duration = Duration::from_secs(6);
+
+/// How the operator reaches one database's servers, and as whom.
+#[derive(Clone)]
+pub struct ClusterAccess {
+    /// The way to the pods that run now.
+    pub reach: Arc<dyn MemberReach>,
+    /// The users.
+    pub credentials: Credentials,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was carried out.
+    Done,
+    /// It had been carried out before.
+    AlreadyDone,
+}
+
+/// One database's connections. Make one per database and keep it: it holds the sessions and since when
+/// members are silent, nothing that a step relies on.
+#[derive(Default)]
+pub struct Engine {
+    sessions: Sessions,
+    silent_since: Mutex<BTreeMap<PodName, Millis>>,
+}
+
+impl Engine {
+    /// An engine without connections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks every member and router of the goal at once. `pods` is what the fleet knows of the members'
+    /// pods, `now` the time on the caller's monotonic clock. Takes no longer than [`MEMBER_DEADLINE`].
+    pub async fn observe(
+        &self,
+        access: &ClusterAccess,
+        goal: &Goal,
+        pods: &BTreeMap<PodName, Pod>,
+        now: Millis,
+    ) -> Topology {
+        let sets = goal.sets.iter();
+        let members: BTreeSet<&PodName> = sets
+            .flat_map(|set| set.members.iter().map(|m| &m.pod).chain(set.leaving.iter().map(|m| &m.pod)))
+            .collect();
+        let routers: BTreeSet<&PodName> = goal.routers.iter().map(|router| &router.pod).collect();
+        self.sessions.keep_only(&members.union(&routers).copied().collect());
+        self.silent_since.lock().retain(|pod, _| members.contains(pod));
+        let (members, routers) = futures::join!(
+            join_all(members.into_iter().map(|pod| self.observe_member(access, pod, pods, now))),
+            join_all(routers.into_iter().map(|pod| self.observe_router(access, pod, now))),
+        );
+        Topology { members: members.into_iter().collect(), routers: routers.into_iter().collect() }
+    }
+
+    /// Carries a step out on a server. Anchor records and pod restarts are the operator's
+    /// ([`Action::executor`]).
+    pub async fn execute(&self, access: &ClusterAccess, step: &Step) -> Result<Outcome, StepError> {
+        let wire = Wire { sessions: &self.sessions, access };
+        match &step.action {
+            Action::Initiate { seed, role, member } => sets::initiate(wire, &step.set, seed, *role, member).await,
+            Action::CreateUsers { via } => sets::create_users(wire, via).await,
+            Action::StepDown { pod } => sets::step_down(wire, pod).await,
+            Action::AddShard { via, hosts } => sets::add_shard(wire, &step.set, via, hosts).await,
+            Action::AddMember { change, member } => reconfig::run(wire, change, |config| config.add(member)).await,
+            Action::Promote { change } => reconfig::run(wire, change, |config| config.set_votes(change, 1)).await,
+            Action::Demote { change } => reconfig::run(wire, change, |config| config.set_votes(change, 0)).await,
+            Action::SetPriority { change, priority } => {
+                reconfig::run(wire, change, |config| config.set_priority(change, *priority)).await
+            }
+            Action::SetTags { change, tags } => {
+                reconfig::run(wire, change, |config| config.set_tags(change, tags)).await
+            }
+            Action::RemoveMember { change } => reconfig::run(wire, change, |config| config.remove(change)).await,
+            Action::RecordSeed { .. }
+            | Action::ReserveMemberId { .. }
+            | Action::MarkInitialized { .. }
+            | Action::ForgetMember { .. }
+            | Action::RestartPod { .. } => Err(StepError::NotForTheWire { action: step.action.name() }),
+        }
+    }
+
+    async fn observe_member(
+        &self,
+        access: &ClusterAccess,
+        pod: &PodName,
+        pods: &BTreeMap<PodName, Pod>,
+        now: Millis,
+    ) -> (PodName, MemberObservation) {
+        let asking = observe::member(&self.sessions, &*access.reach, &access.credentials, pod);
+        let server = match answer(asking).await {
+            Ok(state) => {
+                self.silent_since.lock().remove(pod);
+                Server::Reachable(state)
+            }
+            Err(error) => {
+                let since = *self.silent_since.lock().entry(pod.clone()).or_insert(now);
+                Server::Unreachable { reason: error.to_string(), since }
+            }
+        };
+        let unknown = || Pod::Unknown { reason: "its worker was not observed".to_owned() };
+        let facts = pods.get(pod).cloned().unwrap_or_else(unknown);
+        (pod.clone(), MemberObservation { pod: facts, server, observed_at: now })
+    }
+
+    async fn observe_router(
+        &self,
+        access: &ClusterAccess,
+        pod: &PodName,
+        now: Millis,
+    ) -> (PodName, RouterObservation) {
+        let asking = observe::router(&self.sessions, &*access.reach, &access.credentials, pod);
+        let server = match answer(asking).await {
+            Ok(server) => server,
+            Err(error) => RouterServer::Unreachable { reason: error.to_string() },
+        };
+        (pod.clone(), RouterObservation { server, observed_at: now })
+    }
+}
+
+async fn answer<T>(asking: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let late =
+        || CommandError::Unreachable { reason: format!("no answer within {} s", MEMBER_DEADLINE.as_secs()) };
+    timeout(MEMBER_DEADLINE, asking).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// What carrying a step out needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Wire<'a> {
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) access: &'a ClusterAccess,
+}

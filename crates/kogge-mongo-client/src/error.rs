@@ -1,0 +1,189 @@
+//! What can go wrong between the operator and a server, and what it asks for.
+
+use std::error::Error as _;
+
+use kogge_mongo::PodName;
+use kogge_mongo::errors::{ErrorClass, classify, code};
+use mongodb::error::{Error, ErrorKind};
+use thiserror::Error;
+
+use crate::reach::ReachError;
+
+/// A command that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// There is no way to the server; nothing was sent.
+    #[error("{reason}")]
+    Unreachable {
+        /// Why, as a sentence.
+        reason: String,
+    },
+    /// The server refused.
+    #[error("{command}: {message} (code {code})")]
+    Server {
+        /// The command's name.
+        command: String,
+        /// MongoDB's error code.
+        code: i32,
+        /// The server's words.
+        message: String,
+    },
+    /// The user was refused.
+    #[error("{command}: the user was refused: {message}")]
+    Login {
+        /// The command's name.
+        command: String,
+        /// The driver's words.
+        message: String,
+    },
+    /// The connection broke; whether the command was carried out is unknown.
+    #[error("{command}: the connection broke: {message}")]
+    Connection {
+        /// The command's name.
+        command: String,
+        /// The driver's words.
+        message: String,
+    },
+    /// No answer in time; whether the command was carried out is unknown.
+    #[error("{command}: no answer within {seconds} s")]
+    Deadline {
+        /// The command's name.
+        command: String,
+        /// The deadline, in seconds.
+        seconds: u64,
+    },
+    /// The answer is not what the protocol says.
+    #[error("{command}: the answer cannot be read: {message}")]
+    Answer {
+        /// The command's name.
+        command: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl CommandError {
+    /// The stable CamelCase reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "MemberUnreachable",
+            Self::Server { .. } => "CommandRefused",
+            Self::Login { .. } => "LoginRefused",
+            Self::Connection { .. } => "ConnectionBroken",
+            Self::Deadline { .. } => "NoAnswer",
+            Self::Answer { .. } => "AnswerUnreadable",
+        }
+    }
+
+    /// What it asks for.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unreachable { .. } => ErrorClass::Transient,
+            Self::Server { code, .. } => classify(*code),
+            Self::Login { .. } => ErrorClass::NeedsPerson,
+            Self::Connection { .. } | Self::Deadline { .. } | Self::Answer { .. } => ErrorClass::NeedsObservation,
+        }
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Self::Server { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn no_pod(pod: &PodName) -> Self {
+        Self::unreachable(&ReachError::NoPod(pod.clone()))
+    }
+
+    pub(crate) fn unreachable(error: &ReachError) -> Self {
+        Self::Unreachable { reason: error.to_string() }
+    }
+
+    pub(crate) fn answer(command: &str, message: impl Into<String>) -> Self {
+        Self::Answer { command: command.to_owned(), message: message.into() }
+    }
+
+    /// Sorts a driver error: refused by the server, refused at the login, never sent, or unknown.
+    pub(crate) fn from_driver(command: String, error: &Error) -> Self {
+        let message = error.to_string();
+        if login_refused(error) {
+            return Self::Login { command, message };
+        }
+        match error.kind.as_ref() {
+            ErrorKind::Command(refusal) => {
+                Self::Server { command, code: refusal.code, message: refusal.message.clone() }
+            }
+            ErrorKind::ServerSelection { .. } => Self::Unreachable {
+                reason: format!("no connection within the deadline ({})", last_cause(&message)),
+            },
+            ErrorKind::InvalidResponse { message, .. } => Self::Answer { command, message: message.clone() },
+            _ => Self::Connection { command, message },
+        }
+    }
+}
+
+/// The driver reports a refused login as an error of its own kind, or as the server's code 18.
+fn login_refused(error: &Error) -> bool {
+    let by_code = |error: &Error| match error.kind.as_ref() {
+        ErrorKind::Command(refusal) => refusal.code == code::AUTHENTICATION_FAILED,
+        ErrorKind::Authentication { .. } => true,
+        _ => false,
+    };
+    by_code(error) || error.source().and_then(|cause| cause.downcast_ref::<Error>()).is_some_and(by_code)
+}
+
+/// The driver's server selection error carries the whole topology; its last error says why.
+fn last_cause(message: &str) -> &str {
+    match message.rsplit_once("Error: ") {
+        Some((_, cause)) => cause.trim_end_matches([' ', '}', ']', '>']),
+        None => "the server does not answer",
+    }
+}
+
+/// A step that was not carried out, or whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StepError {
+    /// A command failed.
+    #[error("{pod}: {source}")]
+    Command {
+        /// The server that was asked.
+        pod: PodName,
+        /// How it failed.
+        source: CommandError,
+    },
+    /// What the step was planned on does not hold any more; nothing was sent.
+    #[error("{pod}: {what}")]
+    Stale {
+        /// The server that was asked.
+        pod: PodName,
+        /// What differs, as a sentence.
+        what: String,
+    },
+    /// The step is not for the wire.
+    #[error("{action} is not carried out by a command to a server")]
+    NotForTheWire {
+        /// The action's name.
+        action: &'static str,
+    },
+}
+
+impl StepError {
+    /// The stable CamelCase reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Command { source, .. } => source.reason(),
+            Self::Stale { .. } => "PlanStale",
+            Self::NotForTheWire { .. } => "NotForTheWire",
+        }
+    }
+
+    /// What it asks for.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Command { source, .. } => source.class(),
+            Self::Stale { .. } => ErrorClass::NeedsObservation,
+            Self::NotForTheWire { .. } => ErrorClass::NeedsPerson,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! One server's state: who it lets in, and its part in a set.
+
+use std::time::Duration;
+
+use kogge_mongo::errors::code;
+use kogge_mongo::{Access, PodName, Replication, RouterServer, ServerState};
+use mongodb::bson::{Document, doc};
+
+use crate::credentials::Credentials;
+use crate::error::CommandError;
+use crate::reach::MemberReach;
+use crate::session::{Login, Session, Sessions};
+use crate::wire;
+
+/// One read command's deadline; the whole member has [`crate::MEMBER_DEADLINE`].
+const READ_DEADLINE: Duration = Duration::from_secs(4);
+
+/// What a member's server says, as the operator where it is known, else as the localhost exception allows.
+pub(crate) async fn member(
+    sessions: &Sessions,
+    reach: &dyn MemberReach,
+    credentials: &Credentials,
+    pod: &PodName,
+) -> Result<ServerState, CommandError> {
+    let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
+    match operator.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await {
+        Err(CommandError::Login { message, .. }) => as_nobody(sessions, reach, credentials, pod, message).await,
+        answer => as_user(&operator, answer, Access::Granted).await,
+    }
+}
+
+/// What a router says.
+pub(crate) async fn router(
+    sessions: &Sessions,
+    reach: &dyn MemberReach,
+    credentials: &Credentials,
+    pod: &PodName,
+) -> Result<RouterServer, CommandError> {
+    let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
+    let reply = operator.run(doc! { "listShards": 1 }, READ_DEADLINE).await?;
+    Ok(RouterServer::Serving { shards: wire::shards(&reply)? })
+}
+
+async fn as_user(
+    session: &Session,
+    status: Result<Document, CommandError>,
+    access: Access,
+) -> Result<ServerState, CommandError> {
+    let mut replication = replication(status)?;
+    if let Replication::Member { config, .. } = &mut replication {
+        match session.run(doc! { "replSetGetConfig": 1 }, READ_DEADLINE).await {
+            Ok(reply) => *config = Some(wire::config(&reply)?),
+            Err(error @ CommandError::Server { .. }) => {
+                replication = Replication::Unreadable { reason: error.to_string() };
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let hello = session.run(doc! { "hello": 1 }, READ_DEADLINE).await?;
+    Ok(ServerState { hello: wire::hello(&hello), access, replication })
+}
+
+/// The operator's user was refused: the server knows no user yet, or it knows others.
+async fn as_nobody(
+    sessions: &Sessions,
+    reach: &dyn MemberReach,
+    credentials: &Credentials,
+    pod: &PodName,
+    refusal: String,
+) -> Result<ServerState, CommandError> {
+    let nobody = sessions.get(reach, pod, Login::Nobody).await?;
+    let hello = wire::hello(&nobody.run(doc! { "hello": 1 }, READ_DEADLINE).await?);
+    let status = nobody.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await;
+    if status.as_ref().err().and_then(CommandError::code) != Some(code::UNAUTHORIZED) {
+        return Ok(ServerState { hello, access: Access::NoUsers, replication: replication(status)? });
+    }
+    let admin = sessions.get(reach, pod, Login::User(&credentials.admin)).await?;
+    match admin.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await {
+        Err(CommandError::Login { .. }) => Ok(ServerState {
+            hello,
+            replication: Replication::Unreadable { reason: refusal.clone() },
+            access: Access::Refused { reason: refusal },
+        }),
+        answer => as_user(&admin, answer, Access::NoOperator).await,
+    }
+}
+
+/// `replSetGetStatus`'s answer: a member's status, or the code that says why there is none.
+fn replication(status: Result<Document, CommandError>) -> Result<Replication, CommandError> {
+    match status {
+        Ok(reply) => Ok(Replication::Member { status: wire::status(&reply)?, config: None }),
+        Err(error) => match error.code() {
+            Some(code::NOT_YET_INITIALIZED) => Ok(Replication::Uninitialized),
+            Some(code::INVALID_REPLICA_SET_CONFIG) => Ok(Replication::Removed),
+            Some(_) => Ok(Replication::Unreadable { reason: error.to_string() }),
+            None => Err(error),
+        },
+    }
+}

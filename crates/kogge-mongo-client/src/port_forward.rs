@@ -1,0 +1,121 @@
+//! Members through their worker's API: a loopback listener per pod, one port-forward stream per connection.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Pod;
+use kogge_mongo::PodName;
+use kube::{Api, Client};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::reach::{MemberReach, ReachError, Tunnel};
+
+/// The worker's API and the kubelet behind it must open a stream within this.
+const OPEN_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Where a pod is.
+#[derive(Clone)]
+pub struct Target {
+    /// A client for its worker.
+    pub client: Client,
+    /// Its namespace there.
+    pub namespace: String,
+    /// Its uid.
+    pub uid: String,
+    /// The port that its server listens on.
+    pub port: u16,
+    /// Changes whenever the worker's client was made anew: connections through an old one are given up.
+    pub connection: u64,
+}
+
+/// Reaches pods by `portforward`.
+#[derive(Clone, Default)]
+pub struct PortForward {
+    targets: BTreeMap<PodName, Target>,
+}
+
+impl PortForward {
+    /// The pods that can be reached now: those that run, on workers that are connected.
+    pub fn new(targets: BTreeMap<PodName, Target>) -> Self {
+        Self { targets }
+    }
+}
+
+#[async_trait]
+impl MemberReach for PortForward {
+    fn identity(&self, pod: &PodName) -> Option<String> {
+        self.targets.get(pod).map(|target| format!("{}/{}", target.uid, target.connection))
+    }
+
+    async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
+        let target = self.targets.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
+        let no_listener = |source| ReachError::Listen { pod: pod.clone(), source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_listener)?;
+        let address = listener.local_addr().map_err(no_listener)?;
+        let closed = CancellationToken::new();
+        let forward = Forward {
+            pods: Api::namespaced(target.client.clone(), &target.namespace),
+            pod: pod.clone(),
+            port: target.port,
+        };
+        tokio::spawn(forward.serve(listener, closed.clone()));
+        Ok(Tunnel { address, _close: Some(closed.drop_guard()) })
+    }
+}
+
+#[derive(Clone)]
+struct Forward {
+    pods: Api<Pod>,
+    pod: PodName,
+    port: u16,
+}
+
+impl Forward {
+    async fn serve(self, listener: TcpListener, closed: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                () = closed.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let Ok((connection, _)) = accepted else { return };
+            let (forward, closed) = (self.clone(), closed.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = closed.cancelled() => {}
+                    () = forward.carry(connection) => {}
+                }
+            });
+        }
+    }
+
+    /// Carries one connection. On failure the connection is dropped, which is how the driver learns of it.
+    async fn carry(self, mut connection: TcpStream) {
+        let ports = [self.port];
+        let opening = self.pods.portforward(self.pod.as_str(), &ports);
+        let mut forwarder = match timeout(OPEN_DEADLINE, opening).await {
+            Ok(Ok(forwarder)) => forwarder,
+            Ok(Err(error)) => {
+                debug!(pod = %self.pod, %error, "port-forward refused");
+                return;
+            }
+            Err(_) => {
+                debug!(pod = %self.pod, "port-forward not opened in time");
+                return;
+            }
+        };
+        let Some(mut stream) = forwarder.take_stream(self.port) else {
+            return;
+        };
+        if let Err(error) = copy_bidirectional(&mut connection, &mut stream).await {
+            debug!(pod = %self.pod, %error, "port-forward ended");
+        }
+        drop(stream);
+        forwarder.abort();
+    }
+}

@@ -1,0 +1,70 @@
+//! How members are reached: a loopback address per pod.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use kogge_mongo::PodName;
+use thiserror::Error;
+use tokio_util::sync::DropGuard;
+
+/// Gives a loopback address for a pod's server. Loopback also in the pod, so that the localhost exception
+/// and a `localhost` certificate hold.
+#[async_trait]
+pub trait MemberReach: Send + Sync {
+    /// What stands behind a pod's name now: its uid and the way to it. Absent while there is none.
+    /// Connections are kept while it is the same.
+    fn identity(&self, pod: &PodName) -> Option<String>;
+
+    /// Opens a way to the pod that `identity` told of.
+    async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError>;
+}
+
+/// A way to a pod; closed on drop.
+#[derive(Debug)]
+pub struct Tunnel {
+    /// Where to connect to.
+    pub address: SocketAddr,
+    pub(crate) _close: Option<DropGuard>,
+}
+
+/// Why a pod cannot be reached.
+#[derive(Debug, Error)]
+pub enum ReachError {
+    /// No such pod runs, or its worker was not observed.
+    #[error("{0} has no pod that can be reached")]
+    NoPod(PodName),
+    /// No loopback listener can be had.
+    #[error("no loopback listener for {pod}")]
+    Listen {
+        /// The pod.
+        pod: PodName,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Servers that listen on this machine's loopback: tests, and mongods started by hand.
+#[derive(Clone, Debug, Default)]
+pub struct Loopback {
+    servers: BTreeMap<PodName, SocketAddr>,
+}
+
+impl Loopback {
+    /// The servers by pod name.
+    pub fn new(servers: BTreeMap<PodName, SocketAddr>) -> Self {
+        Self { servers }
+    }
+}
+
+#[async_trait]
+impl MemberReach for Loopback {
+    fn identity(&self, pod: &PodName) -> Option<String> {
+        self.servers.get(pod).map(ToString::to_string)
+    }
+
+    async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
+        let address = self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
+        Ok(Tunnel { address: *address, _close: None })
+    }
+}

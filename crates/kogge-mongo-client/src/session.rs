@@ -1,0 +1,141 @@
+//! Driver clients to single servers, kept while what stands behind a pod's name is the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kogge_mongo::PodName;
+use mongodb::Client;
+use mongodb::bson::Document;
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode};
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+use crate::credentials::User;
+use crate::error::CommandError;
+use crate::reach::{MemberReach, Tunnel};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const SELECTION_TIMEOUT: Duration = Duration::from_secs(4);
+const MONITOR_INTERVAL: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(90);
+
+/// As whom a session speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Login<'a> {
+    /// As nobody: `hello`, and what the localhost exception grants.
+    Nobody,
+    /// As a user of the `admin` database.
+    User(&'a User),
+}
+
+/// One server, as one user.
+#[derive(Clone)]
+pub(crate) struct Session {
+    client: Client,
+    _tunnel: Arc<Tunnel>,
+}
+
+impl Session {
+    /// Runs a command on `admin`. A deadline that passes leaves the outcome unknown.
+    pub(crate) async fn run(&self, command: Document, deadline: Duration) -> Result<Document, CommandError> {
+        let name = command.keys().next().cloned().unwrap_or_default();
+        let database = self.client.database("admin");
+        match timeout(deadline, database.run_command(command)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) => Err(CommandError::from_driver(name, &error)),
+            Err(_) => Err(CommandError::Deadline { command: name, seconds: deadline.as_secs() }),
+        }
+    }
+}
+
+struct Kept {
+    identity: String,
+    tunnel: Arc<Tunnel>,
+    nobody: Option<Session>,
+    user: Option<(User, Session)>,
+}
+
+/// The sessions of one database.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    kept: Mutex<BTreeMap<PodName, Kept>>,
+}
+
+impl Sessions {
+    /// A session to a pod's server; no connection is made before its first command.
+    pub(crate) async fn get(
+        &self,
+        reach: &dyn MemberReach,
+        pod: &PodName,
+        login: Login<'_>,
+    ) -> Result<Session, CommandError> {
+        let identity = reach.identity(pod).ok_or_else(|| CommandError::no_pod(pod))?;
+        if let Some(session) = self.find(pod, &identity, login) {
+            return Ok(session);
+        }
+        let known =
+            self.kept.lock().get(pod).filter(|kept| kept.identity == identity).map(|kept| kept.tunnel.clone());
+        let tunnel = match known {
+            Some(tunnel) => tunnel,
+            None => Arc::new(reach.open(pod).await.map_err(|e| CommandError::unreachable(&e))?),
+        };
+        let client = Client::with_options(options(&tunnel, login))
+            .map_err(|error| CommandError::from_driver("connect".to_owned(), &error))?;
+        let session = Session { client, _tunnel: tunnel.clone() };
+        let mut kept = self.kept.lock();
+        if kept.get(pod).is_none_or(|kept| kept.identity != identity) {
+            kept.insert(pod.clone(), Kept { identity, tunnel, nobody: None, user: None });
+        }
+        if let Some(entry) = kept.get_mut(pod) {
+            match login {
+                Login::Nobody => entry.nobody = Some(session.clone()),
+                Login::User(user) => entry.user = Some((user.clone(), session.clone())),
+            }
+        }
+        Ok(session)
+    }
+
+    /// Closes the sessions of pods that are not wanted any more.
+    pub(crate) fn keep_only(&self, pods: &BTreeSet<&PodName>) {
+        self.kept.lock().retain(|pod, _| pods.contains(pod));
+    }
+
+    fn find(&self, pod: &PodName, identity: &str, login: Login<'_>) -> Option<Session> {
+        let kept = self.kept.lock();
+        let entry = kept.get(pod).filter(|kept| kept.identity == identity)?;
+        match login {
+            Login::Nobody => entry.nobody.clone(),
+            Login::User(user) => entry.user.as_ref().filter(|(known, _)| known == user).map(|(_, s)| s.clone()),
+        }
+    }
+}
+
+/// One server, whatever it is: no `replicaSet=`, which would hide a server that is not initiated.
+fn options(tunnel: &Tunnel, login: Login<'_>) -> ClientOptions {
+    let host = ServerAddress::Tcp { host: tunnel.address.ip().to_string(), port: Some(tunnel.address.port()) };
+    let mut options = ClientOptions::builder()
+        .hosts(vec![host])
+        .app_name("kogge".to_owned())
+        .direct_connection(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .server_selection_timeout(SELECTION_TIMEOUT)
+        .server_monitoring_mode(ServerMonitoringMode::Poll)
+        .heartbeat_freq(MONITOR_INTERVAL)
+        .max_pool_size(2)
+        .max_idle_time(IDLE)
+        .retry_reads(false)
+        .retry_writes(false)
+        .build();
+    if let Login::User(user) = login {
+        options.credential = Some(
+            Credential::builder()
+                .username(user.name.clone())
+                .password(user.password.reveal().to_owned())
+                .source("admin".to_owned())
+                .mechanism(AuthMechanism::ScramSha256)
+                .build(),
+        );
+    }
+    options
+}
