@@ -86,6 +86,7 @@ fn a_higher_priority_votes_first() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn votes_are_few_odd_spread_and_sticky(
         shape in prop::collection::vec(1_usize..5, 1..6),

@@ -57,7 +57,7 @@ fn disturb(world: &mut World, what: &Disturbance) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn every_goal_is_reached_and_then_nothing_is_done(
         from in shape(),

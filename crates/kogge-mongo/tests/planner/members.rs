@@ -158,6 +158,24 @@ fn a_new_placement_grows_three_voters_to_five() {
 }
 
 #[test]
+fn a_member_gets_its_vote_only_as_a_caught_up_secondary() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    while !world.actions().contains(&"Promote") {
+        world.plan().steps.iter().for_each(|s| world.apply(s));
+        world.tick();
+    }
+    let mut lagging = world.clone();
+    lagging.member("ll-shard-0-vdc4-0").lag_ms = 60_000;
+    assert!(!lagging.actions().contains(&"Promote"));
+    let mut silent = world.clone();
+    silent.member("ll-shard-0-vdc4-0").up = false;
+    assert!(!silent.actions().contains(&"Promote"));
+    world.member("ll-shard-0-vdc4-0").state = Some(MemberState::Unknown);
+    assert!(!world.actions().contains(&"Promote"));
+}
+
+#[test]
 fn the_shard_is_added_once() {
     let mut world = World::shard(THREE);
     let steps = world.run_until_settled(50);

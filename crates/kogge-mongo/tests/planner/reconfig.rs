@@ -29,6 +29,18 @@ fn case_23_two_voter_changes_are_two_steps() {
 }
 
 #[test]
+fn a_vote_is_not_taken_where_it_would_cost_the_majority() {
+    let mut world = World::settled(FIVE);
+    for pod in ["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"] {
+        world.member(pod).up = false;
+    }
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("more healthy voters")), "{:?}", plan.waiting);
+}
+
+#[test]
 fn configs_compare_by_term_then_version_and_forced_ones_by_version() {
     let stamp = |version, term| ConfigStamp { version, term };
     assert!(stamp(1, 3).newer_than(stamp(9, 2)));
