@@ -1,0 +1,265 @@
+//! All workers: registered, connected, observed, written to.
+
+mod claims;
+mod desired;
+mod findings;
+mod session;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{Stream, stream};
+use jiff::Timestamp;
+use kogge_api::WorkerCluster;
+use kogge_plan::{Action, FleetView, Liveness, WorkerName};
+use kube::{Client, ResourceExt as _};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::FleetError;
+use crate::probe::RequiredRules;
+use crate::write::{Outcome, WriteContext, WriteError};
+
+pub(crate) use self::worker::{Link, Worker};
+
+use self::claims::Claims;
+use self::desired::Desired;
+use self::session::Session;
+
+pub use self::findings::WorkerFindings;
+
+/// Changes that a slow subscriber may be behind; one that is further behind is told that everything changed.
+const CHANGES: usize = 1024;
+/// How old a view with a silent worker may be before the silence in it is counted again.
+const SILENCE_RESOLUTION: Duration = Duration::from_secs(1);
+
+/// How the fleet works, the same for every worker.
+#[derive(Clone, Debug)]
+pub struct FleetOptions {
+    /// Kogge's own namespace, where the kubeconfig Secrets are, and its copies in the workers.
+    pub system_namespace: String,
+    /// What the credentials must allow.
+    pub required: RequiredRules,
+    /// The time between two probes of a worker.
+    pub probe_period: Duration,
+    /// The deadline of one probe. A worker is silent after two failed probes in a row: by default at the
+    /// latest 14 s after its last answer.
+    pub probe_deadline: Duration,
+    /// How long one watch request lasts; a connection that died unnoticed is found out at most 5 s later.
+    pub watch_timeout: Duration,
+}
+
+impl FleetOptions {
+    /// The usual times.
+    pub fn new(system_namespace: impl Into<String>, required: RequiredRules) -> Self {
+        Self {
+            system_namespace: system_namespace.into(),
+            required,
+            probe_period: Duration::from_secs(5),
+            probe_deadline: Duration::from_secs(4),
+            watch_timeout: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What is where `spec.kubeconfig.secretRef` points.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretLookup {
+    /// The value of the key.
+    Found(Vec<u8>),
+    /// There is no Secret of that name.
+    NoSecret,
+    /// The Secret has no such key.
+    NoKey,
+}
+
+/// What has changed since a subscriber last looked. Look at the snapshot for what it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Objects of these databases changed in a worker.
+    Objects {
+        /// The worker.
+        worker: WorkerName,
+        /// The clusterIDs.
+        cluster_ids: BTreeSet<String>,
+    },
+    /// A worker's findings, liveness or completeness changed.
+    Worker {
+        /// The worker.
+        worker: WorkerName,
+    },
+    /// The subscriber was too slow: anything may have changed.
+    Everything,
+}
+
+/// Every registered worker cluster. Cheap to clone; ends its tasks when the last clone is dropped.
+#[derive(Clone)]
+pub struct Fleet {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Arc<FleetOptions>,
+    workers: RwLock<BTreeMap<WorkerName, Entry>>,
+    claims: Arc<Mutex<Claims>>,
+    signal: Signal,
+    cached: Mutex<Option<Cached>>,
+}
+
+struct Entry {
+    /// The UID of the WorkerCluster itself: another one of the same name starts afresh.
+    object_uid: Option<String>,
+    worker: Arc<Worker>,
+    desired: watch::Sender<Desired>,
+    _session: AbortOnDropHandle<()>,
+}
+
+struct Cached {
+    revision: u64,
+    taken: Instant,
+    view: Arc<FleetView>,
+}
+
+/// Tells that something changed: subscribers by an event, the cached view by its revision.
+#[derive(Clone)]
+pub(crate) struct Signal {
+    revision: Arc<std::sync::atomic::AtomicU64>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Signal {
+    fn new() -> Self {
+        Self { revision: Arc::default(), changes: broadcast::Sender::new(CHANGES) }
+    }
+
+    pub(crate) fn raise(&self, change: Change) {
+        self.revision.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        // Nobody listening is no error.
+        let _ = self.changes.send(change);
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl Fleet {
+    /// A fleet without workers.
+    pub fn new(options: FleetOptions) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                options: Arc::new(options),
+                workers: RwLock::default(),
+                claims: Arc::default(),
+                signal: Signal::new(),
+                cached: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Registers a worker, or brings it up to date with its WorkerCluster and its Secret. To be called at
+    /// every reconcile: nothing happens where nothing changed. Must be called within a tokio runtime.
+    pub fn upsert(&self, object: &WorkerCluster, secret: &SecretLookup) {
+        let name = WorkerName(object.name_any());
+        let desired = Desired::new(object, secret, &self.inner.options.system_namespace, Timestamp::now());
+        self.inner.claims.lock().register(&name, object);
+        let mut workers = self.inner.workers.write();
+        if let Some(entry) = workers.get(&name).filter(|entry| entry.object_uid == object.metadata.uid) {
+            entry.worker.set_profile(object);
+            entry.desired.send_if_modified(|held| {
+                let changed = *held != desired;
+                *held = desired;
+                changed
+            });
+            return;
+        }
+        let worker = Arc::new(Worker::new(name.clone(), object, self.inner.signal.clone()));
+        let (sender, receiver) = watch::channel(desired);
+        let session = Session::new(
+            Arc::clone(&worker),
+            Arc::clone(&self.inner.options),
+            Arc::clone(&self.inner.claims),
+            receiver,
+        );
+        let entry = Entry {
+            object_uid: object.metadata.uid.clone(),
+            worker,
+            desired: sender,
+            _session: AbortOnDropHandle::new(tokio::spawn(session.run())),
+        };
+        workers.insert(name.clone(), entry);
+        drop(workers);
+        self.inner.signal.raise(Change::Worker { worker: name });
+    }
+
+    /// Forgets a worker: its connection and its watches end, its objects stay where they are.
+    pub fn remove(&self, name: &WorkerName) {
+        let removed = self.inner.workers.write().remove(name).is_some();
+        self.inner.claims.lock().release(name);
+        if removed {
+            self.inner.signal.raise(Change::Worker { worker: name.clone() });
+        }
+    }
+
+    /// Every worker as last observed. Built anew only where something changed.
+    pub fn snapshot(&self) -> Arc<FleetView> {
+        let revision = self.inner.signal.revision();
+        let mut cached = self.inner.cached.lock();
+        if let Some(held) = cached.as_ref().filter(|held| held.revision == revision)
+            && (held.taken.elapsed() < SILENCE_RESOLUTION || all_live(&held.view))
+        {
+            return Arc::clone(&held.view);
+        }
+        let workers = self.inner.workers.read();
+        let view =
+            FleetView { workers: workers.iter().map(|(name, e)| (name.clone(), e.worker.view())).collect() };
+        let view = Arc::new(view);
+        *cached = Some(Cached { revision, taken: Instant::now(), view: Arc::clone(&view) });
+        view
+    }
+
+    /// What changes from now on.
+    pub fn changes(&self) -> impl Stream<Item = Change> + Send + use<> {
+        stream::unfold(self.inner.signal.changes.subscribe(), async |mut changes| match changes.recv().await {
+            Ok(change) => Some((change, changes)),
+            Err(RecvError::Lagged(_)) => Some((Change::Everything, changes)),
+            Err(RecvError::Closed) => None,
+        })
+    }
+
+    /// A worker's client, for reading and port-forwarding; its requests are bounded as all others are.
+    pub fn client(&self, name: &WorkerName) -> Result<Client, FleetError> {
+        let worker = self.worker(name)?;
+        Ok(worker.link()?.client.clone())
+    }
+
+    /// What to tell on the WorkerCluster; none where it is not registered.
+    pub fn status(&self, name: &WorkerName) -> Option<WorkerFindings> {
+        self.inner.workers.read().get(name).map(|entry| entry.worker.findings())
+    }
+
+    /// Carries out one action. The outcome is shown by the next snapshot where it is known.
+    pub async fn execute(&self, action: &Action, context: WriteContext<'_>) -> Result<Outcome, WriteError> {
+        let worker = self.worker(action.worker())?;
+        crate::write::execute(&worker, &self.inner.options.system_namespace, action, context).await
+    }
+
+    fn worker(&self, name: &WorkerName) -> Result<Arc<Worker>, FleetError> {
+        let workers = self.inner.workers.read();
+        let entry = workers.get(name).ok_or_else(|| FleetError::UnknownWorker { worker: name.clone() })?;
+        Ok(Arc::clone(&entry.worker))
+    }
+}
+
+fn all_live(view: &FleetView) -> bool {
+    view.workers.values().all(|worker| worker.liveness == Liveness::Live)
+}
+
+/// A time a tenth longer or shorter, so that workers are not asked in step.
+pub(crate) fn jittered(time: Duration) -> Duration {
+    time.mul_f64(rand::random_range(0.9..1.1))
+}

@@ -1,0 +1,359 @@
+//! The task that keeps one worker's connection: probes it, replaces it, and restarts its watches.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kube::Client;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::claims::Claims;
+use super::desired::{Desired, Limits};
+use super::findings::Verdict;
+use super::worker::{Link, Worker};
+use super::{FleetOptions, jittered};
+use crate::connection::{self, Bounds};
+use crate::kubeconfig::WorkerCredentials;
+use crate::probe::{self, ProbeFailure};
+use crate::watch::kinds::{self, Slot};
+use crate::watch::supervisor::{self, Sink};
+
+/// Failed probes in a row after which a worker is silent.
+const PATIENCE: u32 = 2;
+/// The pause before a failed probe is repeated.
+const RETRY: Duration = Duration::from_millis(500);
+/// Probes between two questions for the server's version.
+const VERSION_EVERY: u32 = 120;
+/// The pause before missing permissions are asked for again.
+const REVIEW_AGAIN: Duration = Duration::from_mins(1);
+
+/// One worker's task.
+pub(super) struct Session {
+    worker: Arc<Worker>,
+    options: Arc<FleetOptions>,
+    claims: Arc<Mutex<Claims>>,
+    desired: watch::Receiver<Desired>,
+    standing: Option<Standing>,
+    failures: u32,
+    probes: u32,
+}
+
+/// A connection that was proved to lead to this worker's cluster.
+struct Standing {
+    credentials: WorkerCredentials,
+    limits: Limits,
+    bounds: Arc<Bounds>,
+    client: Client,
+    uid: String,
+    slots: BTreeSet<Slot>,
+    tasks: JoinSet<()>,
+}
+
+/// Why the cluster that answered is not taken as this worker's.
+enum Refusal {
+    Probe(ProbeFailure),
+    Credentials(Verdict),
+    Claim(Verdict),
+}
+
+impl Refusal {
+    /// The refusal of credentials that were to replace others: these go on, so the cluster itself is well.
+    fn of_a_change(self) -> Self {
+        match self {
+            Self::Probe(failure) => Self::Credentials(Verdict::no(
+                failure.reason(),
+                format!("the changed kubeconfig is not used: {failure}"),
+            )),
+            other => other,
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        options: Arc<FleetOptions>,
+        claims: Arc<Mutex<Claims>>,
+        desired: watch::Receiver<Desired>,
+    ) -> Self {
+        Self { worker, options, claims, desired, standing: None, failures: 0, probes: 0 }
+    }
+
+    /// Runs until it is aborted, or until the worker is removed.
+    pub(super) async fn run(mut self) {
+        loop {
+            let pause = self.tick().await;
+            tokio::select! {
+                changed = self.desired.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(jittered(pause)) => {}
+            }
+        }
+    }
+
+    /// One look at the worker; returns how long to wait for the next.
+    async fn tick(&mut self) -> Duration {
+        let desired = self.desired.borrow_and_update().clone();
+        let wanted = desired.credentials.clone().and_then(|credentials| {
+            let valid = credentials.check_validity(Timestamp::now());
+            valid.map(|()| credentials).map_err(|error| Verdict::no(error.reason(), error.to_string()))
+        });
+        match wanted {
+            Ok(credentials) if !self.stands_with(&credentials, desired.bounds) => {
+                match self.replace(credentials, &desired).await {
+                    Ok(()) => self.options.probe_period,
+                    Err(refusal) if self.standing.is_none() => {
+                        self.refused(refusal);
+                        self.options.probe_period
+                    }
+                    // What stood before goes on, with the credentials that it has.
+                    Err(refusal) => {
+                        self.refused(refusal.of_a_change());
+                        self.probe(&desired, false).await
+                    }
+                }
+            }
+            Ok(_) => self.probe(&desired, true).await,
+            Err(verdict) => {
+                self.refused(Refusal::Credentials(verdict));
+                self.probe(&desired, false).await
+            }
+        }
+    }
+
+    fn stands_with(&self, credentials: &WorkerCredentials, limits: Limits) -> bool {
+        self.standing.as_ref().is_some_and(|s| s.credentials == *credentials && s.limits == limits)
+    }
+
+    /// Builds a connection, proves where it leads, and swaps it in: client and watches together.
+    async fn replace(&mut self, credentials: WorkerCredentials, desired: &Desired) -> Result<(), Refusal> {
+        let limits = desired.bounds;
+        let bounds = Arc::new(Bounds::new(limits.concurrency, limits.deadline));
+        let client = self.build(&credentials, &bounds)?;
+        let uid = probe::identity(&client, self.options.probe_deadline).await.map_err(Refusal::Probe)?;
+        self.check_identity(&uid, desired)?;
+        if let Some(mut before) = self.standing.take() {
+            before.tasks.shutdown().await;
+        }
+        tracing::info!(worker = %self.worker.name(), uid, server = %credentials.server, "connected");
+        let standing =
+            Standing { credentials, limits, bounds, client, uid, slots: BTreeSet::new(), tasks: JoinSet::new() };
+        self.standing = Some(standing);
+        self.failures = 0;
+        self.restart(desired).await;
+        self.answered(true).await;
+        Ok(())
+    }
+
+    fn build(&self, credentials: &WorkerCredentials, bounds: &Arc<Bounds>) -> Result<Client, Refusal> {
+        connection::client(credentials, bounds, self.options.probe_deadline)
+            .map_err(|error| Refusal::Credentials(Verdict::no(error.reason(), error.to_string())))
+    }
+
+    /// Whether a cluster is this worker's own: the one it was before, and nobody else's.
+    fn check_identity(&self, uid: &str, desired: &Desired) -> Result<(), Refusal> {
+        let before = desired.pinned.as_deref().or(self.standing.as_ref().map(|s| s.uid.as_str()));
+        if let Some(before) = before.filter(|&before| before != uid) {
+            return Err(Refusal::Claim(Verdict::no(
+                "UIDChanged",
+                format!(
+                    "the credentials lead to cluster {uid}, and this worker is cluster {before}: restore the credentials of {before}, or make another WorkerCluster for {uid}"
+                ),
+            )));
+        }
+        let holder = self.claims.lock().claim(self.worker.name(), uid);
+        if holder != *self.worker.name() {
+            return Err(Refusal::Claim(Verdict::no(
+                "UIDAlreadyClaimed",
+                format!(
+                    "cluster {uid} is WorkerCluster {holder} already: delete one of the two, or give this one the credentials of another cluster"
+                ),
+            )));
+        }
+        Ok(())
+    }
+
+    /// Asks the standing connection whether it still leads to its cluster. `current` where its credentials
+    /// are those that are wanted.
+    async fn probe(&mut self, desired: &Desired, current: bool) -> Duration {
+        let Some(standing) = &self.standing else { return self.options.probe_period };
+        let was_silent = self.failures >= PATIENCE;
+        match probe::identity(&standing.client, self.options.probe_deadline).await {
+            Ok(uid) => {
+                if let Err(refusal) = self.check_identity(&uid, desired) {
+                    self.disconnect().await;
+                    self.refused(refusal);
+                    return self.options.probe_period;
+                }
+                self.failures = 0;
+                let slots = self.slots(desired);
+                // The view begins anew before the worker counts as live: what the old watches told may be
+                // long past.
+                if was_silent || self.standing.as_ref().is_some_and(|s| s.slots != slots) {
+                    self.restart(desired).await;
+                }
+                self.answered(current).await;
+                self.options.probe_period
+            }
+            Err(failure) => {
+                self.failures = self.failures.saturating_add(1);
+                self.renew_client();
+                if self.failures >= PATIENCE {
+                    self.refused(Refusal::Probe(failure));
+                    self.options.probe_period
+                } else {
+                    RETRY
+                }
+            }
+        }
+    }
+
+    /// After a failure the pool may hold connections that are dead and do not know it.
+    fn renew_client(&mut self) {
+        let Some(standing) = &self.standing else { return };
+        if let Ok(client) = self.build(&standing.credentials, &standing.bounds) {
+            let link = Link { client: client.clone(), uid: standing.uid.clone() };
+            self.worker.set_link(Some(link));
+            if let Some(standing) = &mut self.standing {
+                standing.client = client;
+            }
+        }
+    }
+
+    async fn disconnect(&mut self) {
+        self.worker.set_link(None);
+        if let Some(mut standing) = self.standing.take() {
+            standing.tasks.shutdown().await;
+        }
+    }
+
+    /// The worker answered, and is who it should be.
+    async fn answered(&mut self, current: bool) {
+        let Some(standing) = &self.standing else { return };
+        let ask_version = self.probes.is_multiple_of(VERSION_EVERY);
+        self.probes = self.probes.wrapping_add(1);
+        let version = if ask_version {
+            probe::version(&standing.client, self.options.probe_deadline).await.ok()
+        } else {
+            None
+        };
+        let uid = standing.uid.clone();
+        self.worker.report(|report| {
+            report.answered = Some(Instant::now());
+            report.silence = None;
+            report.verdicts.reachable = Verdict::yes("Answers", "the API server answers");
+            if current {
+                report.verdicts.claimed = Verdict::yes("Claimed", format!("cluster {uid} is this worker's alone"));
+                report.verdicts.credentials = Verdict::yes("Accepted", "the API server accepts the credentials");
+            }
+            report.uid = Some(uid);
+            if version.is_some() {
+                report.version = version;
+            }
+        });
+    }
+
+    /// Tells what stands in the way. Without a connection, the worker is silent for that reason; with one, it
+    /// goes on being observed unless the connection itself failed.
+    fn refused(&self, refusal: Refusal) {
+        let standing = self.standing.is_some();
+        let silent_probe = matches!(&refusal, Refusal::Probe(_)) && self.failures >= PATIENCE;
+        self.worker.report(|report| {
+            let verdicts = &mut report.verdicts;
+            let verdict = match refusal {
+                Refusal::Credentials(verdict) => {
+                    verdicts.credentials = verdict.clone();
+                    verdict
+                }
+                Refusal::Claim(verdict) => {
+                    verdicts.claimed = verdict.clone();
+                    verdict
+                }
+                Refusal::Probe(failure) => {
+                    let verdict = Verdict::no(failure.reason(), failure.to_string());
+                    match failure {
+                        ProbeFailure::NoAnswer(_)
+                        | ProbeFailure::ConnectionFailed(_)
+                        | ProbeFailure::ServerError(_)
+                        | ProbeFailure::NotKubernetes => verdicts.reachable = verdict.clone(),
+                        ProbeFailure::ServerCertificate(_)
+                        | ProbeFailure::ClientCertificate(_)
+                        | ProbeFailure::Unauthorized => verdicts.credentials = verdict.clone(),
+                        ProbeFailure::IdentityForbidden => verdicts.permissions = verdict.clone(),
+                    }
+                    verdict
+                }
+            };
+            if !standing || silent_probe {
+                report.silence = Some((verdict.reason, verdict.message));
+            }
+        });
+    }
+
+    fn slots(&self, desired: &Desired) -> BTreeSet<Slot> {
+        let system = (!self.options.required.system.is_empty()).then_some(self.options.system_namespace.as_str());
+        kinds::slots(&desired.allowed, system)
+    }
+
+    /// Starts every watch, and the review of permissions, anew with the present client.
+    async fn restart(&mut self, desired: &Desired) {
+        let slots = self.slots(desired);
+        let Some(standing) = &mut self.standing else { return };
+        standing.tasks.shutdown().await;
+        standing.slots.clone_from(&slots);
+        self.worker.store(|store| store.begin(&slots));
+        let link = Link { client: standing.client.clone(), uid: standing.uid.clone() };
+        self.worker.set_link(Some(link));
+        self.worker.changed();
+        for slot in slots {
+            let sink: Arc<dyn Sink> = Arc::clone(&self.worker) as Arc<dyn Sink>;
+            let timeout = jittered(self.options.watch_timeout);
+            standing.tasks.spawn(supervisor::supervise(slot, standing.client.clone(), timeout, sink));
+        }
+        standing.tasks.spawn(review(
+            Arc::clone(&self.worker),
+            standing.client.clone(),
+            Arc::clone(&self.options),
+            desired.clone(),
+        ));
+    }
+}
+
+/// Asks what the credentials allow: once, and again where something is missing or was forbidden.
+async fn review(worker: Arc<Worker>, client: Client, options: Arc<FleetOptions>, desired: Desired) {
+    loop {
+        let missing =
+            probe::missing(&client, &options.required, &desired.allowed, &options.system_namespace).await;
+        let sufficient = matches!(&missing, Ok(missing) if missing.is_empty());
+        let verdict = match missing {
+            Ok(missing) if missing.is_empty() => {
+                Verdict::yes("Sufficient", "the credentials allow all that Kogge needs")
+            }
+            Ok(missing) => {
+                let told: Vec<_> = missing.iter().take(5).map(ToString::to_string).collect();
+                let more = missing.len().saturating_sub(told.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                Verdict::no(
+                    "PermissionMissing",
+                    format!(
+                        "missing: {}{more}; run `kogge worker join` again to renew the Roles",
+                        told.join(", ")
+                    ),
+                )
+            }
+            Err(failure) => {
+                Verdict::unknown("ReviewFailed", format!("the permissions cannot be asked: {failure}"))
+            }
+        };
+        worker.report(|report| report.verdicts.permissions = verdict);
+        if sufficient {
+            worker.forbidden.notified().await;
+            // A burst of refusals asks for one review.
+            tokio::time::sleep(RETRY).await;
+        } else {
+            tokio::time::sleep(jittered(REVIEW_AGAIN)).await;
+        }
+    }
+}

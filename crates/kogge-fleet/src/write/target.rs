@@ -1,0 +1,167 @@
+//! The object that a write is about, on a worker that may be written to.
+
+use std::sync::Arc;
+
+use kogge_plan::{Object, ObjectKey};
+use kube::Api;
+use kube::core::{ApiResource, Status};
+
+use super::{Outcome, WriteContext, WriteError};
+use crate::connection::GateError;
+use crate::error::root_cause;
+use crate::fleet::{Link, Worker};
+use crate::watch::kinds::{is_metadata_only, resource_of};
+use crate::watch::supervisor::normalized;
+
+/// Where a write goes.
+pub(super) struct Target<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) key: ObjectKey,
+    pub(super) namespace: String,
+    pub(super) resource: ApiResource,
+    pub(super) api: Api<Object>,
+    link: Arc<Link>,
+    context: WriteContext<'a>,
+}
+
+/// What the API server's answer, or its absence, says about a write.
+pub(super) enum Failure {
+    /// 409: something was not as expected.
+    Conflict(Box<Status>),
+    /// 404.
+    NotFound(Box<Status>),
+    /// Nobody knows whether it was made.
+    Unknown(String),
+    /// It was not made.
+    Refused(WriteError),
+}
+
+impl<'a> Target<'a> {
+    /// Refuses what must not be written to, before anything is sent.
+    pub(super) fn new(
+        worker: &'a Worker,
+        system_namespace: &str,
+        key: ObjectKey,
+        context: WriteContext<'a>,
+    ) -> Result<Self, WriteError> {
+        let name = || worker.name().clone();
+        if worker.is_suspended() {
+            return Err(WriteError::Suspended { worker: name() });
+        }
+        let namespace =
+            key.namespace.clone().ok_or_else(|| WriteError::Malformed { worker: name(), missing: "namespace" })?;
+        if namespace != system_namespace && !worker.allows(&namespace) {
+            return Err(WriteError::NamespaceNotAllowed { worker: name(), object: Box::new(key), namespace });
+        }
+        let link = worker.link()?;
+        let resource = resource_of(&key);
+        let api = Api::namespaced_with(link.client.clone(), &namespace, &resource);
+        let target = Self { worker, key, namespace, resource, api, link, context };
+        target.permit()?;
+        Ok(target)
+    }
+
+    /// To be asked directly before each request that writes.
+    pub(super) fn permit(&self) -> Result<(), WriteError> {
+        if self.link.uid != self.context.worker_uid {
+            return Err(WriteError::WrongCluster {
+                worker: self.worker.name().clone(),
+                expected: self.context.worker_uid.to_owned(),
+                found: self.link.uid.clone(),
+            });
+        }
+        if self.context.fence.is_leader() { Ok(()) } else { Err(WriteError::NotLeader) }
+    }
+
+    /// Whether only the metadata of the object may come back.
+    pub(super) fn metadata_only(&self) -> bool {
+        is_metadata_only(&self.key)
+    }
+
+    /// Puts the object of an answer into the view.
+    pub(super) fn observe(&self, object: Object) {
+        let mut object = normalized(object, &self.resource);
+        if self.metadata_only() {
+            object.data = serde_json::Value::Object(serde_json::Map::new());
+        }
+        self.worker.written(object);
+    }
+
+    /// What a failed write means. A server's own errors (5xx) leave open whether the write was made.
+    pub(super) fn failure(&self, error: kube::Error) -> Failure {
+        if let Some(gate) = GateError::of(&error) {
+            return if gate.was_sent() {
+                Failure::Unknown(gate.to_string())
+            } else {
+                Failure::Refused(self.not_sent(gate.to_string()))
+            };
+        }
+        match error {
+            kube::Error::Api(status) => match status.code {
+                409 => Failure::Conflict(status),
+                404 => Failure::NotFound(status),
+                403 => {
+                    self.worker.note_forbidden();
+                    Failure::Refused(WriteError::Forbidden {
+                        worker: self.worker.name().clone(),
+                        object: self.boxed_key(),
+                        message: self.words(&status),
+                    })
+                }
+                code if code >= 500 => Failure::Unknown(format!("{code}: {}", self.words(&status))),
+                _ => Failure::Refused(self.refused(&status)),
+            },
+            kube::Error::BuildRequest(_) => Failure::Refused(WriteError::Malformed {
+                worker: self.worker.name().clone(),
+                missing: "name that can be sent",
+            }),
+            other => Failure::Unknown(root_cause(&other)),
+        }
+    }
+
+    /// A read that had to come before the write failed, so nothing was written.
+    pub(super) fn unread(&self, error: kube::Error) -> WriteError {
+        match self.failure(error) {
+            Failure::Refused(error) => error,
+            Failure::Unknown(message) => self.not_sent(message),
+            Failure::Conflict(status) | Failure::NotFound(status) => self.refused(&status),
+        }
+    }
+
+    pub(super) fn boxed_key(&self) -> Box<ObjectKey> {
+        Box::new(self.key.clone())
+    }
+
+    pub(super) fn refused(&self, status: &Status) -> WriteError {
+        WriteError::Refused {
+            worker: self.worker.name().clone(),
+            object: self.boxed_key(),
+            code: status.code,
+            message: self.words(status),
+        }
+    }
+
+    fn not_sent(&self, message: String) -> WriteError {
+        WriteError::NotSent { worker: self.worker.name().clone(), object: self.boxed_key(), message }
+    }
+
+    /// The API server's words, which for a Secret may quote it (A12): there, only the fields are named.
+    pub(super) fn words(&self, status: &Status) -> String {
+        if !self.metadata_only() {
+            return status.message.clone();
+        }
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let fields: Vec<_> = causes.map(|cause| cause.field.as_str()).collect();
+        format!("{} {}", status.reason, fields.join(", ")).trim_end().to_owned()
+    }
+
+    pub(super) fn log(&self, verb: &str, why: &str, result: &Result<Outcome, WriteError>) {
+        let (worker, object) = (self.worker.name(), &self.key);
+        match result {
+            Ok(outcome) => tracing::info!(%worker, %object, verb, why, ?outcome, "written"),
+            Err(error) => {
+                tracing::warn!(%worker, %object, verb, why, reason = error.reason(), %error, "not written")
+            }
+        }
+    }
+}
