@@ -1,1 +1,29 @@
 //! Pure: charts are loaded, values merged and checked, templates rendered to objects with a revision.
+//!
+//! The way of the data: a [`Chart`] comes from a [`ChartStore`], [`merge_values`] lays the user's values over
+//! its own, [`check_values`] holds them against its schema, and [`render`] makes typed objects of a
+//! [`RenderInput`]. [`revision`] names what they were made from; [`shape::overlay`] adds what is computed
+//! anew in every pass. Only `loader` touches the file system.
+
+mod chart;
+mod context;
+mod error;
+mod loader;
+mod manifest;
+mod objects;
+mod render;
+mod revision;
+pub mod shape;
+mod template;
+mod values;
+
+pub use chart::Chart;
+pub use context::{
+    Capabilities, ClusterContext, ComponentContext, DiscoveryContext, PlacementContext, RenderInput,
+};
+pub use error::{ChartError, Place, Violation};
+pub use loader::ChartStore;
+pub use objects::{Rule, WorkerKind};
+pub use render::{Rendered, render};
+pub use revision::{Revision, revision};
+pub use values::{Layer, MergedValues, check_values, merge_values};

@@ -1,0 +1,164 @@
+//! Charts on disk: `<directory>/<name>/<version>/`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use semver::Version;
+
+use crate::chart::{Chart, content_hash};
+use crate::error::ChartError;
+
+/// The most bytes of one chart.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The charts below some directories. Earlier directories win over later ones. Every look reads the disk
+/// again, so that a new chart is found without a restart; a chart whose bytes are unchanged is compiled once.
+#[derive(Debug, Default)]
+pub struct ChartStore {
+    directories: Vec<PathBuf>,
+    compiled: Mutex<BTreeMap<(String, String), Arc<Chart>>>,
+}
+
+impl ChartStore {
+    /// A store over these directories.
+    pub fn new(directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { directories: directories.into_iter().collect(), compiled: Mutex::default() }
+    }
+
+    /// A version of a chart.
+    ///
+    /// Fails with [`ChartError::NotFound`], [`ChartError::Unreadable`], or [`ChartError::Invalid`].
+    pub fn find(&self, name: &str, version: &str) -> Result<Arc<Chart>, ChartError> {
+        let parsed = Version::parse(version).ok().filter(|_| is_name(name));
+        let directory = parsed.and_then(|_| {
+            self.directories.iter().map(|root| root.join(name).join(version)).find(|path| path.is_dir())
+        });
+        let Some(directory) = directory else {
+            return Err(self.not_found(name, &format!("{name} {version}")));
+        };
+        let files = read_chart(&directory)?;
+        let key = (name.to_owned(), version.to_owned());
+        let hash = content_hash(&files);
+        let known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(chart) = known.filter(|chart| chart.content_hash == hash) {
+            return Ok(chart);
+        }
+        let chart = Arc::new(Chart::from_files(name, version, &files)?);
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&chart));
+        Ok(chart)
+    }
+
+    /// The newest version of a chart, pre-releases only where there is nothing else.
+    ///
+    /// Fails as [`find`](Self::find) does.
+    pub fn newest(&self, name: &str) -> Result<Arc<Chart>, ChartError> {
+        let versions = self.versions(name)?;
+        let newest = versions.iter().rev().find(|version| version.pre.is_empty()).or(versions.last());
+        match newest {
+            Some(version) => self.find(name, &version.to_string()),
+            None => Err(self.not_found(name, name)),
+        }
+    }
+
+    /// Every version of a chart, the oldest first.
+    ///
+    /// Fails with [`ChartError::Unreadable`].
+    pub fn versions(&self, name: &str) -> Result<Vec<Version>, ChartError> {
+        let mut versions = Vec::new();
+        if is_name(name) {
+            for root in &self.directories {
+                versions.extend(directories_in(&root.join(name))?.iter().filter_map(|v| Version::parse(v).ok()));
+            }
+        }
+        versions.sort();
+        versions.dedup();
+        Ok(versions)
+    }
+
+    /// The names of all charts, sorted.
+    ///
+    /// Fails with [`ChartError::Unreadable`].
+    pub fn names(&self) -> Result<Vec<String>, ChartError> {
+        let mut names = Vec::new();
+        for root in &self.directories {
+            names.extend(directories_in(root)?.into_iter().filter(|name| is_name(name)));
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn not_found(&self, name: &str, wanted: &str) -> ChartError {
+        let versions: Vec<String> =
+            self.versions(name).unwrap_or_default().iter().map(ToString::to_string).collect();
+        let available = if versions.is_empty() {
+            let names = self.names().unwrap_or_default();
+            if names.is_empty() {
+                "no chart directory holds any chart; name one with --chart-dir".to_owned()
+            } else {
+                format!("the charts are {}; more can be added with --chart-dir", names.join(", "))
+            }
+        } else {
+            format!("its versions are {}", versions.join(", "))
+        };
+        ChartError::NotFound { wanted: wanted.to_owned(), available }
+    }
+}
+
+/// A name that stays inside its directory.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+fn directories_in(path: &Path) -> Result<Vec<String>, ChartError> {
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| unreadable(path, &error))? {
+        let entry = entry.map_err(|error| unreadable(path, &error))?;
+        if entry.path().is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
+}
+
+/// The files that a chart is made of, by their paths relative to it. Anything else in the directory, such
+/// as its README, does not change its hash and so restarts nothing.
+fn read_chart(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, ChartError> {
+    let mut paths: Vec<PathBuf> = ["Chart.yaml", "values.yaml", "values.schema.json"]
+        .iter()
+        .map(|name| directory.join(name))
+        .filter(|path| path.is_file())
+        .collect();
+    let templates = directory.join("templates");
+    if templates.is_dir() {
+        for entry in fs::read_dir(&templates).map_err(|error| unreadable(&templates, &error))? {
+            let path = entry.map_err(|error| unreadable(&templates, &error))?.path();
+            if path.extension().is_some_and(|extension| extension == "hbs") && path.is_file() {
+                paths.push(path);
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    let mut total = 0;
+    for path in paths {
+        total += fs::metadata(&path).map_err(|error| unreadable(&path, &error))?.len();
+        if total > MAX_BYTES {
+            return Err(ChartError::Unreadable {
+                path: directory.display().to_string(),
+                message: format!("the chart is larger than {} MiB", MAX_BYTES / 1024 / 1024),
+            });
+        }
+        let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
+        files.insert(name, fs::read(&path).map_err(|error| unreadable(&path, &error))?);
+    }
+    Ok(files)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ChartError {
+    ChartError::Unreadable { path: path.display().to_string(), message: error.to_string() }
+}

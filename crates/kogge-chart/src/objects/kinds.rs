@@ -1,0 +1,72 @@
+//! The kinds of objects that a chart may put on a worker.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde_json::Value;
+
+use super::typed::{self, Fault};
+
+/// A kind of object that a chart may put on a worker. Rights on workers are generated from these.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerKind {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The group and version, such as `apps/v1`.
+    pub api_version: &'static str,
+    /// The kind, such as `StatefulSet`.
+    pub kind: &'static str,
+    /// The resource in paths and rules, such as `statefulsets`.
+    pub plural: &'static str,
+    pub(super) check: fn(&Value) -> Result<(), Fault>,
+}
+
+impl PartialEq for WorkerKind {
+    fn eq(&self, other: &Self) -> bool {
+        (self.api_version, self.kind) == (other.api_version, other.kind)
+    }
+}
+
+impl WorkerKind {
+    /// Every kind that a chart may put on a worker: all of them live in a namespace, and none gives rights
+    /// or holds secrets.
+    pub const ALL: &'static [Self] = &[
+        Self::new("apps", "apps/v1", "Deployment", "deployments", typed::read_as::<Deployment>),
+        Self::new("apps", "apps/v1", "StatefulSet", "statefulsets", typed::read_as::<StatefulSet>),
+        Self::new("batch", "batch/v1", "Job", "jobs", typed::read_as::<Job>),
+        Self::new("", "v1", "ConfigMap", "configmaps", typed::read_as::<ConfigMap>),
+        Self::new("", "v1", "Service", "services", typed::read_as::<Service>),
+        Self::new("", "v1", "ServiceAccount", "serviceaccounts", typed::read_as::<ServiceAccount>),
+        Self::new(
+            "networking.k8s.io",
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            "networkpolicies",
+            typed::read_as::<NetworkPolicy>,
+        ),
+        Self::new(
+            "policy",
+            "policy/v1",
+            "PodDisruptionBudget",
+            "poddisruptionbudgets",
+            typed::read_as::<PodDisruptionBudget>,
+        ),
+    ];
+
+    const fn new(
+        group: &'static str,
+        api_version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+        check: fn(&Value) -> Result<(), Fault>,
+    ) -> Self {
+        Self { group, api_version, kind, plural, check }
+    }
+}
+
+/// The kind of an object.
+pub(super) fn of(object: &Value) -> Option<&'static WorkerKind> {
+    WorkerKind::ALL.iter().find(|known| object["apiVersion"] == known.api_version && object["kind"] == known.kind)
+}

@@ -1,0 +1,50 @@
+//! Rendering: a component of a database in one placement.
+
+use kube_core::DynamicObject;
+
+use crate::context::RenderInput;
+use crate::error::ChartError;
+use crate::objects::{self, RenderedObject};
+use crate::revision::{Revision, revision};
+use crate::template::{self, Document};
+
+/// What one component in one placement consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// The revision, which is on the workloads and their pods as a label.
+    pub revision: Revision,
+    /// The objects, in the order of the chart's list of templates. Shape is not in them yet; see
+    /// [`shape::overlay`](crate::shape::overlay).
+    pub objects: Vec<DynamicObject>,
+}
+
+/// Renders a component: every template of its list, twice, to typed and labelled objects.
+///
+/// Fails with the first error in the order of the list: [`ChartError::Render`], [`ChartError::Object`],
+/// [`ChartError::Rule`], [`ChartError::NotDeterministic`], or [`ChartError::Invalid`] where the chart does
+/// not know the component.
+pub fn render(input: &RenderInput<'_>) -> Result<Rendered, ChartError> {
+    let chart = input.chart;
+    let templates = chart.components.get(&input.component.kind).ok_or_else(|| ChartError::Invalid {
+        place: chart.place(crate::manifest::FILE, None),
+        message: format!("kogge.components has no entry {0}; add the templates of {0}", input.component.kind),
+    })?;
+    let context = input.to_context();
+    let revision = revision(input);
+    let mut objects: Vec<RenderedObject> = Vec::new();
+    for name in templates {
+        let text = template::render(chart, name, &context)?;
+        if text != template::render(chart, name, &context)? {
+            return Err(ChartError::NotDeterministic { place: chart.place(&template::path(name), None) });
+        }
+        for document in Document::parse_all(chart, name, &text)? {
+            let object = objects::check(input, document)?;
+            objects::refuse_duplicate(&objects, &object)?;
+            objects.push(object);
+        }
+    }
+    objects::name_by_content(&mut objects);
+    let objects =
+        objects.into_iter().map(|object| objects::finish(input, &revision, object)).collect::<Result<_, _>>()?;
+    Ok(Rendered { revision, objects })
+}
