@@ -25,7 +25,11 @@ pub(crate) async fn member(
     let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
     match operator.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await {
         Err(CommandError::Login { message, .. }) => as_nobody(sessions, reach, credentials, pod, message).await,
-        answer => as_user(&operator, answer, Access::Granted).await,
+        answer => {
+            let state = as_user(&operator, answer, Access::Granted).await?;
+            sessions.drop_nobody(pod);
+            Ok(state)
+        }
     }
 }
 

@@ -22,7 +22,7 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(4);
 /// Where a pod is.
 #[derive(Clone)]
 pub struct Target {
-    /// A client for its worker.
+    /// A client for its worker. Its read timeout ends idle streams, so it must be above a minute.
     pub client: Client,
     /// Its namespace there.
     pub namespace: String,

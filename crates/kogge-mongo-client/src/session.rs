@@ -96,6 +96,13 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Closes the session as nobody: the operator is let in.
+    pub(crate) fn drop_nobody(&self, pod: &PodName) {
+        if let Some(entry) = self.kept.lock().get_mut(pod) {
+            entry.nobody = None;
+        }
+    }
+
     /// Closes the sessions of pods that are not wanted any more.
     pub(crate) fn keep_only(&self, pods: &BTreeSet<&PodName>) {
         self.kept.lock().retain(|pod, _| pods.contains(pod));

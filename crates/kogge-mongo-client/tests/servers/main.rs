@@ -1,0 +1,13 @@
+//! The engine against real server processes on loopback: mongosim, or a mongod and mongos named by `$MONGOD`
+//! and `$MONGOS`.
+
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod history;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod replica_set;
+#[cfg(test)]
+mod sharded;
