@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Object, ObjectKey, WorkerName};
 
 /// One write to one worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "action")]
 pub enum Action {
     /// Server-side apply of an object.
@@ -57,6 +57,13 @@ impl Action {
         match self {
             Self::Apply { worker, .. } | Self::Delete { worker, .. } => worker,
         }
+    }
+}
+
+/// Without the object, which may be a Secret (A12).
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Action({self})")
     }
 }
 

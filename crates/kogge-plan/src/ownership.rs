@@ -9,7 +9,7 @@ use kogge_api::anchor::Anchor;
 
 use crate::anchors::{self, SeedsDisagree};
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
-use crate::placement::ResolvedPlacement;
+use crate::placement::Placements;
 
 /// A database as its FederatedCluster names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,28 +217,32 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Answers whose a database is.
-///
-/// `placements` are those of the spec by name; `unresolved` are those of the spec that have no worker, with the
-/// reason in words.
-pub fn assess(
-    identity: &Identity,
-    placements: &BTreeMap<String, ResolvedPlacement>,
-    unresolved: &BTreeMap<String, String>,
-    fleet: &FleetView,
-) -> Ownership {
-    let names: BTreeSet<&WorkerName> = placements.values().map(|p| &p.worker).collect();
+/// Answers whose a database is, from its placements and what was observed of their workers.
+pub fn assess(identity: &Identity, placements: &Placements, fleet: &FleetView) -> Ownership {
+    let names: BTreeSet<&WorkerName> = placements.resolved.values().map(|p| &p.worker).collect();
     let mut workers: BTreeMap<WorkerName, WorkerVerdict> =
         names.into_iter().map(|name| (name.clone(), judge(identity, name, fleet.workers.get(name)))).collect();
+    doubt_invalid(placements, &mut workers);
     let overall = match joined(identity, &workers) {
         Err(refusal) => Verdict::Refused(refusal),
         Ok(Some(anchor)) => {
             refuse_replaced(&anchor, placements, fleet, &mut workers);
             Verdict::Ours { anchor: Box::new(anchor) }
         }
-        Ok(None) => first_sight(identity, placements, unresolved, &workers, fleet),
+        Ok(None) => first_sight(identity, placements, &workers, fleet),
     };
     Ownership { overall, workers }
+}
+
+/// A worker that a placement must not stand on was not looked at for it: where its namespace is not allowed,
+/// nothing in it is watched.
+fn doubt_invalid(placements: &Placements, workers: &mut BTreeMap<WorkerName, WorkerVerdict>) {
+    for (name, error) in placements.errors.iter().filter(|(_, error)| error.is_invalid_spec()) {
+        let verdict = placements.resolved.get(name).and_then(|p| workers.get_mut(&p.worker));
+        if let Some(verdict @ (WorkerVerdict::Empty | WorkerVerdict::Unanchored)) = verdict {
+            *verdict = WorkerVerdict::Unknown(error.to_string());
+        }
+    }
 }
 
 fn judge(identity: &Identity, name: &WorkerName, view: Option<&WorkerView>) -> WorkerVerdict {
@@ -315,11 +319,11 @@ fn joined(identity: &Identity, workers: &BTreeMap<WorkerName, WorkerVerdict>) ->
 /// Refuses workers whose cluster is not the one that a placement was put on.
 fn refuse_replaced(
     anchor: &Anchor,
-    placements: &BTreeMap<String, ResolvedPlacement>,
+    placements: &Placements,
     fleet: &FleetView,
     workers: &mut BTreeMap<WorkerName, WorkerVerdict>,
 ) {
-    for placement in placements.values() {
+    for placement in placements.resolved.values() {
         let found = fleet.workers.get(&placement.worker).and_then(|view| view.uid.as_ref());
         let (Some(pinned), Some(found)) = (anchor.worker_uids.get(&placement.name), found) else { continue };
         if pinned != found {
@@ -339,13 +343,14 @@ fn refuse_replaced(
 /// The verdict on a database that no anchor knows: new only if nothing is doubtful anywhere.
 fn first_sight(
     identity: &Identity,
-    placements: &BTreeMap<String, ResolvedPlacement>,
-    unresolved: &BTreeMap<String, String>,
+    placements: &Placements,
     workers: &BTreeMap<WorkerName, WorkerVerdict>,
     fleet: &FleetView,
 ) -> Verdict {
-    let mut missing = unresolved.clone();
-    for placement in placements.values() {
+    let unresolved = placements.errors.iter().filter(|(name, _)| !placements.resolved.contains_key(*name));
+    let mut missing: BTreeMap<String, String> =
+        unresolved.map(|(name, error)| (name.clone(), error.to_string())).collect();
+    for placement in placements.resolved.values() {
         match workers.get(&placement.worker) {
             Some(WorkerVerdict::Refused(refusal)) => return Verdict::Refused(refusal.clone()),
             Some(WorkerVerdict::Unanchored) => {

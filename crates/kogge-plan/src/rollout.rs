@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::workload::ShareKey;
+use crate::WorkerView;
+use crate::workload::{self, Database, PodFacts, ShareKey};
 
 /// A pod of a share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,12 @@ pub struct RolloutPod {
     pub revision: Option<String>,
     /// Whether it is ready and stays.
     pub ready: bool,
+}
+
+impl From<&PodFacts> for RolloutPod {
+    fn from(pod: &PodFacts) -> Self {
+        Self { name: pod.name.clone(), revision: pod.revision.clone(), ready: pod.ready && !pod.terminating }
+    }
 }
 
 /// The part of a component that stands in one placement.
@@ -36,6 +43,17 @@ pub struct Share {
     pub pods: Vec<RolloutPod>,
     /// Whether the engine calls its part of the replica set healthy.
     pub engine_healthy: bool,
+}
+
+/// What the spec asks of a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareTarget {
+    /// Its data centre.
+    pub vdc: String,
+    /// The revision that it is to run.
+    pub revision: String,
+    /// Its pods.
+    pub replicas: u32,
 }
 
 /// What else decides.
@@ -84,6 +102,30 @@ pub struct RolloutPlan {
 }
 
 impl Share {
+    /// A share as observed on its worker; `view` is the worker's, none where it was never reached.
+    pub fn observed(
+        view: Option<&WorkerView>,
+        database: Database<'_>,
+        key: ShareKey,
+        target: ShareTarget,
+        engine_healthy: bool,
+    ) -> Self {
+        let ShareTarget { vdc, revision, replicas } = target;
+        let workload = view.and_then(|view| workload::workload(view, database, &key));
+        let pods = view.map(|view| workload::pods(view, database, &key)).unwrap_or_default();
+        Self {
+            vdc,
+            reachable: view.is_some_and(WorkerView::is_current),
+            desired_revision: revision,
+            running_revision: workload
+                .map(|workload| workload::template_revision(workload).unwrap_or_default().to_owned()),
+            replicas,
+            pods: pods.iter().filter(|pod| !pod.terminating).map(RolloutPod::from).collect(),
+            engine_healthy,
+            key,
+        }
+    }
+
     fn has_template(&self) -> bool {
         self.running_revision.as_deref() == Some(self.desired_revision.as_str())
     }
