@@ -133,12 +133,10 @@ fn login_refused(error: &Error) -> bool {
     by_code(error) || error.source().and_then(|cause| cause.downcast_ref::<Error>()).is_some_and(by_code)
 }
 
-/// The driver's server selection error carries the whole topology; its last error says why.
+/// The driver's server selection error carries the whole topology; the server's own error says why.
 fn last_cause(message: &str) -> &str {
-    match message.rsplit_once("Error: ") {
-        Some((_, cause)) => cause.trim_end_matches([' ', '}', ']', '>']),
-        None => "the server does not answer",
-    }
+    let error = message.split_once("Error: Kind: ").map(|(_, error)| error);
+    error.and_then(|error| error.split_once(", labels:")).map_or("the server does not answer", |(cause, _)| cause)
 }
 
 /// A step that was not carried out, or whose outcome is unknown.

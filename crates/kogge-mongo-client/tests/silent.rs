@@ -1,0 +1,104 @@
+//! Servers that refuse, say nothing, or talk nonsense: each is unreachable with a reason, and together they
+//! cost one deadline.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use kogge_mongo::{
+    Goal, MemberAnchor, MemberGoal, MemberRole, PodName, RouterGoal, RouterServer, Server, SetGoal, SetRole,
+};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, Password, User};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+fn member(pod: &str) -> MemberGoal {
+    MemberGoal {
+        pod: pod.into(),
+        host: format!("{pod}:27017").into(),
+        placement: "vdc1".into(),
+        vdc: "vdc1".into(),
+        priority: 1,
+        role: MemberRole::Voter,
+        anchor: MemberAnchor::default(),
+    }
+}
+
+fn goal(pods: &[&str]) -> Goal {
+    Goal {
+        cluster: "ll".to_owned(),
+        sets: vec![SetGoal {
+            name: "ll-config-1".into(),
+            role: SetRole::Config,
+            members: pods.iter().map(|pod| member(pod)).collect(),
+            leaving: Vec::new(),
+            seed: None,
+            next_member_id: 0,
+        }],
+        routers: vec![RouterGoal { pod: "router".into(), placement: "vdc1".into() }],
+        unseen: BTreeMap::new(),
+        rollout_order: Vec::new(),
+        paused: false,
+    }
+}
+
+fn access(servers: BTreeMap<PodName, SocketAddr>) -> ClusterAccess {
+    let user = |name: &str| User { name: name.to_owned(), password: Password::new("s3cret") };
+    ClusterAccess {
+        reach: Arc::new(Loopback::new(servers)),
+        credentials: Credentials { operator: user("operator"), admin: user("admin") },
+    }
+}
+
+/// Accepts connections, writes `greeting`, and never answers.
+async fn listener(greeting: &'static [u8]) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut connection, _)) = listener.accept().await {
+            if connection.write_all(greeting).await.is_ok() {
+                held.push(connection);
+            }
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_without_an_answer_cost_one_deadline_together() -> Result<()> {
+    let refused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?;
+    let mut servers = BTreeMap::from([("refused".into(), refused)]);
+    for pod in ["silent-0", "silent-1", "silent-2", "router"] {
+        servers.insert(pod.into(), listener(b"").await?);
+    }
+    let garbage = b"HTTP/1.1 400 Bad Request\r\n\r\nnot a database at all, and quite a long answer";
+    servers.insert("garbage".into(), listener(garbage).await?);
+    let goal = goal(&["absent", "refused", "silent-0", "silent-1", "silent-2", "garbage"]);
+    let access = access(servers);
+    let engine = Engine::new();
+
+    let started = Instant::now();
+    let first = engine.observe(&access, &goal, &BTreeMap::new(), 1_000).await;
+    let took = started.elapsed();
+    assert!(took < MEMBER_DEADLINE + Duration::from_secs(1), "{took:?}");
+    let second = engine.observe(&access, &goal, &BTreeMap::new(), 2_000).await;
+
+    assert_eq!(first.members.len(), 6);
+    for (pod, seen) in &second.members {
+        let Server::Unreachable { reason, since } = &seen.server else { panic!("{pod}: {seen:?}") };
+        assert_eq!(*since, 1_000, "{pod} is silent since the first observation");
+        assert!(!reason.is_empty() && reason.len() < 200, "{pod}: {reason}");
+        println!("{pod}: {reason}");
+    }
+    assert!(matches!(second.routers["router"].server, RouterServer::Unreachable { .. }));
+    Ok(())
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    let shown = format!("{:?}", access(BTreeMap::new()).credentials);
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
