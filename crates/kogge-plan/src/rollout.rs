@@ -153,6 +153,9 @@ impl Share {
         if self.replicas == 0 && self.pods.is_empty() {
             return None;
         }
+        if self.running_revision.is_some() && !self.has_template() {
+            return Some(format!("{key}: its template to be changed"));
+        }
         if let Some(pod) = self.outdated().next() {
             return Some(format!("{key}: {} to be restarted with the new revision", pod.name));
         }

@@ -1,0 +1,155 @@
+use std::collections::BTreeSet;
+
+use kogge_api::labels;
+use kogge_plan::prune::{PruneFacts, Pruning, prune};
+use kogge_plan::{Action, Object, ObjectKey, WorkerView};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{OTHER_ID, id, ours, partial, silent, view};
+
+fn facts() -> PruneFacts {
+    PruneFacts {
+        render_complete: true,
+        anchored_uid: Some("u".to_owned()),
+        placements: ["vdc1".to_owned()].into(),
+        drained: BTreeSet::new(),
+        approved: None,
+    }
+}
+
+fn config_map(name: &str) -> Object {
+    ours("ConfigMap", name, &[], json!({"data": {"a": "b"}}))
+}
+
+/// Enough wanted objects for one or two deletions not to need approval.
+fn wanted() -> Vec<Object> {
+    (0..7).map(|n| config_map(&format!("wanted-{n}"))).collect()
+}
+
+fn pruned(unwanted: Vec<Object>, facts: &PruneFacts) -> Pruning {
+    let desired: BTreeSet<ObjectKey> = wanted().iter().filter_map(ObjectKey::of).collect();
+    prune(&"w1".into(), &view("u", wanted().into_iter().chain(unwanted)), &id(), &desired, facts)
+}
+
+fn names(pruning: &Pruning) -> Vec<&str> {
+    pruning
+        .actions
+        .iter()
+        .map(|action| match action {
+            Action::Delete { key, .. } => key.name.as_str(),
+            Action::Apply { .. } => panic!("{action}"),
+        })
+        .collect()
+}
+
+#[rstest]
+#[case("ConfigMap", &[])]
+#[case("Deployment", &[])]
+#[case("PodDisruptionBudget", &[])]
+#[case("Service", &[])]
+#[case("EndpointSlice", &[(labels::ENDPOINT_SLICE_MANAGED_BY, labels::MANAGER)])]
+fn what_is_not_desired_any_more_goes(#[case] kind: &str, #[case] more: &[(&str, &str)]) {
+    let pruning = pruned(vec![ours(kind, "old", more, json!({}))], &facts());
+    assert_eq!(names(&pruning), ["old"]);
+    assert!(matches!(&pruning.actions[0],
+        Action::Delete { uid, resource_version: Some(_), .. } if uid == "uid-old"));
+}
+
+#[rstest]
+#[case("StatefulSet")]
+#[case("PersistentVolumeClaim")]
+#[case("Secret")]
+#[case("Pod")]
+#[case("ControllerRevision")]
+#[case("Namespace")]
+#[case("SomethingNew")]
+#[case("EndpointSlice")]
+fn a02_what_holds_data_or_is_not_ours_to_judge_stays(#[case] kind: &str) {
+    let drained = PruneFacts { drained: ["vdc1".to_owned()].into(), ..facts() };
+    let made_by_kubernetes = [(labels::ENDPOINT_SLICE_MANAGED_BY, "endpointslice-controller.k8s.io")];
+    let pruning = pruned(vec![ours(kind, "old", &made_by_kubernetes, json!({}))], &drained);
+    assert_eq!(names(&pruning), [""; 0]);
+}
+
+type Doubt = fn(&mut WorkerView, &mut PruneFacts);
+
+#[rstest]
+#[case::silent(|view: &mut WorkerView, _: &mut PruneFacts| *view = silent(view.clone()))]
+#[case::partial(|view: &mut WorkerView, _: &mut PruneFacts| *view = partial(view.clone()))]
+#[case::suspended(|view: &mut WorkerView, _: &mut PruneFacts| view.suspended = true)]
+#[case::another_cluster(|view: &mut WorkerView, _: &mut PruneFacts| view.uid = Some("another".to_owned()))]
+#[case::no_anchor(|_: &mut WorkerView, facts: &mut PruneFacts| facts.anchored_uid = None)]
+#[case::incomplete_render(|_: &mut WorkerView, facts: &mut PruneFacts| facts.render_complete = false)]
+fn a01_nothing_goes_on_doubt(#[case] doubt: Doubt) {
+    let (mut view, mut facts) = (view("u", [config_map("old")]), facts());
+    doubt(&mut view, &mut facts);
+    let pruning = prune(&"w1".into(), &view, &id(), &BTreeSet::new(), &facts);
+    assert!(pruning.doubt.is_some());
+    assert!(pruning.actions.is_empty());
+}
+
+#[test]
+fn a01_another_databases_objects_are_no_candidates() {
+    let mut stranger = config_map("old");
+    stranger.metadata.labels.as_mut().unwrap().insert(labels::CLUSTER_ID.to_owned(), OTHER_ID.to_owned());
+    let pruning = pruned(vec![stranger], &facts());
+    assert_eq!((pruning.actions.len(), pruning.kept.len()), (0, 0));
+}
+
+#[test]
+fn a01_the_anchor_stays() {
+    let pruning = pruned(vec![ours("ConfigMap", "a", &[(labels::ROLE, "anchor")], json!({}))], &facts());
+    assert!(pruning.actions.is_empty());
+}
+
+#[test]
+fn a02_the_objects_of_a_placement_go_once_it_is_drained() {
+    let router = || vec![ours("Deployment", "router", &[(labels::PLACEMENT, "vdc4")], json!({}))];
+    assert!(pruned(router(), &facts()).actions.is_empty());
+    let drained = PruneFacts { drained: ["vdc4".to_owned()].into(), ..facts() };
+    assert_eq!(names(&pruned(router(), &drained)), ["router"]);
+}
+
+#[rstest]
+#[case::volume("Pod", json!({"spec": {"volumes": [{"configMap": {"name": "old"}}]}}))]
+#[case::projected("StatefulSet", json!({"spec": {"template": {"spec": {"volumes": [{"projected": {"sources": [{"configMap": {"name": "old"}}]}}]}}}}))]
+#[case::environment("Deployment", json!({"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": "old"}}]}]}}))]
+#[case::variable("Pod", json!({"spec": {"containers": [{"env": [{"valueFrom": {"configMapKeyRef": {"name": "old", "key": "k"}}}]}]}}))]
+#[case::revision("ControllerRevision", json!({"data": {"spec": {"template": {"spec": {"volumes": [{"configMap": {"name": "old"}}]}}}}}))]
+fn a_config_map_stays_while_something_refers_to_it(#[case] kind: &str, #[case] data: Value) {
+    let pruning =
+        pruned(vec![config_map("old"), ours(kind, "user", &[(labels::PLACEMENT, "vdc1")], data)], &facts());
+    assert!(!names(&pruning).contains(&"old"));
+}
+
+#[test]
+fn a_service_stays_while_members_have_their_names_by_it() {
+    let members = ours("StatefulSet", "members", &[], json!({"spec": {"serviceName": "old"}}));
+    let pruning = pruned(vec![ours("Service", "old", &[], json!({})), members], &facts());
+    assert!(pruning.actions.is_empty());
+}
+
+#[rstest]
+#[case::a_third_of_nine(6, 3, false)]
+#[case::more_than_a_third(6, 4, true)]
+#[case::two_of_five(3, 2, true)]
+#[case::few_objects(2, 2, false)]
+#[case::all(0, 5, true)]
+fn a01_more_than_a_third_needs_approval(#[case] wanted: usize, #[case] unwanted: usize, #[case] held: bool) {
+    let of =
+        |prefix: &str, count: usize| (0..count).map(|n| config_map(&format!("{prefix}{n}"))).collect::<Vec<_>>();
+    let desired: BTreeSet<ObjectKey> = of("w", wanted).iter().filter_map(ObjectKey::of).collect();
+    let view = view("u", of("w", wanted).into_iter().chain(of("x", unwanted)));
+    let run = |facts: &PruneFacts| prune(&"w1".into(), &view, &id(), &desired, facts);
+    let first = run(&facts());
+    assert_eq!(first.approval.is_some(), held);
+    assert_eq!(first.actions.len(), if held { 0 } else { unwanted });
+    if let Some(approval) = first.approval {
+        assert!(approval.what.contains("ConfigMap databases/x0"), "{}", approval.what);
+        let wrong = PruneFacts { approved: Some("another".to_owned()), ..facts() };
+        assert!(run(&wrong).actions.is_empty());
+        let approved = PruneFacts { approved: Some(approval.hash), ..facts() };
+        assert_eq!(run(&approved).actions.len(), unwanted);
+    }
+}
