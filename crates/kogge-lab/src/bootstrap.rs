@@ -56,7 +56,7 @@ pub(crate) async fn api_ready(client: Client) -> Result<(), String> {
     let request = http::Request::get("/readyz").body(Vec::new()).map_err(|e| e.to_string())?;
     match tokio::time::timeout(PROBE_DEADLINE, client.request_text(request)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(e)) => Err(e.to_string()),
+        Ok(Err(e)) => Err(whole_story(e)),
         Err(_) => Err("no answer".to_owned()),
     }
 }
@@ -89,9 +89,14 @@ async fn dns_ready(client: Client) -> Result<(), String> {
 
 async fn probe<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
     match tokio::time::timeout(PROBE_DEADLINE, request).await {
-        Ok(answer) => answer.map_err(|e| e.to_string()),
+        Ok(answer) => answer.map_err(whole_story),
         Err(_) => Err("the API server does not answer".to_owned()),
     }
+}
+
+/// An error with all its causes: a client's own words are too general.
+fn whole_story(error: kube::Error) -> String {
+    format!("{:#}", anyhow::Error::from(error))
 }
 
 async fn patch<K>(api: &Api<K>, name: &str, mut body: Value) -> kube::Result<()>

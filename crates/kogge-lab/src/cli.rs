@@ -1,12 +1,13 @@
 //! The command line.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::components::Component;
-use crate::error::{LabError, Result};
+use crate::error::{IoContext, LabError, Result};
 use crate::lab::Lab;
 use crate::spec::{LabSpec, Mode};
 
@@ -151,13 +152,10 @@ impl Cli {
             Command::Down => {
                 Err(LabError::Invalid("clusters given by --kubeconfig are not the lab's to end".to_owned()))
             }
-            Command::Status => {
-                println!("{}", self.lab()?.status().await?);
-                Ok(())
-            }
+            Command::Status => print(&self.lab()?.status().await?.to_string()),
             Command::Env => {
-                println!("{}\nexport KOGGE_LAB='{}'", self.lab()?.shell_environment()?.exports(), self.name);
-                Ok(())
+                let exports = self.lab()?.shell_environment()?.exports();
+                print(&format!("{exports}\nexport KOGGE_LAB='{}'", self.name))
             }
             Command::Image(Image::Load { ref files }) => {
                 let lab = self.lab()?;
@@ -204,6 +202,16 @@ impl FaultCommand {
         };
         fault.keep();
         Ok(())
+    }
+}
+
+/// Writes to standard output; a reader that has had enough is no failure.
+fn print(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(e).context(|| "write to standard output".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,11 +2,12 @@
 //! and its endpoints.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::address_plan::ClusterAddresses;
-use crate::error::Result;
+use crate::error::{IoContext, Result};
 use crate::pki::ServerNames;
 use crate::record::{ClusterRecord, LabRecord, runtime_folder};
 use crate::spec::{CONTROL, LabName, Mode};
@@ -182,7 +183,6 @@ impl ClusterContext {
 
     /// Makes the folders that the cluster's processes expect.
     pub(crate) fn create_folders(&self) -> Result<()> {
-        use crate::error::IoContext;
         let create =
             |folder: &Path| std::fs::create_dir_all(folder).context(|| format!("create {}", folder.display()));
         for folder in
@@ -193,6 +193,8 @@ impl ClusterContext {
         for folder in ["disk", "bin", "containerd"] {
             create(&self.runtime().join(folder))?;
         }
-        Ok(())
+        let store = self.disk().join("etcd");
+        std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o700))
+            .context(|| format!("protect {}", store.display()))
     }
 }

@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
         .with_timer(tracing_subscriber::fmt::time::uptime())
         .with_target(false)
         .with_level(false)
+        .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
     match cli.run().await {

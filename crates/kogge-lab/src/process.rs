@@ -47,12 +47,13 @@ impl Process {
         Some(link.file_name()?.to_string_lossy().trim_end_matches(" (deleted)").to_owned())
     }
 
-    /// Resident memory in bytes.
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.identity.pid)).unwrap_or_default();
-        let kib = status
+    /// Memory in bytes, where pages that several processes share count in part for each (the kernel's PSS), so
+    /// that sums are true: all clusters run the same binary.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let usage = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.identity.pid)).unwrap_or_default();
+        let kib = usage
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix("Pss:"))
             .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
         kib.unwrap_or(0) * 1024
     }

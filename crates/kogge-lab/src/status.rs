@@ -33,8 +33,8 @@ pub struct ClusterStatus {
     pub node: Option<Result<(), String>>,
     /// Its processes; empty for clusters that the lab did not make.
     pub components: Vec<ComponentStatus>,
-    /// Resident memory of all its processes, its pods included, in bytes.
-    pub resident_bytes: u64,
+    /// Memory of all its processes, its pods included, in bytes; shared pages are counted once over all processes.
+    pub memory_bytes: u64,
 }
 
 /// How a component is.
@@ -46,8 +46,8 @@ pub struct ComponentStatus {
     pub state: ComponentState,
     /// Its process id on the host, if it runs.
     pub pid: Option<i32>,
-    /// Its resident memory in bytes.
-    pub resident_bytes: u64,
+    /// Its memory in bytes.
+    pub memory_bytes: u64,
 }
 
 /// What a component's process does.
@@ -71,7 +71,7 @@ impl Lab {
                 Mode::Full => Some(bootstrap::node_ready(client.clone()).await),
                 Mode::ApiOnly | Mode::ApiAndControllers => None,
             };
-            let (components, resident_bytes) = match own {
+            let (components, memory_bytes) = match own {
                 Some(context) => blocking(move || look_at_processes(&context)).await?,
                 None => (Vec::new(), 0),
             };
@@ -82,7 +82,7 @@ impl Lab {
                 api,
                 node,
                 components,
-                resident_bytes,
+                memory_bytes,
             });
         }
         Ok(Status { clusters })
@@ -92,15 +92,15 @@ impl Lab {
 fn look_at_processes(cluster: &ClusterContext) -> Result<(Vec<ComponentStatus>, u64)> {
     let table = ProcessTable::read()?;
     let components = Component::of(cluster.mode()).iter().map(|c| component_status(cluster, *c, &table)).collect();
-    let resident = match Node::find(cluster, &table) {
+    let memory = match Node::find(cluster, &table) {
         Some(node) => total(&table.descendants(node.init().pid)),
         None => total(&table.marked(&cluster.runtime())),
     };
-    Ok((components, resident))
+    Ok((components, memory))
 }
 
 fn total(processes: &[&Process]) -> u64 {
-    processes.iter().map(|p| p.resident_bytes()).sum()
+    processes.iter().map(|p| p.memory_bytes()).sum()
 }
 
 fn component_status(cluster: &ClusterContext, component: Component, table: &ProcessTable) -> ComponentStatus {
@@ -113,7 +113,7 @@ fn component_status(cluster: &ClusterContext, component: Component, table: &Proc
             Some(_) => ComponentState::Running,
         },
         pid: process.map(|p| p.identity.pid),
-        resident_bytes: process.map_or(0, Process::resident_bytes),
+        memory_bytes: process.map_or(0, Process::memory_bytes),
     }
 }
 
@@ -138,14 +138,14 @@ impl fmt::Display for Status {
                     "  {:<24} {:<8} pid {pid:<8} {:>5} MiB",
                     c.component,
                     state,
-                    mebibytes(c.resident_bytes)
+                    mebibytes(c.memory_bytes)
                 )?;
             }
             if !cluster.components.is_empty() {
-                writeln!(f, "  {:<24} {:>27} MiB", "with all its pods", mebibytes(cluster.resident_bytes))?;
+                writeln!(f, "  {:<24} {:>27} MiB", "with all its pods", mebibytes(cluster.memory_bytes))?;
             }
         }
-        let all: u64 = self.clusters.iter().map(|c| c.resident_bytes).sum();
+        let all: u64 = self.clusters.iter().map(|c| c.memory_bytes).sum();
         write!(f, "memory of all clusters: {} MiB", mebibytes(all))
     }
 }

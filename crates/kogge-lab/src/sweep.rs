@@ -10,7 +10,7 @@ use crate::error::{IoContext, LabError, Result};
 use crate::network;
 use crate::node::end_processes;
 use crate::record::{LabRecord, base_folder, lock, runtime_folder};
-use crate::spec::LabName;
+use crate::spec::{LabName, Mode};
 
 /// A file in each lab's folder, without which the folder is never deleted.
 const FOLDER_MARK: &str = ".kogge-lab";
@@ -28,7 +28,8 @@ pub(crate) fn sweep(name: &LabName) -> Result<()> {
     let folder = record.as_ref().map_or_else(|| base_folder().join(name.as_str()), |r| r.folder.clone());
     end_processes(&runtime)?;
     if nix::unistd::geteuid().is_root() {
-        if let Some(record) = record {
+        // Only a lab with nodes owns the interface that its slot names.
+        if let Some(record) = record.filter(|record| record.spec.mode == Mode::Full) {
             network::remove_wan(&*LabContext::new(record)?)?;
         }
         for namespace in namespaces_of(name) {

@@ -87,36 +87,40 @@ pub(crate) fn remove_namespace(namespace: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes the network namespace of a node and plugs it into the network, unless it is there.
+/// Makes the network namespace of a node and plugs it into the network, as far as that is missing.
 pub(crate) fn ensure_node(cluster: &ClusterContext) -> Result<()> {
     let namespace = cluster.namespace();
-    let wan = cluster.lab.wan_namespace();
-    let port = cluster.name();
-    if !(namespace_exists(&namespace) && succeeds(&["ip", "-n", &wan, "link", "show", "dev", port])) {
-        remove_node(cluster)?;
+    if !namespace_exists(&namespace) {
         run(&["ip", "netns", "add", &namespace])?;
-        let addresses = cluster.addresses();
-        ip_batch(
-            Some(&wan),
-            &[
-                format!("link add {port} type veth peer name eth0 netns {namespace}"),
-                format!("link set {port} master {BRIDGE} up"),
-            ],
-        )?;
-        ip_batch(
-            Some(&namespace),
-            &[
-                "link set lo up".to_owned(),
-                format!("link set eth0 address {}", addresses.hardware_address()),
-                format!("addr add {}/{} dev eth0", addresses.node, addresses.wan.prefix()),
-                "link set eth0 up".to_owned(),
-                // What the node itself sends to a service needs a route before kube-proxy's rules rewrite it.
-                format!("route add {} dev eth0", addresses.services),
-            ],
-        )?;
+        ip_batch(Some(&namespace), &["link set lo up".to_owned()])?;
         set_sysctl(&namespace, "net/ipv4/ip_forward", "1")?;
     }
+    if !succeeds(&["ip", "-n", &cluster.lab.wan_namespace(), "link", "show", "dev", cluster.name()]) {
+        plug(cluster)?;
+    }
     set_routes(cluster)
+}
+
+fn plug(cluster: &ClusterContext) -> Result<()> {
+    let (port, namespace, addresses) = (cluster.name(), cluster.namespace(), cluster.addresses());
+    ip_batch(
+        Some(&cluster.lab.wan_namespace()),
+        &[
+            format!("link add {port} type veth peer name eth0 netns {namespace}"),
+            format!("link set {port} master {BRIDGE} up"),
+        ],
+    )?;
+    ip_batch(
+        Some(&namespace),
+        &[
+            format!("link set eth0 address {}", addresses.hardware_address()),
+            format!("addr add {}/{} dev eth0", addresses.node, addresses.wan.prefix()),
+            "link set eth0 up".to_owned(),
+            // What the node itself sends to a service needs a route before kube-proxy's rules rewrite it.
+            format!("route replace {} dev eth0", addresses.services),
+        ],
+    )?;
+    Ok(())
 }
 
 /// Unplugs a node and removes its network namespace.
