@@ -1,7 +1,17 @@
 //! Development tasks: `cargo xtask <task>`.
 
+mod cargo;
+mod checks;
+mod command;
+mod demo;
 mod generate;
+mod images;
+mod interrupt;
+mod setup;
+mod timeline;
 mod workspace;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -9,6 +19,12 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", disable_version_flag = true)]
 enum Task {
+    /// Checks what the lab needs, installs what it can, and builds the Kubernetes binaries
+    Setup,
+    /// Formatting, lints, licences, and every test, those on real clusters too
+    Test(checks::Args),
+    /// A database across real clusters: it forms, grows, takes a new chart, loses a data centre; nothing is lost
+    Demo(demo::Args),
     /// Writes what is generated from the types: config/crd, config/rbac, docs/reference
     Gen {
         /// Writes nothing; fails where a file differs from what would be written
@@ -17,9 +33,31 @@ enum Task {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Task::parse() {
+#[tokio::main]
+async fn main() -> ExitCode {
+    let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "kogge_lab=info,xtask=info".into()),
+        )
+        .with_timer(tracing_subscriber::fmt::time::uptime())
+        .with_target(false)
+        .with_level(false)
+        .with_writer(std::io::stderr)
+        .init();
+    let result = match Task::parse() {
+        Task::Setup => setup::run().await,
+        Task::Test(args) => checks::run(args).await,
+        Task::Demo(args) => demo::run(args).await,
         Task::Gen { check: false } => generate::write(),
         Task::Gen { check: true } => generate::check(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
