@@ -2,6 +2,7 @@
 
 use kogge_api::federated_cluster::Component;
 use kogge_api::{ClusterId, names};
+use kogge_plan::workload::Database;
 
 /// The port that members and routers listen on.
 pub const PORT: u16 = 27017;
@@ -31,6 +32,17 @@ impl Identity {
         names::replica_set(&self.name, component, &self.id)
     }
 
+    /// Whether a pod of this database stands in a placement, read from its name.
+    pub fn is_of(&self, pod: &str, placement: &str) -> bool {
+        let workload = self.component_of(pod).map(|component| names::workload(&self.name, component, placement));
+        workload.is_some_and(|w| pod.strip_prefix(&w).is_some_and(|rest| ordinal(rest).is_some()))
+    }
+
+    /// The database as the plan knows it.
+    pub fn database(&self) -> Database<'_> {
+        Database { name: &self.name, namespace: &self.namespace, cluster_id: &self.id }
+    }
+
     /// The connection string for clients in any of the clusters.
     pub fn uri(&self) -> String {
         let service = names::service(&self.name, Component::Mongos);
@@ -46,6 +58,11 @@ impl Identity {
             word => word.parse().ok(),
         }
     }
+}
+
+/// The number behind the dash of a StatefulSet's pod.
+fn ordinal(rest: &str) -> Option<u32> {
+    rest.strip_prefix('-')?.parse().ok()
 }
 
 #[cfg(test)]

@@ -2,10 +2,26 @@
 //!
 //! The crate brings together what the other pure crates know: charts, placements and ownership, names, and the
 //! engine. It has no client, no async, no clock and no randomness; the operator, the CLI and the tests share it.
+//!
+//! One pass goes [`Observation`] → [`Prepared`] (the goal, and where the members are) → the members are asked →
+//! [`plan()`] → the plan is carried out → [`report`].
 
+mod desired;
+mod discovery;
 pub mod engine;
 mod identity;
+mod observation;
+mod plan;
+pub mod report;
 pub mod revisions;
 pub mod secrets;
+mod shares;
+mod sighting;
+pub mod template;
 
+pub use desired::DesiredError;
+pub use discovery::Names;
 pub use identity::{Identity, PORT};
+pub use observation::{Observation, ObservationError, Prepared};
+pub use plan::{DatabasePlan, plan};
+pub use sighting::{Sighting, accepted_epoch};

@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::{ClusterId, labels, names};
+use kogge_chart::Capabilities;
 use kogge_plan::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,8 +28,20 @@ const MAX_BYTES: usize = 1 << 20;
 pub struct Rollout {
     /// The chart version that was rendered.
     pub chart_version: String,
+    /// What was frozen when the database began.
+    pub frozen: Frozen,
     /// The shares, by `<component>/<placement>`.
     pub shares: BTreeMap<String, RenderedShare>,
+}
+
+/// Inputs of every rendering that are taken once, when a database begins: a change would restart its pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Frozen {
+    /// `host:port` of the config servers that routers begin with.
+    pub config_seeds: Vec<String>,
+    /// The oldest Kubernetes version among the workers.
+    pub capabilities: Capabilities,
 }
 
 /// What was rendered for one share.
@@ -89,6 +102,16 @@ impl Kept {
             .collect::<Result<Vec<_>, RevisionError>>()?;
         rollouts.sort_by_key(|(_, number, _)| *number);
         Ok(Self { rollouts })
+    }
+
+    /// What was frozen when the database began; none before its first rollout.
+    pub fn frozen(&self) -> Option<&Frozen> {
+        self.rollouts.last().map(|(_, _, rollout)| &rollout.frozen)
+    }
+
+    /// The rollout that was accepted last.
+    pub fn newest(&self) -> Option<&Rollout> {
+        self.rollouts.last().map(|(_, _, rollout)| rollout)
     }
 
     /// The share of that revision.
@@ -186,7 +209,11 @@ mod tests {
             chart_version: version.to_owned(),
             objects: Vec::new(),
         };
-        Rollout { chart_version: version.to_owned(), shares: [("config/vdc1".to_owned(), share)].into() }
+        Rollout {
+            chart_version: version.to_owned(),
+            frozen: Frozen::default(),
+            shares: [("config/vdc1".to_owned(), share)].into(),
+        }
     }
 
     fn keep(versions: &[&str]) -> Vec<ControllerRevision> {

@@ -119,7 +119,12 @@ impl Control {
     }
 
     /// Server-side apply of an object of a namespace.
-    pub async fn apply<K>(&self, namespace: &str, name: &str, object: &(impl Serialize + Debug)) -> Result<K, ControlError>
+    pub async fn apply<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: &(impl Serialize + Debug),
+    ) -> Result<K, ControlError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     {
@@ -156,7 +161,11 @@ impl Control {
     }
 
     /// Server-side apply of the status of a cluster-scoped object.
-    pub async fn apply_cluster_status<K>(&self, name: &str, object: &(impl Serialize + Debug)) -> Result<K, ControlError>
+    pub async fn apply_cluster_status<K>(
+        &self,
+        name: &str,
+        object: &(impl Serialize + Debug),
+    ) -> Result<K, ControlError>
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug,
     {

@@ -1,8 +1,14 @@
 //! The operator: controllers, leadership, health, metrics.
 
+mod context;
 pub mod control;
 pub mod federated_cluster;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+mod run;
 pub mod settings;
+pub mod worker_cluster;
+
+pub use context::{Context, Engines};
+pub use run::run;

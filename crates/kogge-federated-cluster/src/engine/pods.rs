@@ -70,7 +70,7 @@ pub fn routers<'a>(
 }
 
 /// Whether a pod's Ready condition holds.
-pub fn is_ready(pod: &Object) -> bool {
+fn is_ready(pod: &Object) -> bool {
     let conditions = pod.data.pointer("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True")
 }

@@ -231,10 +231,12 @@ impl Fleet {
         })
     }
 
-    /// A worker's client, for reading and port-forwarding; its requests are bounded as all others are.
-    pub fn client(&self, name: &WorkerName) -> Result<Client, FleetError> {
-        let worker = self.worker(name)?;
-        Ok(worker.link()?.client.clone())
+    /// A worker's client, for reading and port-forwarding; its requests are bounded as all others are. The
+    /// number is another one whenever the client was made anew: what was opened through an old one is to be
+    /// given up.
+    pub fn client(&self, name: &WorkerName) -> Result<(Client, u64), FleetError> {
+        let link = self.worker(name)?.link()?;
+        Ok((link.client.clone(), link.number))
     }
 
     /// What to tell on the WorkerCluster; none where it is not registered.

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::claims::Claims;
 use super::desired::{Desired, Limits};
 use super::findings::Verdict;
-use super::worker::{Link, Worker};
+use super::worker::Worker;
 use super::{FleetOptions, jittered};
 use crate::connection::{self, Bounds};
 use crate::kubeconfig::WorkerCredentials;
@@ -37,8 +37,10 @@ pub(super) struct Session {
     claims: Arc<Mutex<Claims>>,
     desired: watch::Receiver<Desired>,
     standing: Option<Standing>,
+    /// Failed probes in a row.
     failures: u32,
-    probes: u32,
+    /// Answered probes until the version is asked for again.
+    until_version: u32,
 }
 
 /// A connection that was proved to lead to this worker's cluster.
@@ -56,7 +58,10 @@ struct Standing {
 enum Refusal {
     Probe(ProbeFailure),
     Credentials(Verdict),
-    Claim(Verdict),
+    /// It is another cluster than before.
+    Changed(Verdict),
+    /// It is another WorkerCluster's.
+    Taken(Verdict),
 }
 
 impl Refusal {
@@ -79,7 +84,7 @@ impl Session {
         claims: Arc<Mutex<Claims>>,
         desired: watch::Receiver<Desired>,
     ) -> Self {
-        Self { worker, options, claims, desired, standing: None, failures: 0, probes: 0 }
+        Self { worker, options, claims, desired, standing: None, failures: 0, until_version: 0 }
     }
 
     /// Runs until it is aborted, or until the worker is removed.
@@ -156,7 +161,7 @@ impl Session {
     fn check_identity(&self, uid: &str, desired: &Desired) -> Result<(), Refusal> {
         let before = desired.pinned.as_deref().or(self.standing.as_ref().map(|s| s.uid.as_str()));
         if let Some(before) = before.filter(|&before| before != uid) {
-            return Err(Refusal::Claim(Verdict::no(
+            return Err(Refusal::Changed(Verdict::no(
                 "UIDChanged",
                 format!(
                     "the credentials lead to cluster {uid}, and this worker is cluster {before}: restore the credentials of {before}, or make another WorkerCluster for {uid}"
@@ -165,7 +170,7 @@ impl Session {
         }
         let holder = self.claims.lock().claim(self.worker.name(), uid);
         if holder != *self.worker.name() {
-            return Err(Refusal::Claim(Verdict::no(
+            return Err(Refusal::Taken(Verdict::no(
                 "UIDAlreadyClaimed",
                 format!(
                     "cluster {uid} is WorkerCluster {holder} already: delete one of the two, or give this one the credentials of another cluster"
@@ -214,8 +219,7 @@ impl Session {
     fn renew_client(&mut self) {
         let Some(standing) = &self.standing else { return };
         if let Ok(client) = self.build(&standing.credentials, &standing.bounds) {
-            let link = Link { client: client.clone(), uid: standing.uid.clone() };
-            self.worker.set_link(Some(link));
+            self.worker.connect(client.clone(), standing.uid.clone());
             if let Some(standing) = &mut self.standing {
                 standing.client = client;
             }
@@ -223,7 +227,7 @@ impl Session {
     }
 
     async fn disconnect(&mut self) {
-        self.worker.set_link(None);
+        self.worker.disconnect();
         if let Some(mut standing) = self.standing.take() {
             standing.tasks.shutdown().await;
         }
@@ -232,14 +236,16 @@ impl Session {
     /// The worker answered, and is who it should be.
     async fn answered(&mut self, current: bool) {
         let Some(standing) = &self.standing else { return };
-        let ask_version = self.probes.is_multiple_of(VERSION_EVERY);
-        self.probes = self.probes.wrapping_add(1);
-        let version = if ask_version {
+        let version = if self.until_version == 0 {
             probe::version(&standing.client, self.options.probe_deadline).await.ok()
         } else {
             None
         };
         let uid = standing.uid.clone();
+        self.until_version = match (&version, self.until_version) {
+            (Some(_), _) => VERSION_EVERY,
+            (None, left) => left.saturating_sub(1),
+        };
         self.worker.report(|report| {
             report.answered = Some(Instant::now());
             report.silence = None;
@@ -267,8 +273,15 @@ impl Session {
                     verdicts.credentials = verdict.clone();
                     verdict
                 }
-                Refusal::Claim(verdict) => {
+                Refusal::Changed(verdict) => {
                     verdicts.claimed = verdict.clone();
+                    verdict
+                }
+                Refusal::Taken(verdict) => {
+                    verdicts.claimed = verdict.clone();
+                    if !standing {
+                        report.uid = None;
+                    }
                     verdict
                 }
                 Refusal::Probe(failure) => {
@@ -304,8 +317,7 @@ impl Session {
         standing.tasks.shutdown().await;
         standing.slots.clone_from(&slots);
         self.worker.store(|store| store.begin(&slots));
-        let link = Link { client: standing.client.clone(), uid: standing.uid.clone() };
-        self.worker.set_link(Some(link));
+        self.worker.connect(standing.client.clone(), standing.uid.clone());
         self.worker.changed();
         for slot in slots {
             let sink: Arc<dyn Sink> = Arc::clone(&self.worker) as Arc<dyn Sink>;

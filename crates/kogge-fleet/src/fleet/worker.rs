@@ -1,6 +1,7 @@
 //! What is shared about one worker: written by its session and its watches, read by everyone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
@@ -25,6 +26,8 @@ pub(crate) struct Link {
     pub(crate) client: Client,
     /// The cluster that it leads to.
     pub(crate) uid: String,
+    /// Tells it from the connections before it.
+    pub(crate) number: u64,
 }
 
 /// One worker.
@@ -35,6 +38,7 @@ pub(crate) struct Worker {
     store: Mutex<Store>,
     report: RwLock<Report>,
     link: ArcSwapOption<Link>,
+    connections: AtomicU64,
     /// Told when a request was forbidden, so that the permissions are asked again.
     pub(super) forbidden: Notify,
 }
@@ -88,6 +92,7 @@ impl Worker {
                 answered: None,
             }),
             link: ArcSwapOption::empty(),
+            connections: AtomicU64::default(),
             forbidden: Notify::new(),
         }
     }
@@ -125,8 +130,14 @@ impl Worker {
         })
     }
 
-    pub(super) fn set_link(&self, link: Option<Link>) {
-        self.link.store(link.map(Arc::new));
+    /// Lets a client that leads to that cluster take the place of the one before.
+    pub(super) fn connect(&self, client: Client, uid: String) {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        self.link.store(Some(Arc::new(Link { client, uid, number })));
+    }
+
+    pub(super) fn disconnect(&self) {
+        self.link.store(None);
     }
 
     /// Changes the report, and tells everyone where it is another one now. The moment of the last answer

@@ -1,1 +1,84 @@
 //! The controller of FederatedClusters: observe → validate → plan → apply → report.
+
+mod accept;
+mod carry_out;
+mod claim;
+mod deletion;
+mod pass;
+mod reach;
+mod tell;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use futures::stream;
+use kogge_api::FederatedCluster;
+use kogge_fleet::fleet::Change;
+use kube::api::ResourceExt as _;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span, warn};
+
+use crate::context::Context;
+use crate::control::ControlError;
+
+pub use pass::PassError;
+
+/// How long to wait after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// Databases that are reconciled at a time.
+const CONCURRENCY: u16 = 16;
+
+/// Runs until told to stop.
+pub async fn run(controller: Controller<FederatedCluster>, context: Arc<Context>, stop: CancellationToken) {
+    let store = controller.store();
+    let changed = context.fleet.changes().flat_map(move |change| stream::iter(touched(&store, &change)));
+    controller
+        .with_config(Config::default().debounce(Duration::from_millis(200)).concurrency(CONCURRENCY))
+        .reconcile_on(changed)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, |_, error, _| after_failure(error), context)
+        .for_each(|_| async {})
+        .await;
+}
+
+/// The databases that a change in the fleet may concern.
+fn touched(store: &Store<FederatedCluster>, change: &Change) -> Vec<ObjectRef<FederatedCluster>> {
+    let all = store.state();
+    let of = |ids: &BTreeSet<String>, cluster: &FederatedCluster| {
+        cluster.spec.cluster_id.as_ref().is_none_or(|id| ids.contains(id.as_str()))
+    };
+    all.iter()
+        .filter(|cluster| match change {
+            Change::Objects { cluster_ids, .. } => of(cluster_ids, cluster),
+            Change::Worker { .. } | Change::Everything => true,
+        })
+        .map(|cluster| ObjectRef::from_obj(&**cluster))
+        .collect()
+}
+
+fn after_failure(error: &PassError) -> Action {
+    if let PassError::Control(ControlError::Stale { .. }) = error {
+        Action::requeue(Duration::from_millis(100))
+    } else {
+        warn!(%error, reason = error.reason(), "a FederatedCluster was not reconciled; trying again");
+        Action::requeue(AFTER_FAILURE)
+    }
+}
+
+async fn reconcile(cluster: Arc<FederatedCluster>, context: Arc<Context>) -> Result<Action, PassError> {
+    let began = Instant::now();
+    let span = info_span!(
+        "federated_cluster",
+        cluster = %format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any()),
+        id = cluster.spec.cluster_id.as_ref().map_or("", |id| id.as_str()),
+        generation = cluster.metadata.generation,
+    );
+    let outcome = pass::pass(&cluster, &context).instrument(span).await;
+    let reason = outcome.as_ref().map_or_else(PassError::reason, |_| "Ok");
+    context.metrics.reconciled("FederatedCluster", reason, began.elapsed());
+    outcome
+}

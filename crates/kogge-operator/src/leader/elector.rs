@@ -158,16 +158,13 @@ impl Elector {
     async fn write(&self, present: Option<Lease>, record: LeaseSpec) -> Result<(), ElectorError> {
         let params =
             PostParams { field_manager: Some(kogge_api::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match present {
-            Some(mut lease) => {
-                lease.spec = Some(record);
-                self.bounded("written", self.api.replace(&self.name, &params, &lease)).await?;
-            }
-            None => {
-                let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-                let lease = Lease { metadata, spec: Some(record) };
-                self.bounded("written", self.api.create(&params, &lease)).await?;
-            }
+        if let Some(mut lease) = present {
+            lease.spec = Some(record);
+            self.bounded("written", self.api.replace(&self.name, &params, &lease)).await?;
+        } else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let lease = Lease { metadata, spec: Some(record) };
+            self.bounded("written", self.api.create(&params, &lease)).await?;
         }
         Ok(())
     }

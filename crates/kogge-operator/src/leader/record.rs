@@ -124,7 +124,7 @@ mod tests {
     fn a07_a_lease_is_taken_over_only_after_it_stood_still_on_my_own_clock() {
         let (mut seen, timing, start) = (Observation::default(), Timing::default(), Instant::now());
         let lease = held_by("other", 3);
-        let almost = start + timing.lease - Duration::from_millis(1);
+        let almost = start + timing.lease.mul_f64(0.999);
         for now in [start, almost] {
             let next = seen.next(Some(&lease), "a", timing, now, &wall());
             assert_eq!(next, Move::Wait { holder: "other".to_owned() });

@@ -1,0 +1,135 @@
+//! The objects that every worker should hold.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use kogge_api::anchor::{Anchor, AnchorError};
+use kogge_api::federated_cluster::PlacedComponent;
+use kogge_api::{labels, names};
+use kogge_chart::shape::{Shape, Storage, overlay};
+use kogge_plan::rollout::{RolloutPlan, UseRevision};
+use kogge_plan::{Object, ObjectKey, anchors};
+use kube_core::TypeMeta;
+use kube_core::metadata::ObjectMeta;
+use serde_json::json;
+
+use crate::identity::Identity;
+use crate::revisions::{Kept, RenderedShare, Rollout};
+use crate::secrets::DatabaseSecrets;
+use crate::shares;
+use crate::template::key_name;
+
+/// Why a worker's objects cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum DesiredError {
+    /// The anchor cannot be written.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// The template that a share runs is not kept, so the share is left as it stands.
+    #[error(
+        "revision {revision} of {share} is kept nowhere; nothing of that share is changed until the rollout reaches it"
+    )]
+    RevisionLost {
+        /// The share.
+        share: String,
+        /// The revision that it runs.
+        revision: String,
+    },
+}
+
+impl DesiredError {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Anchor(_) => "AnchorUnwritable",
+            Self::RevisionLost { .. } => "RevisionLost",
+        }
+    }
+}
+
+/// What stands on a worker whatever the chart says: the anchor with its copy, and the key of the members.
+pub(crate) fn guarding(
+    identity: &Identity,
+    anchor: &Anchor,
+    secrets: &DatabaseSecrets,
+) -> Result<Vec<Object>, DesiredError> {
+    let mut objects = anchors::objects(anchor, &identity.namespace)?.to_vec();
+    objects.push(keyfile(identity, secrets));
+    Ok(objects)
+}
+
+fn keyfile(identity: &Identity, secrets: &DatabaseSecrets) -> Object {
+    Object {
+        types: Some(TypeMeta { api_version: "v1".to_owned(), kind: "Secret".to_owned() }),
+        metadata: ObjectMeta {
+            name: Some(names::keyfile_secret(&identity.name)),
+            namespace: Some(identity.namespace.clone()),
+            labels: Some(own_labels(identity, "keyfile")),
+            ..ObjectMeta::default()
+        },
+        data: json!({ "type": "Opaque", "data": { "keyfile": BASE64.encode(&secrets.keyfile) } }),
+    }
+}
+
+/// The labels of an object that is no part of a chart.
+fn own_labels(identity: &Identity, role: &str) -> BTreeMap<String, String> {
+    [
+        (labels::CLUSTER_ID, identity.id.as_str()),
+        (labels::CLUSTER, &identity.name),
+        (labels::ROLE, role),
+        (labels::MANAGED_BY, labels::MANAGER),
+    ]
+    .map(|(label, value)| (label.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// The objects of one share, with the template that its turn in the rollout gives it. `replicas` is the number
+/// of pods to keep, which is above what the spec asks for while members still leave.
+pub(crate) fn of_share(
+    share: &PlacedComponent<'_>,
+    replicas: u32,
+    turn: &RolloutPlan,
+    rollout: &Rollout,
+    kept: &Kept,
+) -> Result<Vec<Object>, DesiredError> {
+    let name = key_name(&shares::key(share));
+    let shape = Shape {
+        replicas,
+        storage: share
+            .storage
+            .map(|storage| Storage { size: storage.size.clone(), class: storage.storage_class_name.clone() }),
+        labels: BTreeMap::new(),
+    };
+    let Some(template) = template(&name, turn.use_revision.get(&shares::key(share)), rollout, kept)? else {
+        return Ok(Vec::new());
+    };
+    Ok(overlay(&template.objects, &shape))
+}
+
+fn template<'a>(
+    share: &str,
+    turn: Option<&UseRevision>,
+    rollout: &'a Rollout,
+    kept: &'a Kept,
+) -> Result<Option<&'a RenderedShare>, DesiredError> {
+    match turn {
+        None => Ok(None),
+        Some(UseRevision::Desired) => Ok(rollout.shares.get(share)),
+        Some(UseRevision::Keep(revision)) => match kept.find(share, revision) {
+            Some(template) => Ok(Some(template)),
+            None => Err(DesiredError::RevisionLost { share: share.to_owned(), revision: revision.clone() }),
+        },
+    }
+}
+
+/// Objects by key: a Service that two placements on one worker share stands once.
+pub(crate) fn by_key(objects: Vec<Object>) -> BTreeMap<ObjectKey, Object> {
+    let mut by_key = BTreeMap::new();
+    for object in objects {
+        if let Some(key) = ObjectKey::of(&object) {
+            by_key.entry(key).or_insert(object);
+        }
+    }
+    by_key
+}

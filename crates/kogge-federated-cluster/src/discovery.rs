@@ -1,0 +1,148 @@
+//! The names of members: what should be published where, and what resolves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kogge_api::federated_cluster::Component;
+use kogge_api::{labels, names};
+use kogge_discovery::slice::SERVICE_NAME;
+use kogge_discovery::{
+    Destination, DiscoveryReport, PodFact, PodPhase, ReplicaSet, Source, mirror, resolves_everywhere,
+};
+use kogge_plan::object::{cluster_id, label};
+use kogge_plan::workload::pod_facts;
+use kogge_plan::{FleetView, Object, ObjectKey, WorkerName, WorkerView};
+use kube_core::TypeMeta;
+use serde_json::Value;
+
+use crate::identity::{Identity, PORT};
+use crate::observation::Observation;
+
+/// What is published of a database's members, and what should be.
+#[derive(Debug, Default)]
+pub struct Names {
+    slices: BTreeMap<String, Vec<EndpointSlice>>,
+    stale: BTreeMap<String, BTreeSet<String>>,
+    seen: BTreeSet<String>,
+    /// What is stale or disputed.
+    pub report: DiscoveryReport,
+}
+
+impl Names {
+    /// Reads the pods and the slices of every replica set.
+    pub fn observe(observation: &Observation<'_>) -> Self {
+        let mut names = Self::default();
+        let workers = workers(observation);
+        for component in Component::replica_sets(observation.cluster.spec.shard.shard_count) {
+            names.add(observation.identity, component, &workers);
+        }
+        names
+    }
+
+    fn add(&mut self, identity: &Identity, component: Component, workers: &[(&WorkerName, &WorkerView)]) {
+        let set = ReplicaSet {
+            cluster: identity.name.clone(),
+            cluster_id: identity.id.clone(),
+            component: component.to_string(),
+            name: identity.replica_set(component),
+            namespace: identity.namespace.clone(),
+            service: names::service(&identity.name, component),
+            port: PORT.into(),
+        };
+        let sources: Vec<Source> = workers.iter().map(|(name, view)| source(&set, name, view)).collect();
+        let destinations: Vec<Destination> =
+            workers.iter().map(|(name, view)| destination(&set, name, view)).collect();
+        for pod in sources.iter().flat_map(|source| &source.pods) {
+            let resolution = resolves_everywhere(pod, &destinations);
+            self.seen.insert(pod.name.clone());
+            if !resolution.is_everywhere_seen() {
+                self.stale.insert(pod.name.clone(), resolution.stale);
+            }
+        }
+        let mirrored = mirror(&set, &sources, &destinations);
+        for (worker, slices) in mirrored.slices {
+            self.slices.entry(worker).or_default().extend(slices);
+        }
+        self.report.add(mirrored.report);
+    }
+
+    /// Whether a pod's name resolves to its present address in every data centre that answers.
+    pub fn resolves_everywhere(&self, pod: &str) -> bool {
+        self.seen.contains(pod) && !self.stale.contains_key(pod)
+    }
+
+    /// The slices that should stand on a worker beside the objects of its shares.
+    pub fn slices(&self, worker: &WorkerName) -> BTreeMap<ObjectKey, Object> {
+        let slices = self.slices.get(&worker.0).map(Vec::as_slice).unwrap_or_default();
+        slices.iter().filter_map(object).filter_map(|slice| Some((ObjectKey::of(&slice)?, slice))).collect()
+    }
+}
+
+/// The workers that hold, or should hold, a part of the database.
+fn workers<'a>(observation: &Observation<'a>) -> Vec<(&'a WorkerName, &'a WorkerView)> {
+    let named: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
+    let fleet: &FleetView = observation.fleet;
+    let id = observation.identity.id.as_str();
+    fleet
+        .workers
+        .iter()
+        .filter(|(name, view)| {
+            named.contains(name) || view.objects.values().any(|object| cluster_id(object) == Some(id))
+        })
+        .collect()
+}
+
+fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Source {
+    let pods = view
+        .list("Pod", &set.namespace)
+        .filter(|pod| {
+            cluster_id(pod) == Some(set.cluster_id.as_str())
+                && label(pod, labels::COMPONENT) == Some(&set.component)
+        })
+        .filter_map(|pod| pod_facts(pod))
+        .map(|pod| PodFact {
+            phase: PodPhase::from(pod.phase.as_str()),
+            name: pod.name,
+            uid: pod.uid,
+            ips: pod.ips,
+            ready: pod.ready,
+            terminating: pod.terminating,
+        })
+        .collect();
+    Source { worker: worker.0.clone(), vdc: view.vdc.clone(), current: view.is_current(), pods }
+}
+
+fn destination(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Destination {
+    let service = ObjectKey::namespaced("v1", "Service", &set.namespace, &set.service);
+    let slices = view
+        .list("EndpointSlice", &set.namespace)
+        .filter(|slice| label(slice, SERVICE_NAME) == Some(&set.service))
+        .filter_map(|slice| typed(slice))
+        .collect();
+    Destination {
+        worker: worker.0.clone(),
+        current: view.is_current(),
+        service_uid: view.objects.get(&service).and_then(|service| service.metadata.uid.clone()),
+        slices,
+    }
+}
+
+fn typed(slice: &Object) -> Option<EndpointSlice> {
+    let mut value = slice.data.clone();
+    let metadata = serde_json::to_value(&slice.metadata).ok()?;
+    value.as_object_mut()?.insert("metadata".to_owned(), metadata);
+    serde_json::from_value(value).ok()
+}
+
+fn object(slice: &EndpointSlice) -> Option<Object> {
+    let mut value = serde_json::to_value(slice).ok()?;
+    let fields = value.as_object_mut()?;
+    for field in ["apiVersion", "kind", "metadata"] {
+        fields.remove(field);
+    }
+    Some(Object {
+        types: Some(TypeMeta { api_version: "discovery.k8s.io/v1".to_owned(), kind: "EndpointSlice".to_owned() }),
+        metadata: slice.metadata.clone(),
+        data: Value::Object(std::mem::take(fields)),
+    })
+}

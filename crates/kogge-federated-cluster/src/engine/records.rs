@@ -1,0 +1,91 @@
+//! What the engine must not forget, taken from its steps into the anchors.
+
+use std::collections::BTreeSet;
+
+use kogge_api::anchor::AnchoredMember;
+use kogge_mongo::{Action, MemberId, PodName, Step};
+use kogge_plan::epoch::Remember;
+
+use crate::identity::Identity;
+
+/// What the steps ask to be recorded, and the members to be forgotten.
+pub fn records(identity: &Identity, steps: &[Step]) -> (Remember, BTreeSet<String>) {
+    let mut remember = Remember::default();
+    let mut forget = BTreeSet::new();
+    for step in steps {
+        match &step.action {
+            Action::RecordSeed { pod, member_id } => {
+                if let Some(component) = identity.component_of(pod.as_str()) {
+                    remember.seeds.insert(component.to_string(), pod.to_string());
+                }
+                reserve(identity, &mut remember, pod, *member_id, false);
+            }
+            Action::ReserveMemberId { pod, member_id } => {
+                reserve(identity, &mut remember, pod, *member_id, false);
+            }
+            Action::MarkInitialized { pod, member_id } => {
+                reserve(identity, &mut remember, pod, *member_id, true);
+            }
+            Action::ForgetMember { pod } => {
+                forget.insert(pod.to_string());
+            }
+            Action::Initiate { .. }
+            | Action::CreateUsers { .. }
+            | Action::AddMember { .. }
+            | Action::Promote { .. }
+            | Action::SetPriority { .. }
+            | Action::SetTags { .. }
+            | Action::Demote { .. }
+            | Action::RemoveMember { .. }
+            | Action::StepDown { .. }
+            | Action::RestartPod { .. }
+            | Action::AddShard { .. } => {}
+        }
+    }
+    (remember, forget)
+}
+
+fn reserve(identity: &Identity, remember: &mut Remember, pod: &PodName, id: MemberId, initialized: bool) {
+    if let Some(component) = identity.component_of(pod.as_str()) {
+        let next = remember.next_member_id.entry(component.to_string()).or_default();
+        *next = (*next).max(id.0 + 1);
+    }
+    let member = AnchoredMember { initialized, member_id: Some(id.0) };
+    remember.members.insert(pod.to_string(), member);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            name: "ll2022".to_owned(),
+            namespace: "databases".to_owned(),
+            id: "abcdefgh".parse().unwrap(),
+            cluster_domain: "cluster.local".to_owned(),
+        }
+    }
+
+    fn step(action: Action) -> Step {
+        Step { set: "s".into(), action, reason: String::new(), waits_for: String::new() }
+    }
+
+    #[test]
+    fn a_seed_takes_its_member_id_with_it() {
+        let pod = PodName::new("ll2022-shard-0-vdc1-0");
+        let (remember, forget) =
+            records(&identity(), &[step(Action::RecordSeed { pod: pod.clone(), member_id: MemberId(0) })]);
+        assert_eq!(remember.seeds["shard-0"], pod.as_str());
+        assert_eq!(remember.next_member_id["shard-0"], 1);
+        assert!(!remember.members[pod.as_str()].initialized);
+        assert!(forget.is_empty());
+    }
+
+    #[test]
+    fn a_member_id_is_never_given_twice() {
+        let reserve = |pod: &str, id| step(Action::ReserveMemberId { pod: pod.into(), member_id: MemberId(id) });
+        let steps = [reserve("ll2022-shard-0-vdc2-0", 7), reserve("ll2022-shard-0-vdc3-0", 4)];
+        assert_eq!(records(&identity(), &steps).0.next_member_id["shard-0"], 8);
+    }
+}

@@ -1,0 +1,211 @@
+//! Everything that one pass knows of a database, taken once.
+
+use std::collections::BTreeMap;
+
+use kogge_api::anchor::{Anchor, AnchorError};
+use kogge_api::federated_cluster::{Component, PlacedComponent};
+use kogge_api::{FederatedCluster, labels};
+use kogge_mongo::{Goal, Pod, PodName};
+use kogge_plan::anchors::SeedsDisagree;
+use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
+use kogge_plan::ownership::{self, Ownership};
+use kogge_plan::placement::Placements;
+use kogge_plan::{FleetView, WorkerName, WorkerView};
+
+use crate::discovery::Names;
+use crate::engine::{GoalInput, goal, pod_facts, routers};
+use crate::identity::Identity;
+use crate::revisions::{Kept, Rollout};
+use crate::secrets::DatabaseSecrets;
+use crate::shares::view_of;
+
+/// What one pass knows, before the members were asked.
+#[derive(Clone, Copy)]
+pub struct Observation<'a> {
+    /// The resource.
+    pub cluster: &'a FederatedCluster,
+    /// Which database it is.
+    pub identity: &'a Identity,
+    /// The UID of `kube-system` in the control cluster.
+    pub control_uid: &'a str,
+    /// The epoch that the spec is carried out under; the status holds it already.
+    pub epoch: &'a Epoch,
+    /// The workers.
+    pub fleet: &'a FleetView,
+    /// The workers of the placements.
+    pub placements: &'a Placements,
+    /// Whose the database is.
+    pub ownership: &'a Ownership,
+    /// What the spec renders to.
+    pub rollout: &'a Rollout,
+    /// What was rendered before.
+    pub kept: &'a Kept,
+    /// The database's secrets.
+    pub secrets: &'a DatabaseSecrets,
+    /// Whether the spec cannot be carried out: then only names are kept up to date.
+    pub held: bool,
+}
+
+/// A pass that can ask the members: the goal, and where they are.
+pub struct Prepared<'a> {
+    /// What is known.
+    pub observation: Observation<'a>,
+    /// The shares, in the order in which changes reach them.
+    pub placed: Vec<PlacedComponent<'a>>,
+    /// What the workers remember, with what this pass adds to it before anything else.
+    pub anchor: Anchor,
+    /// What the database shall be.
+    pub goal: Goal,
+    /// The pods of all members, wanted and leaving.
+    pub pods: BTreeMap<PodName, Pod>,
+    /// The UIDs of the routers that run.
+    pub routers: BTreeMap<PodName, String>,
+    /// What resolves where.
+    pub names: Names,
+}
+
+/// Why a pass cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ObservationError {
+    /// Two anchors name two seeds.
+    #[error("the anchors name two seeds of {}: {} and {}", .0.component, .0.seeds[0], .0.seeds[1])]
+    Seeds(SeedsDisagree),
+    /// An anchor cannot be read.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+}
+
+impl<'a> Observation<'a> {
+    /// The database as the rules of ownership know it.
+    pub fn owner(&self) -> ownership::Identity {
+        ownership::Identity {
+            name: self.identity.name.clone(),
+            namespace: self.identity.namespace.clone(),
+            cluster_id: Some(self.identity.id.clone()),
+            epoch: self.cluster.status.as_ref().and_then(|status| status.epoch),
+            control_uid: self.control_uid.to_owned(),
+        }
+    }
+
+    /// The anchor that every worker should hold, with what is to be added to it.
+    pub fn anchor(&self, remember: Remember) -> Result<Anchor, ObservationError> {
+        desired_anchor(&self.owner(), &self.identity.id, self.epoch, &self.ownership.overall, remember)
+            .map_err(ObservationError::Seeds)
+    }
+
+    /// Whether its user asked to change nothing.
+    pub fn paused(&self) -> bool {
+        self.cluster.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(labels::PAUSE))
+    }
+
+    /// Placements that were not seen wholly, and why.
+    pub fn unseen(&self) -> BTreeMap<String, String> {
+        let spec = &self.cluster.spec;
+        spec.placement
+            .iter()
+            .filter_map(|placement| {
+                let view = view_of(self.fleet, self.placements, &placement.name);
+                let error = self.placements.errors.get(&placement.name).map(ToString::to_string);
+                let unseen = match view {
+                    None => Some("it has no worker".to_owned()),
+                    Some(view) if !view.is_current() => {
+                        Some("its worker was not seen live and complete".to_owned())
+                    }
+                    Some(_) => None,
+                };
+                Some((placement.name.clone(), error.or(unseen)?))
+            })
+            .collect()
+    }
+
+    /// The worker that a placement was put on, whether or not the spec still names it.
+    pub fn worker_of(&self, placement: &str, anchor: &Anchor) -> Option<(&'a WorkerName, &'a WorkerView)> {
+        if let Some(resolved) = self.placements.resolved.get(placement) {
+            return self.fleet.workers.get_key_value(&resolved.worker);
+        }
+        let uid = anchor.worker_uids.get(placement)?;
+        self.fleet.workers.iter().find(|(_, view)| view.uid.as_ref() == Some(uid))
+    }
+
+    /// Prepares to ask the members.
+    pub fn prepare(self) -> Result<Prepared<'a>, ObservationError> {
+        let worker_uids = self
+            .placements
+            .resolved
+            .values()
+            .filter_map(|p| Some((p.name.clone(), self.fleet.workers.get(&p.worker)?.uid.clone()?)))
+            .collect();
+        let anchor = self.anchor(Remember { worker_uids, ..Remember::default() })?;
+        let names = Names::observe(&self);
+        let running = self.running_routers();
+        let goal = goal(GoalInput {
+            identity: self.identity,
+            spec: &self.cluster.spec,
+            anchor: &anchor,
+            unseen: self.unseen(),
+            routers: running.iter().map(|(pod, (placement, _))| (pod.clone(), placement.clone())).collect(),
+            paused: self.paused() || self.held,
+        });
+        let pods = self.member_pods(&goal, &anchor, &names);
+        Ok(Prepared {
+            placed: self.cluster.spec.placed_components(),
+            routers: running.into_iter().map(|(pod, (_, uid))| (pod.into(), uid)).collect(),
+            observation: self,
+            anchor,
+            goal,
+            pods,
+            names,
+        })
+    }
+
+    fn running_routers(&self) -> BTreeMap<String, (String, String)> {
+        self.placements
+            .resolved
+            .values()
+            .filter_map(|p| Some((p, self.fleet.workers.get(&p.worker).filter(|view| view.is_current())?)))
+            .flat_map(|(p, view)| {
+                routers(self.identity, &p.name, view).map(|(pod, uid)| (pod, (p.name.clone(), uid)))
+            })
+            .collect()
+    }
+
+    fn member_pods(&self, goal: &Goal, anchor: &Anchor, names: &Names) -> BTreeMap<PodName, Pod> {
+        let wanted =
+            goal.sets.iter().flat_map(|set| set.members.iter().map(|m| (m.pod.clone(), m.placement.to_string())));
+        let leaving = goal
+            .sets
+            .iter()
+            .flat_map(|set| &set.leaving)
+            .filter_map(|m| Some((m.pod.clone(), placement_of(self.identity, anchor, m.pod.as_str())?)));
+        wanted
+            .chain(leaving)
+            .filter_map(|(pod, placement)| {
+                let component: Component = self.identity.component_of(pod.as_str())?;
+                let view = self.worker_of(&placement, anchor).map(|(_, view)| view);
+                let facts = pod_facts(
+                    self.identity,
+                    component,
+                    &placement,
+                    pod.as_str(),
+                    view,
+                    names.resolves_everywhere(pod.as_str()),
+                );
+                Some((pod, facts))
+            })
+            .collect()
+    }
+}
+
+impl Prepared<'_> {
+    /// The placement that a member or router stands in.
+    pub fn placement_of(&self, pod: &str) -> Option<String> {
+        let router = self.goal.routers.iter().find(|router| router.pod.as_str() == pod);
+        router
+            .map(|router| router.placement.to_string())
+            .or_else(|| placement_of(self.observation.identity, &self.anchor, pod))
+    }
+}
+
+fn placement_of(identity: &Identity, anchor: &Anchor, pod: &str) -> Option<String> {
+    anchor.worker_uids.keys().find(|placement| identity.is_of(pod, placement)).cloned()
+}

@@ -1,0 +1,248 @@
+//! The plan of one pass: everything that is to be written, in order, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kogge_api::federated_cluster::PlacedComponent;
+use kogge_api::labels;
+use kogge_mongo::{Executor, Millis, Step, Topology};
+use kogge_plan::diff::Refusal;
+use kogge_plan::prune::{ApprovalNeeded, PruneFacts, prune};
+use kogge_plan::rollout::{Pace, RolloutPlan, plan_rollout};
+use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order};
+
+use crate::desired::{self, DesiredError};
+use crate::engine::{records, restart};
+use crate::observation::{ObservationError, Prepared};
+use crate::shares;
+
+/// What one pass found and what it does about it.
+pub struct DatabasePlan {
+    /// Writes to workers, by worker and in order. Anchors come first.
+    pub actions: Vec<Action>,
+    /// Steps that the engine takes on its members. None while an anchor is still to be written.
+    pub steps: Vec<Step>,
+    /// Pods that are deleted so that they are made again.
+    pub restarts: Vec<Action>,
+    /// What is not written, and why.
+    pub refusals: Vec<(WorkerName, Refusal)>,
+    /// Shares that cannot be written, and why.
+    pub errors: Vec<DesiredError>,
+    /// Deletions that wait for a person.
+    pub approvals: Vec<ApprovalNeeded>,
+    /// The engine's view of its members.
+    pub engine: kogge_mongo::Plan,
+    /// Where the rollout stands.
+    pub rollout: RolloutPlan,
+    /// What every worker should hold.
+    pub desired: BTreeMap<WorkerName, BTreeMap<ObjectKey, Object>>,
+}
+
+impl DatabasePlan {
+    /// Nothing to do and nothing in the way.
+    pub fn is_settled(&self) -> bool {
+        let Self { actions, steps, restarts, refusals, errors, approvals, engine, rollout, desired: _ } = self;
+        actions.is_empty()
+            && steps.is_empty()
+            && restarts.is_empty()
+            && refusals.is_empty()
+            && errors.is_empty()
+            && approvals.is_empty()
+            && engine.settled()
+            && !rollout.rolling
+    }
+}
+
+/// Plans one pass. `topology` is what the members answered, `now` is on its clock, and `healthy_for` is how long
+/// the rollout has been soaking.
+pub fn plan(
+    prepared: &Prepared<'_>,
+    topology: &Topology,
+    now: Millis,
+    healthy_for: Option<Duration>,
+) -> Result<DatabasePlan, ObservationError> {
+    let observation = &prepared.observation;
+    let spec = &observation.cluster.spec;
+    let engine = kogge_mongo::plan(&prepared.goal, topology, now);
+    let rollout = plan_rollout(
+        &shares::for_rollout(
+            &prepared.placed,
+            observation.identity,
+            observation.fleet,
+            observation.placements,
+            observation.rollout,
+            &engine,
+        ),
+        &Pace {
+            order: spec.rollout.order.clone(),
+            soak: spec.rollout.soak.into(),
+            healthy_for,
+            paused: observation.paused() || observation.held,
+        },
+    );
+    let mut plan = DatabasePlan {
+        actions: Vec::new(),
+        steps: Vec::new(),
+        restarts: Vec::new(),
+        refusals: Vec::new(),
+        errors: Vec::new(),
+        approvals: Vec::new(),
+        engine,
+        rollout,
+        desired: BTreeMap::new(),
+    };
+    plan.desire(prepared)?;
+    plan.act(prepared);
+    Ok(plan)
+}
+
+impl DatabasePlan {
+    /// What every worker should hold.
+    fn desire(&mut self, prepared: &Prepared<'_>) -> Result<(), ObservationError> {
+        let observation = &prepared.observation;
+        let (mut remember, forget) = records(observation.identity, &self.engine.steps);
+        remember.worker_uids.clone_from(&prepared.anchor.worker_uids);
+        let mut anchor = observation.anchor(remember)?;
+        anchor.members.retain(|pod, _| !forget.contains(pod));
+        let workers: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
+        for worker in workers {
+            let mut objects = match desired::guarding(observation.identity, &anchor, observation.secrets) {
+                Ok(objects) => objects,
+                Err(error) => {
+                    self.errors.push(error);
+                    continue;
+                }
+            };
+            for share in prepared.placed.iter().filter(|share| prepared.is_on(share, worker)) {
+                let replicas = prepared.replicas_to_keep(share);
+                match desired::of_share(share, replicas, &self.rollout, observation.rollout, observation.kept) {
+                    Ok(more) if replicas > 0 || prepared.has_workload(share) => objects.extend(more),
+                    // Other members and the routers here look the share's members up by its Service.
+                    Ok(more) => objects.extend(more.into_iter().filter(is_service)),
+                    Err(error) => self.errors.push(error),
+                }
+            }
+            let mut by_key = desired::by_key(objects);
+            by_key.extend(prepared.names.slices(worker));
+            self.desired.insert(worker.clone(), by_key);
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, prepared: &Prepared<'_>) {
+        let observation = &prepared.observation;
+        let desired = std::mem::take(&mut self.desired);
+        for (worker, objects) in &desired {
+            let Some(view) = observation.fleet.workers.get(worker) else { continue };
+            // A worker that was not seen is named by its placements already.
+            if !observation.ownership.may_write(worker) || !view.is_current() {
+                continue;
+            }
+            for object in objects.values() {
+                match apply_if_needed(worker, object.clone(), view, &observation.identity.id) {
+                    Ok(action) => self.actions.extend(action),
+                    Err(refusal) => self.refusals.push((worker.clone(), refusal)),
+                }
+            }
+            self.prune(prepared, worker, view, objects);
+        }
+        self.desired = desired;
+        if observation.held || observation.paused() {
+            // Members must find each other whatever a person has yet to decide.
+            self.actions.retain(is_mirrored);
+            return;
+        }
+        order::sort(&mut self.actions);
+        if self.actions.iter().any(is_anchor) {
+            return;
+        }
+        for step in &self.engine.steps {
+            match step.action.executor() {
+                Executor::Wire => self.steps.push(step.clone()),
+                Executor::Kubernetes => self.restarts.extend(restart(prepared, step)),
+                Executor::Anchor => {}
+            }
+        }
+    }
+
+    fn prune(
+        &mut self,
+        prepared: &Prepared<'_>,
+        worker: &WorkerName,
+        view: &WorkerView,
+        desired: &BTreeMap<ObjectKey, Object>,
+    ) {
+        let observation = &prepared.observation;
+        let placements: BTreeSet<String> =
+            observation.placements.on(worker).map(|placement| placement.name.clone()).collect();
+        let pinned = placements.iter().find_map(|p| prepared.anchor.worker_uids.get(p));
+        let approved = observation.cluster.metadata.annotations.as_ref().and_then(|a| a.get(labels::APPROVE));
+        let facts = PruneFacts {
+            render_complete: self.errors.is_empty(),
+            anchored_uid: pinned.cloned(),
+            drained: prepared.drained(&placements),
+            placements,
+            approved: approved.cloned(),
+        };
+        let keys = desired.keys().cloned().collect();
+        let pruning = prune(worker, view, &observation.identity.id, &keys, &facts);
+        self.actions.extend(pruning.actions);
+        self.approvals.extend(pruning.approval);
+    }
+}
+
+fn is_mirrored(action: &Action) -> bool {
+    let key = match action {
+        Action::Apply { object, .. } => ObjectKey::of(object),
+        Action::Delete { key, .. } => Some(key.clone()),
+    };
+    key.is_some_and(|key| key.kind == "EndpointSlice")
+}
+
+fn is_service(object: &Object) -> bool {
+    object.types.as_ref().is_some_and(|types| types.kind == "Service")
+}
+
+fn is_anchor(action: &Action) -> bool {
+    matches!(action, Action::Apply { object, .. } if anchors::is_anchor(object))
+}
+
+impl Prepared<'_> {
+    /// The pods that a share keeps: what the spec asks for, and members that still leave.
+    pub fn replicas_to_keep(&self, share: &PlacedComponent<'_>) -> u32 {
+        let identity = self.observation.identity;
+        let leaving = self
+            .anchor
+            .members
+            .keys()
+            .filter(|pod| identity.component_of(pod) == Some(share.component))
+            .filter(|pod| identity.is_of(pod, &share.placement.name))
+            .filter_map(|pod| pod.rsplit('-').next()?.parse::<u32>().ok())
+            .map(|ordinal| ordinal + 1);
+        leaving.chain([share.replicas]).max().unwrap_or(share.replicas)
+    }
+
+    fn is_on(&self, share: &PlacedComponent<'_>, worker: &WorkerName) -> bool {
+        let resolved = self.observation.placements.resolved.get(&share.placement.name);
+        resolved.is_some_and(|placement| placement.worker == *worker)
+    }
+
+    fn has_workload(&self, share: &PlacedComponent<'_>) -> bool {
+        let observation = &self.observation;
+        shares::view_of(observation.fleet, observation.placements, &share.placement.name).is_some_and(|view| {
+            kogge_plan::workload::workload(view, observation.identity.database(), &shares::key(share)).is_some()
+        })
+    }
+
+    /// Placements that the spec does not name any more and no member is left in.
+    fn drained(&self, named: &BTreeSet<String>) -> BTreeSet<String> {
+        let identity = self.observation.identity;
+        self.anchor
+            .worker_uids
+            .keys()
+            .filter(|placement| !named.contains(*placement))
+            .filter(|placement| !self.anchor.members.keys().any(|pod| identity.is_of(pod, placement)))
+            .cloned()
+            .collect()
+    }
+}

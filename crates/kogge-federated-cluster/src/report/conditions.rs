@@ -1,0 +1,243 @@
+//! The conditions of a FederatedCluster.
+
+use kogge_api::conditions::{Finding, Status, federated_cluster as types};
+use kogge_api::federated_cluster::{DeletionStatus, WorkState};
+use kogge_mongo::Health;
+
+use super::parts::Parts;
+use crate::observation::Prepared;
+use crate::plan::DatabasePlan;
+
+/// Why a spec is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The spec, or what it names, must be corrected.
+    InvalidSpec {
+        /// A stable word.
+        reason: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Somebody else's, or nobody knows whose; a person must look.
+    Refused {
+        /// A stable word.
+        reason: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Not everything has been seen yet.
+    NotSeen {
+        /// What is missing.
+        message: String,
+    },
+    /// Something failed that will be tried again.
+    Failed {
+        /// A stable word.
+        reason: String,
+        /// What failed.
+        message: String,
+    },
+}
+
+impl Problem {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::InvalidSpec { reason, .. } | Self::Refused { reason, .. } | Self::Failed { reason, .. } => {
+                reason
+            }
+            Self::NotSeen { .. } => "WorkersNotSeen",
+        }
+    }
+
+    /// A sentence that says what to do.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::InvalidSpec { message, .. }
+            | Self::Refused { message, .. }
+            | Self::NotSeen { message }
+            | Self::Failed { message, .. } => message,
+        }
+    }
+
+    fn spec_valid(&self) -> Finding {
+        match self {
+            Self::InvalidSpec { reason, message } => Finding::new(types::SPEC_VALID, false, reason, message),
+            Self::Refused { .. } | Self::NotSeen { .. } | Self::Failed { .. } => {
+                Finding::new(types::SPEC_VALID, true, "Accepted", "the spec can be carried out")
+            }
+        }
+    }
+}
+
+/// The conditions where the members were not seen.
+pub(super) fn blocked(problem: &Problem) -> Vec<Finding> {
+    let (reason, message) = (problem.reason(), problem.message());
+    vec![
+        Finding::new(types::READY, false, reason, message),
+        Finding::new(types::AVAILABLE, Status::Unknown, reason, "its members were not asked"),
+        Finding::new(types::PROGRESSING, false, reason, message),
+        problem.spec_valid(),
+    ]
+}
+
+/// The conditions after the members were seen.
+pub(super) fn findings(
+    prepared: &Prepared<'_>,
+    plan: &DatabasePlan,
+    parts: &Parts,
+    problem: Option<&Problem>,
+) -> Vec<Finding> {
+    vec![
+        ready(prepared, plan, parts, problem),
+        available(plan),
+        progressing(plan, problem),
+        degraded(prepared, parts),
+        quorum_at_risk(plan),
+        prepared.names.report.finding(),
+        rollout_paused(prepared, plan),
+        approval_needed(plan),
+        problem.map_or_else(|| spec_valid(prepared), Problem::spec_valid),
+    ]
+}
+
+fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: Option<&Problem>) -> Finding {
+    let not = |reason: &str, message: String| Finding::new(types::READY, false, reason, message);
+    if let Some(problem) = problem {
+        return not(problem.reason(), problem.message().to_owned());
+    }
+    if let Some(error) = prepared.observation.placements.errors.values().next() {
+        return not(error.reason(), error.to_string());
+    }
+    if let Some(refusal) = prepared.observation.ownership.refusals().next() {
+        return not(refusal.reason(), refusal.to_string());
+    }
+    if let Some((_, refusal)) = plan.refusals.first() {
+        return not(refusal.reason(), refusal.to_string());
+    }
+    if let Some(error) = plan.errors.first() {
+        return not(error.reason(), error.to_string());
+    }
+    if let Some(finding) = plan.engine.findings.first() {
+        return not(finding.kind.reason(), finding.message.clone());
+    }
+    if prepared.observation.paused() {
+        return not("Paused", "nothing is changed while the annotation kogge.dev/pause stands".to_owned());
+    }
+    if let Some((key, why)) = parts.unready().next() {
+        return not("PodsNotReady", format!("{}: {why}", key.placement));
+    }
+    if let Some(waiting) = plan.engine.waiting.first() {
+        return not("MembersNotReady", waiting.to_string());
+    }
+    if !plan.is_settled() || !plan.engine.ready() || parts.state() != WorkState::Ready {
+        return not("Progressing", "the last change is being carried out".to_owned());
+    }
+    Finding::new(types::READY, true, "Settled", "everything that the spec asks for stands")
+}
+
+fn available(plan: &DatabasePlan) -> Finding {
+    let unknown: Vec<&str> = plan
+        .engine
+        .sets
+        .iter()
+        .filter(|(_, set)| set.primary.is_none() && set.health == Health::Unknown)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if plan.engine.available() {
+        Finding::new(types::AVAILABLE, true, "Serving", "every replica set has a primary")
+    } else if unknown.is_empty() {
+        let without: Vec<&str> = plan
+            .engine
+            .sets
+            .iter()
+            .filter(|(_, set)| set.primary.is_none())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        Finding::new(types::AVAILABLE, false, "NoPrimary", format!("without a primary: {}", without.join(", ")))
+    } else {
+        let message = format!("not seen lately: {}", unknown.join(", "));
+        Finding::new(types::AVAILABLE, Status::Unknown, "MembersNotSeen", message)
+    }
+}
+
+fn progressing(plan: &DatabasePlan, problem: Option<&Problem>) -> Finding {
+    match problem {
+        Some(problem) => Finding::new(types::PROGRESSING, false, problem.reason(), problem.message()),
+        None if plan.is_settled() => Finding::new(types::PROGRESSING, false, "Settled", "nothing is left to do"),
+        None => Finding::new(types::PROGRESSING, true, "CarryingOut", "the last change is being carried out"),
+    }
+}
+
+fn degraded(prepared: &Prepared<'_>, parts: &Parts) -> Finding {
+    let mut ill: Vec<String> = prepared.observation.placements.errors.values().map(ToString::to_string).collect();
+    ill.extend(
+        parts
+            .replica_sets
+            .iter()
+            .filter(|(_, set)| set.status == WorkState::Degraded)
+            .flat_map(|(_, set)| &set.members)
+            .filter_map(|member| Some(format!("{}: {}", member.name, member.reason.as_ref()?))),
+    );
+    if parts.state() == WorkState::Degraded && ill.is_empty() {
+        ill.extend(parts.unready().map(|(key, why)| format!("{}: {why}", key.placement)));
+    }
+    if ill.is_empty() {
+        Finding::new(types::DEGRADED, false, "Healthy", "nothing that should stand is missing")
+    } else {
+        Finding::new(types::DEGRADED, true, "PartsMissing", ill.join("; "))
+    }
+}
+
+fn quorum_at_risk(plan: &DatabasePlan) -> Finding {
+    let at_risk: Vec<&str> =
+        plan.engine.sets.iter().filter(|(_, set)| set.quorum_at_risk).map(|(name, _)| name.as_str()).collect();
+    if at_risk.is_empty() {
+        Finding::new(types::QUORUM_AT_RISK, false, "MajoritySafe", "the loss of one more member is survived")
+    } else {
+        let message = format!("one more loss would cost the majority of: {}", at_risk.join(", "));
+        Finding::new(types::QUORUM_AT_RISK, true, "OneMoreLoss", message)
+    }
+}
+
+fn rollout_paused(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
+    let rolling = plan.rollout.rolling;
+    let why = plan.rollout.waiting.clone().unwrap_or_default();
+    if rolling && prepared.observation.paused() {
+        Finding::new(types::ROLLOUT_PAUSED, true, "Asked", "the annotation kogge.dev/pause holds it")
+    } else if rolling && plan.rollout.held {
+        Finding::new(types::ROLLOUT_PAUSED, true, "Held", why)
+    } else {
+        Finding::new(types::ROLLOUT_PAUSED, false, "NotPaused", "no rollout stands still")
+    }
+}
+
+fn approval_needed(plan: &DatabasePlan) -> Finding {
+    match plan.approvals.first() {
+        Some(needed) => Finding::new(
+            types::APPROVAL_NEEDED,
+            true,
+            "PruneAboveBrake",
+            format!("to {}, annotate the resource with kogge.dev/approve={}", needed.what, needed.hash),
+        ),
+        None => Finding::new(types::APPROVAL_NEEDED, false, "None", "no step waits for a person"),
+    }
+}
+
+fn spec_valid(prepared: &Prepared<'_>) -> Finding {
+    let invalid = prepared.observation.placements.errors.values().find(|error| error.is_invalid_spec());
+    match invalid {
+        Some(error) => Finding::new(types::SPEC_VALID, false, error.reason(), error.to_string()),
+        None => Finding::new(types::SPEC_VALID, true, "Accepted", "the spec can be carried out"),
+    }
+}
+
+/// The condition of a deletion that waits. Its words do not count down: an event and a metric do.
+pub(super) fn deletion_pending(deletion: &DeletionStatus) -> Finding {
+    Finding::new(
+        types::DELETION_PENDING,
+        true,
+        "CoolingOff",
+        format!("the database keeps running and will be torn down at {}", deletion.executes_at.0),
+    )
+}

@@ -1,0 +1,98 @@
+//! The status: what was observed, for the person who is on call.
+
+mod conditions;
+mod parts;
+mod rollout;
+mod waiting;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kogge_api::conditions::{self as api_conditions, Finding};
+use kogge_api::federated_cluster::{ConnectionStatus, FederatedClusterStatus, WorkState};
+use kogge_api::{FederatedCluster, names};
+use kogge_plan::status::worst;
+
+use crate::observation::Prepared;
+use crate::plan::DatabasePlan;
+
+pub use conditions::Problem;
+use parts::Parts;
+
+/// What a status is made from.
+pub struct Observed<'a> {
+    /// What was known before the members were asked.
+    pub prepared: &'a Prepared<'a>,
+    /// What follows from it.
+    pub plan: &'a DatabasePlan,
+    /// Why the spec is not carried out; none where it is.
+    pub problem: Option<&'a Problem>,
+    /// Now.
+    pub now: &'a Time,
+}
+
+/// The status after a pass that saw the members.
+pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
+    let Observed { prepared, plan, problem, now } = *observed;
+    let observation = &prepared.observation;
+    let cluster = observation.cluster;
+    let before = cluster.status.clone().unwrap_or_default();
+    let parts = Parts::observe(prepared, plan);
+    let (ready, size) = parts.total();
+    let findings = conditions::findings(prepared, plan, &parts, problem);
+    FederatedClusterStatus {
+        observed_generation: cluster.metadata.generation,
+        available: plan.engine.available(),
+        cluster_id: Some(observation.identity.id.clone()),
+        epoch: before.epoch,
+        spec_hash: before.spec_hash.clone(),
+        chart_version: before.chart_version.clone(),
+        running_version: before.running_version.clone(),
+        summary: Some(format!("{ready}/{size}")),
+        where_: Some(parts.in_words()),
+        primaries: Some(parts.primaries_in_words()),
+        waiting_for: waiting::for_what(prepared, plan, &parts, problem),
+        connection: Some(ConnectionStatus {
+            uri: observation.identity.uri(),
+            credentials_secret: names::admin_secret(&observation.identity.name),
+        }),
+        rollout: rollout::status(&before, plan, observation.rollout, now),
+        replica_sets: parts.replica_sets,
+        mongos: Some(parts.mongos),
+        placement: parts.placements,
+        deletion: before.deletion.clone(),
+        conditions: merged(cluster, &before, &findings, now),
+    }
+}
+
+/// The status after a pass that could not get as far as to see the members: everything that was said before and
+/// is not known now is Unknown (A3).
+pub fn blocked(cluster: &FederatedCluster, problem: &Problem, now: &Time) -> FederatedClusterStatus {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    let findings = conditions::blocked(problem);
+    status.observed_generation = cluster.metadata.generation;
+    status.available = false;
+    status.waiting_for = Some(problem.message().to_owned());
+    for set in status.replica_sets.values_mut() {
+        set.status = WorkState::Unknown;
+        set.members.iter_mut().for_each(|member| member.ready = false);
+    }
+    for placement in status.placement.values_mut() {
+        placement.status = worst([placement.status, WorkState::Unknown]);
+    }
+    let before = cluster.status.clone().unwrap_or_default();
+    status.conditions = merged(cluster, &before, &findings, now);
+    status
+}
+
+fn merged(
+    cluster: &FederatedCluster,
+    before: &FederatedClusterStatus,
+    findings: &[Finding],
+    now: &Time,
+) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    let mut findings = findings.to_vec();
+    if let Some(deletion) = &before.deletion {
+        findings.push(conditions::deletion_pending(deletion));
+    }
+    let generation = cluster.metadata.generation.unwrap_or_default();
+    api_conditions::merge(&before.conditions, &findings, generation, now)
+}

@@ -1,0 +1,42 @@
+//! The rollout, for the status.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kogge_api::federated_cluster::{FederatedClusterStatus, RolloutStatus};
+
+use crate::plan::DatabasePlan;
+use crate::revisions::Rollout;
+
+/// The rollout in progress, or the last one as it ended; none before the first.
+pub(super) fn status(
+    before: &FederatedClusterStatus,
+    plan: &DatabasePlan,
+    rollout: &Rollout,
+    now: &Time,
+) -> Option<RolloutStatus> {
+    let known = before.rollout.clone();
+    let rolling = plan.rollout.use_revision.values().any(|r| *r != kogge_plan::rollout::UseRevision::Desired)
+        || known.as_ref().is_some_and(|r| r.step.is_some() && plan.rollout.rolling);
+    if !rolling {
+        return known.map(|last| RolloutStatus {
+            step: None,
+            healthy_since: None,
+            updated: plan.rollout.updated,
+            total: plan.rollout.total,
+            ..last
+        });
+    }
+    let going_on = known.filter(|r| r.step.is_some() && r.to == rollout.chart_version);
+    let soaking = plan.rollout.soak_left.is_some();
+    Some(RolloutStatus {
+        from: match &going_on {
+            Some(status) => status.from.clone(),
+            None => before.chart_version.clone(),
+        },
+        to: rollout.chart_version.clone(),
+        step: Some(plan.rollout.waiting.clone().unwrap_or_else(|| "the next share's turn".to_owned())),
+        updated: plan.rollout.updated,
+        total: plan.rollout.total,
+        started_at: going_on.as_ref().and_then(|r| r.started_at.clone()).or_else(|| Some(now.clone())),
+        healthy_since: soaking.then(|| going_on.and_then(|r| r.healthy_since).unwrap_or_else(|| now.clone())),
+    })
+}

@@ -1,0 +1,31 @@
+//! What a database waits for, in one sentence: the most pressing thing first.
+
+use super::Problem;
+use super::parts::Parts;
+use crate::observation::Prepared;
+use crate::plan::DatabasePlan;
+
+pub(super) fn for_what(
+    prepared: &Prepared<'_>,
+    plan: &DatabasePlan,
+    parts: &Parts,
+    problem: Option<&Problem>,
+) -> Option<String> {
+    let observation = &prepared.observation;
+    let problem = problem.map(|p| p.message().to_owned());
+    problem
+        .or_else(|| plan.approvals.first().map(|needed| format!("approval to {}", needed.what)))
+        .or_else(|| observation.placements.errors.values().next().map(ToString::to_string))
+        .or_else(|| observation.ownership.refusals().next().map(ToString::to_string))
+        .or_else(|| plan.refusals.first().map(|(_, refusal)| refusal.to_string()))
+        .or_else(|| plan.errors.first().map(ToString::to_string))
+        .or_else(|| plan.engine.findings.first().map(|finding| finding.message.clone()))
+        .or_else(|| plan.engine.waiting.first().map(ToString::to_string))
+        .or_else(|| plan.rollout.waiting.clone())
+        .or_else(|| {
+            let unready = parts.unready().next();
+            unready.map(|(key, why)| format!("{}: {why}", key.placement))
+        })
+        .or_else(|| plan.engine.steps.first().map(|step| step.action.to_string()))
+        .or_else(|| plan.actions.first().map(ToString::to_string))
+}

@@ -1,0 +1,107 @@
+//! What is seen of a database before its spec is looked into: where it would be, and whose it is.
+
+use std::collections::BTreeMap;
+
+use kogge_api::FederatedCluster;
+use kogge_plan::epoch::{Epoch, next_epoch};
+use kogge_plan::hash::spec_hash;
+use kogge_plan::ownership::{self, Ownership, Verdict, assess};
+use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
+use kogge_plan::{FleetView, WorkerName};
+
+use crate::identity::Identity;
+use crate::report::Problem;
+
+/// The DNS domain of a cluster whose owner did not choose another.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+/// Where a database is, or would be, and whose it is.
+pub struct Sighting<'a> {
+    cluster: &'a FederatedCluster,
+    /// The workers of its placements.
+    pub placements: Placements,
+    /// Whose it is.
+    pub ownership: Ownership,
+}
+
+impl<'a> Sighting<'a> {
+    /// Looks at the workers.
+    pub fn of(
+        cluster: &'a FederatedCluster,
+        workers: &[RegisteredWorker],
+        fleet: &FleetView,
+        control_uid: &str,
+    ) -> Self {
+        let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
+        let placements = resolve(&cluster.spec.placement, namespace, workers, &pinned(cluster));
+        let identity = ownership::Identity {
+            name: cluster.metadata.name.clone().unwrap_or_default(),
+            namespace: namespace.to_owned(),
+            cluster_id: cluster.spec.cluster_id.clone(),
+            epoch: cluster.status.as_ref().and_then(|status| status.epoch),
+            control_uid: control_uid.to_owned(),
+        };
+        let ownership = assess(&identity, &placements, fleet);
+        Self { cluster, placements, ownership }
+    }
+
+    /// Why the database may not be written at all; none where it may.
+    pub fn problem(&self) -> Option<Problem> {
+        match &self.ownership.overall {
+            Verdict::New | Verdict::Ours { .. } => None,
+            Verdict::Refused(refusal) => {
+                Some(Problem::Refused { reason: refusal.reason().to_owned(), message: refusal.to_string() })
+            }
+            unseen @ Verdict::UnknownYet { .. } => {
+                let invalid = self.placements.errors.values().find(|error| error.is_invalid_spec());
+                Some(match invalid {
+                    Some(error) => {
+                        Problem::InvalidSpec { reason: error.reason().to_owned(), message: error.to_string() }
+                    }
+                    None => Problem::NotSeen { message: unseen.to_string() },
+                })
+            }
+        }
+    }
+
+    /// Which database it is; none until it has its clusterID.
+    pub fn identity(&self) -> Option<Identity> {
+        let domain = self.placements.resolved.values().next().map(|placement| placement.cluster_domain.as_str());
+        Some(Identity {
+            name: self.cluster.metadata.name.clone().unwrap_or_default(),
+            namespace: self.cluster.metadata.namespace.clone().unwrap_or_default(),
+            id: self.cluster.spec.cluster_id.clone()?,
+            cluster_domain: domain.unwrap_or(CLUSTER_DOMAIN).to_owned(),
+        })
+    }
+}
+
+/// Where the placements were put when they were first accepted.
+fn pinned(cluster: &FederatedCluster) -> BTreeMap<String, Pinned> {
+    let placed = cluster.status.iter().flat_map(|status| &status.placement);
+    placed
+        .map(|(name, placement)| {
+            let worker = placement.worker.clone().map(WorkerName);
+            (name.clone(), Pinned { worker, uid: placement.worker_uid.clone() })
+        })
+        .collect()
+}
+
+/// The epoch that a pass works under: that of the present spec, or, while the spec is not carried out, the one
+/// that was accepted last; none where none ever was.
+pub fn accepted_epoch(
+    cluster: &FederatedCluster,
+    verdict: &Verdict,
+    held: bool,
+) -> Result<Option<Epoch>, serde_json::Error> {
+    let status = cluster.status.as_ref();
+    let (number, hash) = (status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref()));
+    if held {
+        return Ok(number.zip(hash).map(|(number, hash)| Epoch { number, spec_hash: hash.to_owned() }));
+    }
+    let anchored = match verdict {
+        Verdict::Ours { anchor } => Some(anchor.epoch),
+        _ => None,
+    };
+    Ok(Some(next_epoch(number, hash, &spec_hash(&cluster.spec)?, anchored)))
+}

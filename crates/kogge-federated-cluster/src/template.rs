@@ -1,0 +1,125 @@
+//! What the chart makes of the spec: the templates of every share, without their shape.
+
+use kogge_api::FederatedClusterSpec;
+use kogge_api::federated_cluster::{Component, PlacedComponent, Role};
+use kogge_api::names;
+use kogge_chart::{
+    Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, PlacementContext,
+    RenderInput, check_values, merge_values, render,
+};
+use kogge_plan::workload::ShareKey;
+
+use crate::identity::{Identity, PORT};
+use crate::revisions::{Frozen, RenderedShare, Rollout};
+
+/// Why the spec cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The chart refuses.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// There is no image.
+    #[error("spec.global.image is not given, and chart {chart} names no image of its own; give one")]
+    NoImage {
+        /// The chart.
+        chart: String,
+    },
+}
+
+impl TemplateError {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Chart(error) => error.reason(),
+            Self::NoImage { .. } => "NoImage",
+        }
+    }
+}
+
+/// What a database that begins now freezes: its config servers, voters first, and what its workers can do.
+pub fn freeze(spec: &FederatedClusterSpec, identity: &Identity, kube_version: &str) -> Frozen {
+    let shares = spec.placed_components();
+    let config_seeds = shares
+        .iter()
+        .filter(|share| share.component == Component::Config && share.placement.role == Role::Voter)
+        .flat_map(|share| {
+            (0..share.replicas).map(|ordinal| {
+                let pod = names::member(&identity.name, Component::Config, &share.placement.name, ordinal);
+                identity.member_host(Component::Config, &pod)
+            })
+        })
+        .collect();
+    Frozen { config_seeds, capabilities: Capabilities { kube_version: kube_version.to_owned() } }
+}
+
+/// Renders every share. All of them, before anything is written: an error in one stops them all.
+pub fn render_all(
+    spec: &FederatedClusterSpec,
+    identity: &Identity,
+    chart: &Chart,
+    frozen: &Frozen,
+) -> Result<Rollout, TemplateError> {
+    let shares = spec
+        .placed_components()
+        .iter()
+        .map(|share| Ok((share_name(share), render_share(spec, identity, chart, frozen, share)?)))
+        .collect::<Result<_, TemplateError>>()?;
+    Ok(Rollout { chart_version: chart.version.to_string(), frozen: frozen.clone(), shares })
+}
+
+fn render_share(
+    spec: &FederatedClusterSpec,
+    identity: &Identity,
+    chart: &Chart,
+    frozen: &Frozen,
+    share: &PlacedComponent<'_>,
+) -> Result<RenderedShare, TemplateError> {
+    let source = format!("spec.placement[{}].values", share.placement.name);
+    let layers = [
+        Layer { source: "spec.values", values: &spec.values },
+        Layer { source: &source, values: &share.placement.values },
+    ];
+    let merged = merge_values(chart, &layers)?;
+    check_values(chart, &merged)?;
+    let cluster = ClusterContext {
+        name: identity.name.clone(),
+        namespace: identity.namespace.clone(),
+        id: identity.id.clone(),
+    };
+    let rendered = render(&RenderInput {
+        chart,
+        discovery: DiscoveryContext::new(
+            &cluster,
+            share.component,
+            frozen.config_seeds.clone(),
+            &identity.cluster_domain,
+            PORT,
+        ),
+        cluster,
+        component: ComponentContext::new(share.component, share.resources),
+        placement: PlacementContext { name: share.placement.name.clone(), vdc: share.placement.vdc.clone() },
+        image: image(spec, chart)?,
+        values: &merged.values,
+        capabilities: frozen.capabilities.clone(),
+    })?;
+    Ok(RenderedShare {
+        revision: rendered.revision.to_string(),
+        chart_version: chart.version.to_string(),
+        objects: rendered.objects,
+    })
+}
+
+fn image(spec: &FederatedClusterSpec, chart: &Chart) -> Result<String, TemplateError> {
+    let given = spec.global.image.as_ref().or(chart.image.as_ref());
+    given.cloned().ok_or_else(|| TemplateError::NoImage { chart: format!("{} {}", chart.name, chart.version) })
+}
+
+/// `<component>/<placement>`: the key of a share among those that are kept.
+pub fn share_name(share: &PlacedComponent<'_>) -> String {
+    key_name(&ShareKey { component: share.component, placement: share.placement.name.clone() })
+}
+
+/// `<component>/<placement>`: the key of a share among those that are kept.
+pub fn key_name(key: &ShareKey) -> String {
+    format!("{}/{}", key.component, key.placement)
+}

@@ -1,0 +1,103 @@
+//! What every reconcile shares.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
+use kogge_chart::ChartStore;
+use kogge_fleet::{Fence, Fleet};
+use kogge_mongo::Millis;
+use kogge_mongo_client::Engine;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt as _};
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::control::Control;
+use crate::leader::Leadership;
+use crate::metrics::Metrics;
+
+/// The deadline of an event: it is told, or it is not; nothing waits for it.
+const EVENT_DEADLINE: Duration = Duration::from_secs(3);
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The control cluster.
+    pub control: Control,
+    /// The UID of its `kube-system`.
+    pub control_uid: String,
+    /// Kogge's own namespace.
+    pub namespace: String,
+    /// The workers.
+    pub fleet: Fleet,
+    /// The charts.
+    pub charts: ChartStore,
+    /// Whether this process may write.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Tells events.
+    pub recorder: Recorder,
+    /// The WorkerClusters.
+    pub workers: Store<WorkerCluster>,
+    /// The FederatedClusters.
+    pub clusters: Store<FederatedCluster>,
+    /// Connections to members, by database.
+    pub engines: Engines,
+    /// The zero of the monotonic clock that observations are dated by.
+    pub started: Instant,
+}
+
+impl Context {
+    /// Now, on the monotonic clock.
+    pub fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// Tells what happened on the object that the user looks at. An event that cannot be told is logged.
+    pub async fn tell<K>(&self, object: &K, type_: EventType, reason: &str, note: &str)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let mut note = note.to_owned();
+        note.truncate(note.floor_char_boundary(1000));
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let reference = object.object_ref(&());
+        let publishing = self.recorder.publish(&event, &reference);
+        match tokio::time::timeout(EVENT_DEADLINE, publishing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, reason, object = %object.name_any(), "event not told"),
+            Err(_) => warn!(reason, object = %object.name_any(), "event not told in time"),
+        }
+    }
+}
+
+impl Fence for Leadership {
+    fn is_leader(&self) -> bool {
+        Leadership::is_leader(self)
+    }
+}
+
+/// Connections to the members of every database. They are kept for speed; nothing is lost with them.
+#[derive(Default)]
+pub struct Engines(Mutex<BTreeMap<ClusterId, Arc<Engine>>>);
+
+impl Engines {
+    /// The connections of a database.
+    pub fn of(&self, id: &ClusterId) -> Arc<Engine> {
+        Arc::clone(self.0.lock().entry(id.clone()).or_default())
+    }
+
+    /// Closes the connections of a database that is gone.
+    pub fn forget(&self, id: &ClusterId) {
+        self.0.lock().remove(id);
+    }
+}

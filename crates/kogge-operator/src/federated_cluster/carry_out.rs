@@ -1,0 +1,146 @@
+//! Carries a plan out: writes to all workers at once and in order within each, then the engine's steps.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use kogge_api::FederatedCluster;
+use kogge_federated_cluster::report::Problem;
+use kogge_federated_cluster::{DatabasePlan, Prepared};
+use kogge_fleet::{Outcome, WriteContext, WriteError};
+use kogge_mongo::Step;
+use kogge_mongo::errors::ErrorClass;
+use kogge_mongo_client::{ClusterAccess, Engine};
+use kogge_plan::{Action, WorkerName};
+use kube::ResourceExt as _;
+use kube::runtime::events::EventType;
+use tracing::{debug, info, warn};
+
+use crate::context::Context;
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    /// Whether anything was written or asked for, so that it must be observed again.
+    pub(super) changed: bool,
+    /// What a person must mend, the first of it.
+    pub(super) problem: Option<Problem>,
+}
+
+/// Carries out a plan.
+pub(super) async fn carry_out(
+    cluster: &FederatedCluster,
+    prepared: &Prepared<'_>,
+    plan: &DatabasePlan,
+    engine: &Engine,
+    access: &ClusterAccess,
+    context: &Context,
+) -> Carried {
+    let mut carried = write(prepared, &plan.actions, context).await;
+    if carried.problem.is_some() {
+        return carried;
+    }
+    let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
+    carried.changed |= steps.contains(&true);
+    let restarted = write(prepared, &plan.restarts, context).await;
+    for action in &plan.restarts {
+        context.tell(cluster, EventType::Normal, "RestartPod", &action.to_string()).await;
+    }
+    carried.changed |= restarted.changed;
+    carried.problem = carried.problem.or(restarted.problem);
+    carried
+}
+
+/// Writes to workers: a slow or dead one changes nothing for the others (A4).
+pub(super) async fn write(prepared: &Prepared<'_>, actions: &[Action], context: &Context) -> Carried {
+    let mut by_worker: BTreeMap<&WorkerName, Vec<&Action>> = BTreeMap::new();
+    for action in actions {
+        by_worker.entry(action.worker()).or_default().push(action);
+    }
+    let workers = by_worker.into_iter().map(|(worker, actions)| async move {
+        let uid = prepared.observation.fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
+        in_order(worker, uid.unwrap_or_default(), &actions, context).await
+    });
+    let mut carried = Carried::default();
+    for outcome in join_all(workers).await {
+        carried.changed |= outcome.changed;
+        carried.problem = carried.problem.or(outcome.problem);
+    }
+    carried
+}
+
+/// What is referred to comes first, so the first write that is not known to have succeeded ends the pass for
+/// this worker. An object that is refused for itself does not hold up the others.
+pub(super) async fn in_order(worker: &WorkerName, uid: &str, actions: &[&Action], context: &Context) -> Carried {
+    let mut carried = Carried::default();
+    for action in actions {
+        let write = WriteContext { fence: &context.leadership, worker_uid: uid };
+        let outcome = context.fleet.execute(action, write).await;
+        carried.changed = true;
+        match outcome {
+            Ok(Outcome::Applied { conflicts, .. }) => {
+                info!(%worker, %action, "applied");
+                context.metrics.written(&worker.0, "Applied");
+                for conflict in conflicts {
+                    warn!(%worker, %action, %conflict, "a field was left to its owner");
+                }
+            }
+            Ok(outcome @ (Outcome::Deleted | Outcome::Gone)) => {
+                info!(%worker, %action, ?outcome, "deleted");
+                context.metrics.written(&worker.0, "Deleted");
+            }
+            Ok(Outcome::Stale { message }) => {
+                debug!(%worker, %action, message, "it changed since it was observed");
+                context.metrics.written(&worker.0, "Stale");
+                break;
+            }
+            Ok(Outcome::Unknown { message }) => {
+                warn!(%worker, %action, message, "no answer came; observing what happened");
+                context.metrics.written(&worker.0, "Unknown");
+                break;
+            }
+            Err(error) => {
+                warn!(%worker, %action, %error, reason = error.reason(), "not written");
+                context.metrics.written(&worker.0, error.reason());
+                let stop = error.is_transient() || matches!(error, WriteError::NotLeader);
+                let problem = Problem::Failed { reason: error.reason().to_owned(), message: error.to_string() };
+                carried.problem = carried.problem.or(Some(problem));
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    carried
+}
+
+/// Takes one step on the members; whether anything was asked of them.
+async fn take(
+    cluster: &FederatedCluster,
+    step: &Step,
+    engine: &Engine,
+    access: &ClusterAccess,
+    context: &Context,
+) -> bool {
+    let (name, action) = (cluster.name_any(), step.action.name());
+    let full_name = format!("{}/{name}", cluster.namespace().unwrap_or_default());
+    if !context.leadership.is_leader() {
+        return false;
+    }
+    match engine.execute(access, step).await {
+        Ok(outcome) => {
+            info!(%step, ?outcome, "step taken");
+            context.metrics.stepped(&full_name, action, "Done");
+            context.tell(cluster, EventType::Normal, action, &step.to_string()).await;
+        }
+        Err(error) => {
+            context.metrics.stepped(&full_name, action, error.reason());
+            if error.class() == ErrorClass::NeedsPerson {
+                warn!(%step, %error, reason = error.reason(), "step refused");
+                context.tell(cluster, EventType::Warning, error.reason(), &format!("{step}: {error}")).await;
+            } else {
+                info!(%step, %error, reason = error.reason(), "step not taken; observing again");
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,123 @@
+//! One pass over a FederatedCluster.
+
+use std::time::Duration;
+
+use kogge_api::{FINALIZER, FederatedCluster};
+use kogge_federated_cluster::report::{Observed, report};
+use kogge_federated_cluster::secrets::IncompleteSecret;
+use kogge_federated_cluster::{Observation, ObservationError, Sighting, plan};
+use kogge_plan::placement::RegisteredWorker;
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+
+use super::accept::{Acceptance, Accepted, accept};
+use super::carry_out::carry_out;
+use super::{claim, deletion, reach, tell};
+use crate::context::Context;
+use crate::control::ControlError;
+
+/// How soon to look again after something was done.
+const BUSY: Duration = Duration::from_millis(500);
+/// How often the members are asked while something is waited for.
+const WAITING: Duration = Duration::from_secs(1);
+/// How often to look again where a person must mend something; what they mend is seen at once.
+const BLOCKED: Duration = Duration::from_secs(10);
+/// How often the members of a settled database are asked.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// Why a pass did not end.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The control cluster.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// What the workers remember.
+    #[error(transparent)]
+    Observation(#[from] ObservationError),
+    /// A Secret that lacks something.
+    #[error(transparent)]
+    Secret(#[from] IncompleteSecret),
+    /// The spec cannot be hashed.
+    #[error("the spec cannot be written as JSON: {0}")]
+    Spec(#[from] serde_json::Error),
+}
+
+impl PassError {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Control(error) => error.reason(),
+            Self::Observation(_) => "AnchorsUnreadable",
+            Self::Secret(_) => "SecretIncomplete",
+            Self::Spec(_) => "SpecUnwritable",
+        }
+    }
+}
+
+pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Result<Action, PassError> {
+    if cluster.metadata.deletion_timestamp.is_some() {
+        if let Some(action) = deletion::pass(cluster, context).await? {
+            return Ok(action);
+        }
+    } else if !cluster.finalizers().iter().any(|f| f == FINALIZER) {
+        claim::protect(cluster, context).await?;
+        return Ok(Action::await_change());
+    }
+    let fleet = context.fleet.snapshot();
+    let workers: Vec<RegisteredWorker> =
+        context.workers.state().iter().map(|worker| RegisteredWorker::from(&**worker)).collect();
+    let sighting = Sighting::of(cluster, &workers, &fleet, &context.control_uid);
+    if let Some(problem) = sighting.problem() {
+        tell::blocked(cluster, &problem, context).await?;
+        return Ok(Action::requeue(BLOCKED));
+    }
+    let Some(identity) = sighting.identity() else {
+        claim::name(cluster, context).await?;
+        return Ok(Action::await_change());
+    };
+    let accepted = match accept(cluster, &identity, &sighting.ownership.overall, context).await? {
+        Acceptance::Accepted(accepted) => accepted,
+        Acceptance::Blocked(problem) => {
+            tell::blocked(cluster, &problem, context).await?;
+            return Ok(Action::requeue(BLOCKED));
+        }
+        Acceptance::Written => return Ok(Action::requeue(Duration::from_millis(50))),
+    };
+    let Accepted { rollout, kept, secrets, epoch, problem } = *accepted;
+    let prepared = Observation {
+        cluster,
+        identity: &identity,
+        control_uid: &context.control_uid,
+        epoch: &epoch,
+        fleet: &fleet,
+        placements: &sighting.placements,
+        ownership: &sighting.ownership,
+        rollout: &rollout,
+        kept: &kept,
+        secrets: &secrets,
+        held: problem.is_some(),
+    }
+    .prepare()?;
+    let engine = context.engines.of(&identity.id);
+    let access = reach::access(&prepared, &context.fleet);
+    let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
+    let now = tell::now();
+    let planned = plan(&prepared, &topology, context.now(), soaking_for(cluster))?;
+    let carried = carry_out(cluster, &prepared, &planned, &engine, &access, context).await;
+    tell::admin_secret(&identity, &secrets, context).await?;
+    let problem = problem.or(carried.problem);
+    let status = report(&Observed { prepared: &prepared, plan: &planned, problem: problem.as_ref(), now: &now });
+    tell::status(cluster, status, context).await?;
+    Ok(Action::requeue(match problem {
+        Some(_) => BLOCKED.min(WAITING * 5),
+        None if carried.changed => BUSY,
+        None if planned.is_settled() => SETTLED,
+        None => WAITING,
+    }))
+}
+
+/// For how long the rollout has been soaking.
+fn soaking_for(cluster: &FederatedCluster) -> Option<Duration> {
+    let since = cluster.status.as_ref()?.rollout.as_ref()?.healthy_since.as_ref()?;
+    k8s_openapi::jiff::Timestamp::now().duration_since(since.0).try_into().ok()
+}

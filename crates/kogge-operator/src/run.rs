@@ -1,0 +1,120 @@
+//! Puts the parts together and runs them: everybody serves health, one leads.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use kogge_api::rbac::{self, GroupKind};
+use kogge_api::worker_cluster::Access;
+use kogge_api::{FederatedCluster, WorkerCluster};
+use kogge_chart::{ChartStore, WorkerKind};
+use kogge_fleet::fleet::FleetOptions;
+use kogge_fleet::{Fleet, RequiredRules};
+use kube::runtime::controller::Controller;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::context::{Context, Engines};
+use crate::control::Control;
+use crate::http::{self, Readiness};
+use crate::leader::{Elector, Timing};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::{federated_cluster, worker_cluster};
+
+/// The name of the Lease.
+const LEASE: &str = "kogge-operator";
+
+/// Runs until told to stop, or until leadership is lost.
+pub async fn run(settings: Settings, client: Client, stop: CancellationToken) -> Result<()> {
+    let metrics = Metrics::default();
+    let readiness = Readiness::default();
+    let serving =
+        tokio::spawn(http::serve(settings.listen, metrics.clone(), readiness.clone(), stop.child_token()));
+    let elector = Elector::new(client.clone(), &settings.namespace, LEASE, &settings.identity, Timing::default());
+    // Who waits to lead is ready: it takes over as soon as the Lease is free.
+    readiness.set(true);
+    if elector.acquire(&stop).await {
+        metrics.leading(true);
+        let led = lead(&settings, client, &elector, metrics.clone(), &stop).await;
+        metrics.leading(false);
+        stop.cancel();
+        led?;
+    }
+    serving.await.context("the web server's task ended")?.context("the web server")?;
+    Ok(())
+}
+
+/// Leads: runs the controllers until told to stop or until leadership is lost, then lets go of the Lease.
+async fn lead(
+    settings: &Settings,
+    client: Client,
+    elector: &Elector,
+    metrics: Metrics,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let control = Control::new(client.clone(), elector.leadership());
+    let controllers = stop.child_token();
+    let renewing = CancellationToken::new();
+    let working = async {
+        let worked = work(settings, &control, elector, metrics, &controllers).await;
+        renewing.cancel();
+        worked
+    };
+    let keeping = async {
+        elector.keep(&renewing).await;
+        controllers.cancel();
+    };
+    let (worked, ()) = tokio::join!(working, keeping);
+    worked
+}
+
+async fn work(
+    settings: &Settings,
+    control: &Control,
+    elector: &Elector,
+    metrics: Metrics,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let control_uid = control.uid().await?.context("namespace kube-system has no UID")?;
+    let charts = ChartStore::new(settings.chart_dirs.clone());
+    let required = RequiredRules {
+        namespaced: rbac::worker_rules(&rendered_kinds(), Access::PortForward),
+        system: rbac::system_rules(),
+        cluster: rbac::identity_rules(),
+    };
+    let client = control.client();
+    let workers = Controller::new(Api::<WorkerCluster>::all(client.clone()), watcher::Config::default());
+    let clusters = Controller::new(Api::<FederatedCluster>::all(client.clone()), watcher::Config::default());
+    let reporter = Reporter { controller: "kogge-operator".to_owned(), instance: Some(settings.identity.clone()) };
+    let context = Arc::new(Context {
+        control: control.clone(),
+        control_uid,
+        namespace: settings.namespace.clone(),
+        fleet: Fleet::new(FleetOptions::new(settings.namespace.clone(), required)),
+        charts,
+        leadership: elector.leadership(),
+        metrics,
+        recorder: Recorder::new(client, reporter),
+        workers: workers.store(),
+        clusters: clusters.store(),
+        engines: Engines::default(),
+        started: Instant::now(),
+    });
+    info!(control_uid = %context.control_uid, "the controllers start");
+    tokio::join!(
+        worker_cluster::run(workers, Arc::clone(&context), stop.clone()),
+        federated_cluster::run(clusters, Arc::clone(&context), stop.clone()),
+    );
+    warn!("the controllers have stopped");
+    Ok(())
+}
+
+/// The kinds that charts render: what the workers' Roles must allow.
+fn rendered_kinds() -> BTreeSet<GroupKind> {
+    WorkerKind::ALL.iter().map(|known| GroupKind::new(known.group, known.kind)).collect()
+}
