@@ -1,0 +1,13 @@
+//! Who may do what: cluster key, SCRAM-SHA-256, users, roles, the localhost exception.
+
+mod client;
+mod keyfile;
+mod localhost_exception;
+pub mod privilege;
+pub mod scram;
+pub mod users;
+
+pub use client::{AuthState, Conversation, Principal};
+pub use keyfile::{ClusterKey, KeyFileError};
+pub use localhost_exception::localhost_exception_grants;
+pub use privilege::{Privilege, Role};

@@ -1,0 +1,283 @@
+//! A mongod: storage, replication, and the dispatch of its commands.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bson::{Bson, Document, doc, oid::ObjectId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::{ClusterKey, Privilege, localhost_exception_grants, users},
+    commands::{self, cursors::Cursors, diagnostics, handshake, sasl},
+    error::{CommandError, CommandResult, code},
+    net::PeerPool,
+    oplog::{OpTime, OplogWriter},
+    options::{ClusterRole, Options},
+    repl::{Coordinator, MemberState, Replication, runtime::StepDownRequest},
+    server::{Client, Request, Service},
+    storage::{Storage, StorageResult},
+};
+
+const SHUTDOWN_CATCH_UP: Duration = Duration::from_secs(2);
+const STEP_DOWN_PERIOD: Duration = Duration::from_secs(60);
+
+/// One mongod process.
+pub struct Mongod {
+    /// Its options.
+    pub options: Options,
+    pub(crate) process_id: ObjectId,
+    pub(crate) storage: Storage,
+    pub(crate) replication: Option<Arc<Replication>>,
+    pub(crate) cursors: Cursors,
+    pub(crate) peers: Arc<PeerPool>,
+    pub(crate) key: Option<ClusterKey>,
+    pub(crate) shutdown: CancellationToken,
+    standalone_topology: watch::Sender<i64>,
+}
+
+impl Mongod {
+    /// A mongod over an opened store.
+    pub fn new(
+        options: Options,
+        process_id: ObjectId,
+        storage: Storage,
+        replication: Option<Arc<Replication>>,
+        peers: Arc<PeerPool>,
+        key: Option<ClusterKey>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            options,
+            process_id,
+            storage,
+            replication,
+            cursors: Cursors::default(),
+            peers,
+            key,
+            shutdown,
+            standalone_topology: watch::Sender::new(0),
+        }
+    }
+
+    /// Writes as the primary, or as a standalone without an oplog.
+    pub(crate) async fn write<R: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut OplogWriter<'_, '_>) -> StorageResult<R> + Send + 'static,
+    ) -> CommandResult<(R, OpTime)> {
+        match &self.replication {
+            Some(replication) => replication.write(change).await,
+            None => Ok(self
+                .storage
+                .write(move |view| {
+                    let mut writer = OplogWriter::new(view, None)?;
+                    Ok((change(&mut writer)?, OpTime::NULL))
+                })
+                .await?),
+        }
+    }
+
+    /// This node's name as an empty initiate would use it.
+    pub(crate) fn own_host(&self) -> String {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let bound_to_loopback = self.options.bind.iter().all(IpAddr::is_loopback);
+        let host = if bound_to_loopback || host.trim().is_empty() { "localhost" } else { host.trim() };
+        format!("{host}:{}", self.options.port)
+    }
+
+    /// A clean end: a primary hands over first, then everything stops.
+    pub async fn shut_down(&self) {
+        if let Some(replication) = &self.replication
+            && replication.look(|c| c.is_leader() && c.config().is_some_and(|c| c.members.len() > 1))
+        {
+            let request = StepDownRequest { period: STEP_DOWN_PERIOD, catch_up: SHUTDOWN_CATCH_UP, force: true };
+            if let Err(e) = replication.step_down(request).await {
+                tracing::info!(error = %e, "no step-down before shutdown");
+            }
+        }
+        self.shutdown.cancel();
+    }
+
+    async fn hello(&self, client: &mut Client, request: &Request) -> CommandResult {
+        let topology = match &self.replication {
+            Some(replication) => replication.topology(),
+            None => self.standalone_topology.subscribe(),
+        };
+        handshake::await_topology(request, self.process_id, topology).await?;
+        let (hello, counter) = match &self.replication {
+            Some(replication) => replication.look(|c| (c.hello(), c.topology_version())),
+            None => (doc! { "isWritablePrimary": true }, 0),
+        };
+        let mut hello = handshake::complete(hello, request, client, self.process_id, counter);
+        if self.options.role == ClusterRole::Config {
+            hello.insert("configsvr", 2);
+        }
+        if let Ok(name) = request.body.get_str("saslSupportedMechs")
+            && let Some(mechanisms) = sasl::supported_mechanisms(self, name).await
+        {
+            hello.insert("saslSupportedMechs", mechanisms);
+        }
+        if let Ok(given) = request.body.get_document("speculativeAuthenticate")
+            && let Some(reply) = sasl::speculate(self, client, given).await
+        {
+            hello.insert("speculativeAuthenticate", reply);
+        }
+        Ok(hello)
+    }
+
+    fn authorize(&self, client: &Client, request: &Request, need: Privilege<'_>) -> CommandResult<()> {
+        let open = !self.options.auth && need != Privilege::Internal;
+        let trusted = !self.options.auth && self.key.is_none();
+        if open || trusted || client.auth.allows(need) {
+            return Ok(());
+        }
+        let bootstrap = self.options.localhost_bypass
+            && client.auth.principal.is_none()
+            && localhost_exception_grants(client.peer.ip(), self.has_users()?, &request.name, &request.db);
+        if bootstrap {
+            return Ok(());
+        }
+        let refusal = match client.auth.principal {
+            None => {
+                CommandError::new(code::UNAUTHORIZED, format!("Command {} requires authentication", request.name))
+            }
+            Some(_) => CommandError::unauthorized(&request.name, &request.db),
+        };
+        Err(refusal)
+    }
+
+    fn has_users(&self) -> CommandResult<bool> {
+        let mut found = false;
+        self.storage.read()?.scan(users::NAMESPACE, |_, _| {
+            found = true;
+            false
+        })?;
+        Ok(found)
+    }
+
+    /// Reads need a primary, or a secondary and a client that takes one.
+    fn check_readable(&self, request: &Request) -> CommandResult<()> {
+        let Some(replication) = &self.replication else { return Ok(()) };
+        let (state, writable) = replication.look(|c| (c.state(), c.is_writable()));
+        let mode = request.body.get_document("$readPreference").ok().and_then(|p| p.get_str("mode").ok());
+        let secondary_ok = mode.is_some_and(|mode| mode != "primary");
+        // What belongs to the node alone can be read in every state, as the server allows.
+        if writable || (request.db == "local" && (secondary_ok || !state.is_readable())) {
+            return Ok(());
+        }
+        if !state.is_readable() {
+            return Err(CommandError::new(
+                code::NOT_PRIMARY_OR_SECONDARY,
+                "node is not in primary or recovering state",
+            ));
+        }
+        if !secondary_ok {
+            return Err(CommandError::new(code::NOT_PRIMARY_NO_SECONDARY_OK, "not primary and secondaryOk=false"));
+        }
+        Ok(())
+    }
+
+    async fn dispatch(&self, client: &mut Client, request: &Request) -> CommandResult {
+        let need = commands::privilege(&request.name, &request.db).ok_or_else(|| {
+            CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name))
+        })?;
+        self.authorize(client, request, need)?;
+        match request.name.as_str() {
+            "hello" | "isMaster" | "ismaster" => return self.hello(client, request).await,
+            "saslStart" => return sasl::start(self, client, request).await,
+            "saslContinue" => return sasl::proceed(client, request),
+            "_isSelf" => return Ok(doc! { "id": self.process_id }),
+            _ => {}
+        }
+        if let Some(result) = diagnostics::run(client, request) {
+            return result;
+        }
+        if request.name.starts_with("replSet") {
+            return self.replication_command(request).await;
+        }
+        match request.name.as_str() {
+            "find" | "count" | "aggregate" | "distinct" => self.check_readable(request)?,
+            _ => {}
+        }
+        match request.name.as_str() {
+            "find" => self.find(request).await,
+            "count" => self.count(request).await,
+            "aggregate" => self.aggregate(request).await,
+            "distinct" => self.distinct(request).await,
+            "getMore" => self.get_more(request).await,
+            "killCursors" => Ok(self.kill_cursors(request)),
+            "insert" | "update" | "delete" => self.write_command(request).await,
+            "findAndModify" | "findandmodify" => self.find_and_modify(request).await,
+            "listDatabases" => self.list_databases(request),
+            "listCollections" => self.list_collections(request),
+            "listIndexes" => self.list_indexes(request),
+            "create" | "drop" | "dropDatabase" | "createIndexes" => self.change_catalog(request).await,
+            "createUser" | "updateUser" | "dropUser" | "grantRolesToUser" => self.change_users(request).await,
+            "usersInfo" => self.users_info(request),
+            "getParameter" => self.get_parameter(request),
+            "getDefaultRWConcern" => self.get_default_rw_concern(),
+            "setDefaultRWConcern" => self.set_default_rw_concern(request).await,
+            "setFeatureCompatibilityVersion" => self.set_feature_version(request).await,
+            "shutdown" => {
+                self.shut_down().await;
+                Ok(Document::new())
+            }
+            "shardingState" => Ok(doc! { "enabled": self.options.role == ClusterRole::Shard }),
+            name if name.starts_with("_configsvr") => self.config_server_command(request).await,
+            name => Err(CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{name}'"))),
+        }
+    }
+
+    /// Adds the labels that servers attach for drivers.
+    fn label(&self, request: &Request, reply: &mut Document) {
+        let retryable = request.body.contains_key("txnNumber");
+        let code_of = |d: &Document| d.get_i32("code").ok();
+        let failed = code_of(reply).filter(|_| !crate::error::is_ok(reply));
+        let concern = reply.get_document("writeConcernError").ok().and_then(code_of);
+        if retryable && failed.or(concern).is_some_and(CommandError::is_retryable_write) {
+            reply.insert("errorLabels", vec!["RetryableWriteError"]);
+        }
+        if let Some(replication) = &self.replication
+            && failed.is_some_and(CommandError::is_not_primary)
+        {
+            let counter = replication.look(Coordinator::topology_version);
+            reply.insert("topologyVersion", doc! { "processId": self.process_id, "counter": counter });
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Mongod {
+    async fn run(&self, client: &mut Client, request: &Request) -> Document {
+        let mut reply = match self.dispatch(client, request).await {
+            Ok(mut reply) => {
+                if !reply.contains_key("ok") {
+                    reply.insert("ok", 1.0);
+                }
+                reply
+            }
+            Err(e) => {
+                tracing::debug!(command = request.name, error = %e, "refused");
+                e.to_reply()
+            }
+        };
+        self.label(request, &mut reply);
+        reply
+    }
+}
+
+#[async_trait]
+impl sasl::Users for Mongod {
+    async fn user(&self, db: &str, name: &str) -> CommandResult<Option<Document>> {
+        // Before the copy is complete nobody knows who the users are.
+        let starting = self.replication.as_ref().is_some_and(|r| r.look(|c| c.state() == MemberState::Startup2));
+        if starting {
+            return Ok(None);
+        }
+        Ok(self.storage.read()?.get_by_id(users::NAMESPACE, &Bson::String(users::user_id(db, name)))?)
+    }
+
+    fn key(&self) -> Option<&ClusterKey> {
+        self.key.as_ref()
+    }
+}

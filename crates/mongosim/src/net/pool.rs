@@ -1,0 +1,61 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bson::Document;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{Connection, Faults, NetError};
+use crate::auth::ClusterKey;
+
+const IDLE_PER_HOST: usize = 16;
+
+/// Idle connections to other members, by host.
+#[derive(Debug)]
+pub struct PeerPool {
+    key: Option<ClusterKey>,
+    faults: Arc<Faults>,
+    idle: Mutex<HashMap<String, Vec<Connection>>>,
+}
+
+impl PeerPool {
+    /// An empty pool that authenticates with `key`.
+    pub fn new(key: Option<ClusterKey>, faults: Arc<Faults>) -> Self {
+        Self { key, faults, idle: Mutex::default() }
+    }
+
+    /// A connection of its own, outside the pool.
+    pub async fn open(&self, host: &str, limit: Duration) -> Result<Connection, NetError> {
+        Connection::open(host, self.key.as_ref(), self.faults.clone(), Instant::now() + limit).await
+    }
+
+    /// A connection without authentication, for what a stranger may ask.
+    pub async fn open_anonymous(&self, host: &str, limit: Duration) -> Result<Connection, NetError> {
+        Connection::open(host, None, self.faults.clone(), Instant::now() + limit).await
+    }
+
+    /// Runs one command on `host` within `limit`. A command is never sent twice: a pooled
+    /// connection that turns out to be dead is an error for the caller to judge.
+    pub async fn command(&self, host: &str, command: &Document, limit: Duration) -> Result<Document, NetError> {
+        let deadline = Instant::now() + limit;
+        let idle = self.idle.lock().get_mut(host).and_then(Vec::pop);
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => Connection::open(host, self.key.as_ref(), self.faults.clone(), deadline).await?,
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        match connection.command(command, left).await {
+            Ok(reply) => {
+                let mut idle = self.idle.lock();
+                let slot = idle.entry(host.to_owned()).or_default();
+                if slot.len() < IDLE_PER_HOST {
+                    slot.push(connection);
+                }
+                Ok(reply)
+            }
+            Err(e) => {
+                self.idle.lock().remove(host);
+                Err(e)
+            }
+        }
+    }
+}

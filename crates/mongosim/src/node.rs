@@ -1,0 +1,140 @@
+//! Starting a server from its options.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bson::oid::ObjectId;
+use rand::Rng;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::{ClusterKey, KeyFileError},
+    mongod::Mongod,
+    mongos::Mongos,
+    net::{Faults, PeerPool},
+    options::Options,
+    repl::{Replication, runtime::Surroundings},
+    server::{Service, serve},
+    storage::{Storage, StorageError},
+};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keyfile cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The data directory cannot be used.
+    #[error("--dbpath: {0}")]
+    Storage(#[from] StorageError),
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+enum Kind {
+    Mongod(Arc<Mongod>),
+    Mongos,
+}
+
+/// A running server.
+pub struct Node {
+    kind: Kind,
+    port: u16,
+    shutdown: CancellationToken,
+    faults: Arc<Faults>,
+}
+
+impl Node {
+    /// Starts a mongod or a mongos.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let key = options.key_file.as_deref().map(ClusterKey::load).transpose()?;
+        let shutdown = CancellationToken::new();
+        let faults = Arc::new(Faults::default());
+        let peers = Arc::new(PeerPool::new(key.clone(), faults.clone()));
+        let mut listeners = Vec::new();
+        let mut port = options.port;
+        for ip in &options.bind {
+            let address = SocketAddr::new(*ip, port);
+            let listen = |source| StartError::Listen { address, source };
+            let listener = TcpListener::bind(address).await.map_err(listen)?;
+            port = listener.local_addr().map_err(listen)?.port();
+            listeners.push(listener);
+        }
+        let options = Options { port, ..options };
+        let process_id = ObjectId::new();
+        let (kind, service): (Kind, Arc<dyn Service>) = match options.config_db.clone() {
+            Some((set, hosts)) => {
+                let mongos = Mongos::start(options, process_id, &set, hosts, peers, key, shutdown.clone());
+                (Kind::Mongos, mongos)
+            }
+            None => {
+                let mongod = start_mongod(options, process_id, peers, key, shutdown.clone())?;
+                (Kind::Mongod(mongod.clone()), mongod)
+            }
+        };
+        for listener in listeners {
+            tokio::spawn(serve(listener, service.clone(), shutdown.clone()));
+        }
+        if let Kind::Mongod(mongod) = &kind
+            && let Some(replication) = &mongod.replication
+        {
+            replication.start().await?;
+        }
+        Ok(Self { kind, port, shutdown, faults })
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its faults, for partition tests.
+    pub fn faults(&self) -> Arc<Faults> {
+        self.faults.clone()
+    }
+
+    /// Ends when the server has been told to stop.
+    pub async fn stopped(&self) {
+        self.shutdown.cancelled().await;
+    }
+
+    /// Stops cleanly: a primary steps down first.
+    pub async fn stop(&self) {
+        match &self.kind {
+            Kind::Mongod(mongod) => mongod.shut_down().await,
+            Kind::Mongos => self.shutdown.cancel(),
+        }
+    }
+}
+
+fn start_mongod(
+    options: Options,
+    process_id: ObjectId,
+    peers: Arc<PeerPool>,
+    key: Option<ClusterKey>,
+    shutdown: CancellationToken,
+) -> Result<Arc<Mongod>, StartError> {
+    let storage = Storage::open(&options.dbpath)?;
+    let replication = match &options.repl_set {
+        Some(set_name) => {
+            let around = Surroundings {
+                set_name: set_name.clone(),
+                role: options.role,
+                process_id,
+                dbpath: options.dbpath.clone(),
+                storage: storage.clone(),
+                peers: peers.clone(),
+                shutdown: shutdown.clone(),
+            };
+            Some(Replication::new(around, rand::rng().random())?)
+        }
+        None => None,
+    };
+    Ok(Arc::new(Mongod::new(options, process_id, storage, replication, peers, key, shutdown)))
+}

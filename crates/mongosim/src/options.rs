@@ -1,0 +1,376 @@
+//! Command-line flags and the YAML configuration file, as mongod and mongos take them.
+
+use std::{fs, net::IpAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+/// Plays mongod and, with `--configdb`, mongos.
+#[derive(Debug, Parser)]
+#[command(name = "mongosim", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// A probe instead of a server.
+    #[command(subcommand)]
+    pub probe: Option<Probe>,
+    /// The server's flags.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Probes for containers whose image holds only this binary.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Probe {
+    /// Succeeds when the server answers hello.
+    Ping(ProbeArgs),
+    /// Succeeds when the server is a primary, a secondary, or a mongos that serves.
+    Ready(ProbeArgs),
+}
+
+/// Where a probe connects.
+#[derive(Debug, Clone, Args)]
+pub struct ProbeArgs {
+    /// Host to connect to.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// Port to connect to.
+    #[arg(long, default_value_t = 27017)]
+    pub port: u16,
+    /// Deadline in seconds.
+    #[arg(long, default_value_t = 5)]
+    pub timeout: u64,
+}
+
+/// Flags of mongod and mongos.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServerArgs {
+    /// Replica set name.
+    #[arg(long = "replSet")]
+    pub repl_set: Option<String>,
+    /// Member of a shard.
+    #[arg(long)]
+    pub shardsvr: bool,
+    /// Member of the config servers.
+    #[arg(long)]
+    pub configsvr: bool,
+    /// `set/host:port,…` of the config servers: plays mongos.
+    #[arg(long)]
+    pub configdb: Option<String>,
+    /// Comma-separated addresses to listen on.
+    #[arg(long = "bind_ip")]
+    pub bind_ip: Option<String>,
+    /// Listen on every address.
+    #[arg(long = "bind_ip_all")]
+    pub bind_ip_all: bool,
+    /// Listen on IPv6 as well.
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Port; 27017, with --shardsvr 27018, with --configsvr 27019.
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Data directory.
+    #[arg(long)]
+    pub dbpath: Option<PathBuf>,
+    /// Shared key of the cluster; turns authentication on.
+    #[arg(long = "keyFile")]
+    pub key_file: Option<PathBuf>,
+    /// Turns client authentication on.
+    #[arg(long)]
+    pub auth: bool,
+    /// Log file; standard output without it.
+    #[arg(long)]
+    pub logpath: Option<PathBuf>,
+    /// Append to the log file.
+    #[arg(long)]
+    pub logappend: bool,
+    /// YAML configuration file.
+    #[arg(long, short = 'f')]
+    pub config: Option<PathBuf>,
+    /// `name=value`; may be given several times.
+    #[arg(long = "setParameter")]
+    pub set_parameter: Vec<String>,
+    /// Size of the storage cache; accepted for compatibility.
+    #[arg(long = "wiredTigerCacheSizeGB")]
+    pub cache_size_gb: Option<f64>,
+    /// Size of the oplog in MiB; accepted for compatibility.
+    #[arg(long = "oplogSize")]
+    pub oplog_size: Option<u64>,
+}
+
+/// Why the options cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// The configuration file cannot be read.
+    #[error("cannot read configuration file {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The configuration file is not valid.
+    #[error("configuration file {path}: {reason}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line and field.
+        reason: String,
+    },
+    /// A flag or key has a value that it cannot have.
+    #[error("{name}: {reason}")]
+    Invalid {
+        /// The flag.
+        name: &'static str,
+        /// What is wrong and how to mend it.
+        reason: String,
+    },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct ConfigFile {
+    net: NetSection,
+    storage: StorageSection,
+    replication: ReplicationSection,
+    sharding: ShardingSection,
+    security: SecuritySection,
+    system_log: SystemLogSection,
+    set_parameter: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct NetSection {
+    port: Option<u16>,
+    bind_ip: Option<String>,
+    bind_ip_all: bool,
+    ipv6: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct StorageSection {
+    db_path: Option<PathBuf>,
+    engine: Option<String>,
+    wired_tiger: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ReplicationSection {
+    #[serde(rename = "replSetName")]
+    repl_set_name: Option<String>,
+    #[serde(rename = "oplogSizeMB")]
+    oplog_size_mb: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ShardingSection {
+    #[serde(rename = "clusterRole")]
+    cluster_role: Option<String>,
+    #[serde(rename = "configDB")]
+    config_db: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct SecuritySection {
+    key_file: Option<PathBuf>,
+    authorization: Option<String>,
+    cluster_auth_mode: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct SystemLogSection {
+    destination: Option<String>,
+    path: Option<PathBuf>,
+    log_append: Option<bool>,
+    quiet: Option<bool>,
+    verbosity: Option<i32>,
+}
+
+/// What a mongod is in a sharded cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterRole {
+    /// Not part of one.
+    None,
+    /// `--shardsvr`.
+    Shard,
+    /// `--configsvr`.
+    Config,
+}
+
+/// Flags and file merged and checked; flags win.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Replica set name.
+    pub repl_set: Option<String>,
+    /// Role in a sharded cluster.
+    pub role: ClusterRole,
+    /// Config set name and hosts: this is a mongos.
+    pub config_db: Option<(String, Vec<String>)>,
+    /// Addresses to listen on.
+    pub bind: Vec<IpAddr>,
+    /// Port to listen on; 0 takes any.
+    pub port: u16,
+    /// Data directory.
+    pub dbpath: PathBuf,
+    /// Keyfile; authentication is on when set.
+    pub key_file: Option<PathBuf>,
+    /// Client authentication.
+    pub auth: bool,
+    /// Log file.
+    pub logpath: Option<PathBuf>,
+    /// The localhost exception (`enableLocalhostAuthBypass`).
+    pub localhost_bypass: bool,
+}
+
+impl Options {
+    /// Merges flags with the configuration file, if one is named.
+    pub fn resolve(args: ServerArgs) -> Result<Self, OptionsError> {
+        let file = match &args.config {
+            Some(path) => read_file(path)?,
+            None => ConfigFile::default(),
+        };
+        let role = role(&args, &file)?;
+        let config_db =
+            args.configdb.clone().or(file.sharding.config_db).map(|text| parse_config_db(&text)).transpose()?;
+        if config_db.is_some() && role != ClusterRole::None {
+            return Err(invalid("--configdb", "cannot be used with --shardsvr or --configsvr"));
+        }
+        let default_port = match role {
+            ClusterRole::None => 27017,
+            ClusterRole::Shard => 27018,
+            ClusterRole::Config => 27019,
+        };
+        let bind = if args.bind_ip_all || file.net.bind_ip_all {
+            vec![IpAddr::from([0, 0, 0, 0])]
+        } else {
+            parse_bind(args.bind_ip.as_deref().or(file.net.bind_ip.as_deref()).unwrap_or("127.0.0.1"))?
+        };
+        let key_file = args.key_file.or(file.security.key_file);
+        let auth = args.auth || key_file.is_some() || file.security.authorization.as_deref() == Some("enabled");
+        let mut localhost_bypass = true;
+        let from_file = file.set_parameter.iter().map(|(k, v)| (k.clone(), v.to_string().replace('"', "")));
+        let from_args = args
+            .set_parameter
+            .iter()
+            .map(|p| p.split_once('=').map_or((p.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned())));
+        for (name, value) in from_file.chain(from_args) {
+            match name.as_str() {
+                "enableLocalhostAuthBypass" => localhost_bypass = !matches!(value.as_str(), "0" | "false"),
+                "enableTestCommands"
+                | "authenticationMechanisms"
+                | "logLevel"
+                | "diagnosticDataCollectionEnabled"
+                | "ShardingTaskExecutorPoolMinSize"
+                | "ShardingTaskExecutorPoolMaxSize" => {}
+                other => {
+                    return Err(invalid("--setParameter", &format!("unknown parameter {other}")));
+                }
+            }
+        }
+        Ok(Self {
+            repl_set: args.repl_set.or(file.replication.repl_set_name),
+            role,
+            config_db,
+            bind,
+            port: args.port.or(file.net.port).unwrap_or(default_port),
+            dbpath: args.dbpath.or(file.storage.db_path).unwrap_or_else(|| PathBuf::from("/data/db")),
+            key_file,
+            auth,
+            logpath: args.logpath.or(file.system_log.path),
+            localhost_bypass,
+        })
+    }
+}
+
+fn invalid(name: &'static str, reason: &str) -> OptionsError {
+    OptionsError::Invalid { name, reason: reason.to_owned() }
+}
+
+fn read_file(path: &PathBuf) -> Result<ConfigFile, OptionsError> {
+    let text = fs::read_to_string(path).map_err(|source| OptionsError::Read { path: path.clone(), source })?;
+    serde_saphyr::from_str(&text).map_err(|e| OptionsError::Parse { path: path.clone(), reason: e.to_string() })
+}
+
+fn role(args: &ServerArgs, file: &ConfigFile) -> Result<ClusterRole, OptionsError> {
+    let named = match file.sharding.cluster_role.as_deref() {
+        None => ClusterRole::None,
+        Some("shardsvr") => ClusterRole::Shard,
+        Some("configsvr") => ClusterRole::Config,
+        Some(other) => {
+            return Err(invalid("sharding.clusterRole", &format!("{other} is neither shardsvr nor configsvr")));
+        }
+    };
+    match (args.shardsvr, args.configsvr) {
+        (true, true) => Err(invalid("--shardsvr", "cannot be used with --configsvr")),
+        (true, false) => Ok(ClusterRole::Shard),
+        (false, true) => Ok(ClusterRole::Config),
+        (false, false) => Ok(named),
+    }
+}
+
+fn parse_config_db(text: &str) -> Result<(String, Vec<String>), OptionsError> {
+    let wrong = || invalid("--configdb", "must be <set name>/<host:port>[,<host:port>…]");
+    let (set, hosts) = text.split_once('/').ok_or_else(wrong)?;
+    let hosts: Vec<String> =
+        hosts.split(',').map(str::trim).filter(|h| !h.is_empty()).map(crate::net::with_default_port).collect();
+    if set.is_empty() || hosts.is_empty() {
+        return Err(wrong());
+    }
+    Ok((set.to_owned(), hosts))
+}
+
+fn parse_bind(text: &str) -> Result<Vec<IpAddr>, OptionsError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| match part {
+            "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
+            "*" => Ok(IpAddr::from([0, 0, 0, 0])),
+            other => other.parse().map_err(|_| {
+                invalid("--bind_ip", &format!("{other} is not an address; use addresses, localhost or *"))
+            }),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Options, String> {
+        let cli = Cli::try_parse_from(std::iter::once("mongosim").chain(args.iter().copied()))
+            .map_err(|e| e.to_string())?;
+        Options::resolve(cli.server).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn flags_of_a_shard_member() {
+        let options = parse(&["--replSet", "rs0", "--shardsvr", "--bind_ip_all", "--dbpath", "/d"]).unwrap();
+        assert_eq!(options.repl_set.as_deref(), Some("rs0"));
+        assert_eq!((options.role, options.port), (ClusterRole::Shard, 27018));
+        assert!(!options.auth);
+    }
+
+    #[test]
+    fn unknown_flags_are_refused() {
+        assert!(parse(&["--replicaSet", "rs0"]).is_err());
+        assert!(parse(&["--setParameter", "noSuch=1"]).unwrap_err().contains("noSuch"));
+        assert!(parse(&["--configdb", "h1,h2"]).unwrap_err().contains("--configdb"));
+    }
+
+    #[test]
+    fn the_file_gives_what_flags_leave_out() {
+        let file = std::env::temp_dir().join(format!("mongosim-options-{}.yaml", std::process::id()));
+        fs::write(&file, "net: {port: 4000, bindIp: 0.0.0.0}\nreplication: {replSetName: rs1}\nsharding: {clusterRole: configsvr}\n").unwrap();
+        let options = parse(&["--config", file.to_str().unwrap(), "--port", "5000"]).unwrap();
+        assert_eq!((options.port, options.role), (5000, ClusterRole::Config));
+        assert_eq!(options.repl_set.as_deref(), Some("rs1"));
+        fs::write(&file, "net: {prt: 4000}\n").unwrap();
+        assert!(parse(&["--config", file.to_str().unwrap()]).unwrap_err().contains("prt"));
+        fs::remove_file(&file).unwrap();
+    }
+}

@@ -1,0 +1,217 @@
+use std::{sync::Arc, time::Duration};
+
+use bson::{Bson, Document, doc};
+
+use super::Replication;
+use crate::{
+    error::CommandError,
+    net::{Connection, NetError},
+    oplog::{OpTime, OplogEntry, apply},
+    query::number,
+    repl::{Coordinator, MemberState, Millis},
+    storage::StorageError,
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const AWAIT_MILLIS: i64 = 500;
+const NETWORK_GRACE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Why following a source ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FollowError {
+    /// It did not answer.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// It refused.
+    #[error("sync source refused: {0}")]
+    Refused(#[from] CommandError),
+    /// It is behind this member.
+    #[error("the sync source is behind")]
+    Behind,
+    /// Its history is another: what this member has beyond it must be taken back.
+    #[error("the sync source's history has diverged")]
+    Diverged,
+    /// The store is closing.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Replication {
+    /// Follows a sync source for as long as the process lives.
+    pub(super) async fn run_fetcher(self: Arc<Self>) {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if self.around.shutdown.is_cancelled() {
+                return;
+            }
+            let Some(source) = self.look(Coordinator::choose_sync_source) else {
+                self.note_source(None);
+                tokio::select! {
+                    () = self.around.shutdown.cancelled() => return,
+                    _ = changed.changed() => {}
+                    () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                }
+                continue;
+            };
+            let outcome = tokio::select! {
+                () = self.around.shutdown.cancelled() => return,
+                outcome = self.follow(&source) => outcome,
+            };
+            self.note_source(None);
+            match outcome {
+                Ok(()) => {}
+                Err(FollowError::Diverged) => {
+                    if let Err(e) = self.roll_back(&source).await {
+                        tracing::warn!(source, error = %e, "rollback did not finish");
+                    }
+                }
+                Err(e) => tracing::debug!(source, error = %e, "left the sync source"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    pub(super) fn note_source(self: &Arc<Self>, source: Option<String>) {
+        if self.look(|c| c.sync_source != source) {
+            self.with(|c, _| c.set_sync_source(source));
+        }
+    }
+
+    async fn follow(self: &Arc<Self>, source: &str) -> Result<(), FollowError> {
+        if self.needs_initial_sync()? {
+            self.note_source(Some(source.to_owned()));
+            return self.initial_sync(source).await;
+        }
+        let mut connection = self.around.peers.open(source, CONNECT).await?;
+        let from = self.around.storage.last_applied();
+        let find = doc! {
+            "find": "oplog.rs",
+            "filter": { "ts": { "$gte": from.timestamp() } },
+            "tailable": true,
+            "awaitData": true,
+            "batchSize": 1000,
+            "maxTimeMS": AWAIT_MILLIS,
+            "term": self.look(Coordinator::term),
+            "$readPreference": { "mode": "secondaryPreferred" },
+            "$db": "local",
+        };
+        let reply = ask(&mut connection, &find).await?;
+        let (mut cursor, batch) = batch_of(&reply, "firstBatch");
+        self.note_metadata(source, &reply);
+        match batch.first().map(OplogEntry::optime_of) {
+            Some(first) if first == from => {}
+            _ if source_position(&reply) <= from => return Err(FollowError::Behind),
+            _ => return Err(FollowError::Diverged),
+        }
+        self.note_source(Some(source.to_owned()));
+        if self.look(|c| {
+            matches!(c.follower_state, MemberState::Rollback | MemberState::Recovering | MemberState::Startup2)
+        }) {
+            self.with(|c, now| c.set_follower_state(MemberState::Secondary, now));
+        }
+        self.apply_batch(from, &batch[1..]).await?;
+        self.note_commit_point(&reply);
+        loop {
+            if self.look(|c| c.should_change_source(source)) {
+                return Ok(());
+            }
+            let get_more = doc! {
+                "getMore": cursor,
+                "collection": "oplog.rs",
+                "batchSize": 1000,
+                "maxTimeMS": AWAIT_MILLIS,
+                "term": self.look(Coordinator::term),
+                "$db": "local",
+            };
+            let expected = self.around.storage.last_applied();
+            let reply = ask(&mut connection, &get_more).await?;
+            self.note_metadata(source, &reply);
+            let (next, batch) = batch_of(&reply, "nextBatch");
+            self.apply_batch(expected, &batch).await?;
+            self.note_commit_point(&reply);
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    /// Appends and applies entries that come directly after `expected`.
+    async fn apply_batch(&self, expected: OpTime, batch: &[Document]) -> Result<(), FollowError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<OplogEntry> = batch.iter().filter_map(OplogEntry::from_document).collect();
+        let gate = self.gate.clone();
+        let applied = self
+            .around
+            .storage
+            .write(move |view| {
+                let in_order = view.oplog_head()? == expected
+                    && gate.writable_term().is_none()
+                    && entries.first().is_some_and(|e| e.optime.ts > expected.ts);
+                if in_order {
+                    for entry in &entries {
+                        view.append(entry)?;
+                        apply(view, entry)?;
+                    }
+                }
+                Ok(in_order)
+            })
+            .await?;
+        if applied { Ok(()) } else { Err(FollowError::Behind) }
+    }
+
+    fn note_metadata(self: &Arc<Self>, source: &str, reply: &Document) {
+        let Ok(data) = reply.get_document("$replData") else { return };
+        let term = data.get("term").and_then(number::as_i64).unwrap_or(-1);
+        let leads = data.get_bool("isPrimary").unwrap_or(false);
+        self.with(|c: &mut Coordinator, now: Millis| {
+            let effects = c.learn_term(term, now);
+            let is_primary =
+                c.primary_index().is_some_and(|i| c.config().is_some_and(|c| c.members[i].host == source));
+            if leads && is_primary && term == c.term() {
+                c.on_primary_contact(now);
+            }
+            effects
+        });
+    }
+
+    fn note_commit_point(self: &Arc<Self>, reply: &Document) {
+        let committed = reply
+            .get_document("$replData")
+            .map(|data| OpTime::from_bson(data.get("lastOpCommitted")))
+            .unwrap_or(OpTime::NULL);
+        self.with(|c, _| {
+            c.on_source_commit_point(committed);
+            Vec::new()
+        });
+    }
+}
+
+/// Sends a command to the source and takes only a success.
+pub(super) async fn ask(connection: &mut Connection, command: &Document) -> Result<Document, FollowError> {
+    let limit = NETWORK_GRACE + Duration::from_millis(AWAIT_MILLIS as u64);
+    let reply = connection.command(command, limit).await?;
+    match CommandError::from_reply(&reply) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(reply),
+    }
+}
+
+/// Cursor id and documents of a cursor reply.
+pub(super) fn batch_of(reply: &Document, field: &str) -> (i64, Vec<Document>) {
+    let Ok(cursor) = reply.get_document("cursor") else { return (0, Vec::new()) };
+    let id = cursor.get("id").and_then(number::as_i64).unwrap_or(0);
+    let batch = cursor
+        .get_array(field)
+        .map(|batch| batch.iter().filter_map(Bson::as_document).cloned().collect())
+        .unwrap_or_default();
+    (id, batch)
+}
+
+/// The source's newest entry, from its metadata.
+fn source_position(reply: &Document) -> OpTime {
+    reply.get_document("$replData").map(|d| OpTime::from_bson(d.get("lastOpApplied"))).unwrap_or(OpTime::NULL)
+}

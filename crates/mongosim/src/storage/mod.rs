@@ -1,0 +1,102 @@
+//! Documents, catalog and oplog on disk, in one embedded store.
+//!
+//! Every change goes through one writer thread that runs what has queued up in one transaction
+//! and commits it with one fsync: a change is answered, and seen by readers, only once it is
+//! durable. So "applied" and "durable" are one and the same here, and `j: true` costs nothing.
+
+mod journal;
+mod keys;
+mod tables;
+
+pub use keys::{document_key, type_order};
+pub use tables::{ReadView, View, WriteView};
+
+use std::{path::Path, sync::Arc};
+
+use redb::Database;
+use tokio::sync::{oneshot, watch};
+
+use crate::oplog::OpTime;
+use journal::Job;
+
+/// The store failed or is gone; the process does not go on after the first.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// The embedded store's own failure.
+    #[error("storage: {0}")]
+    Store(String),
+    /// The writer has stopped.
+    #[error("storage is shutting down")]
+    Closed,
+}
+
+/// The result of reading or writing the store.
+pub type StorageResult<T> = Result<T, StorageError>;
+
+macro_rules! from_store_errors {
+    ($($error:ty),*) => {$(
+        impl From<$error> for StorageError {
+            fn from(error: $error) -> Self { Self::Store(error.to_string()) }
+        }
+    )*};
+}
+from_store_errors!(
+    redb::DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    bson::error::Error
+);
+
+/// A handle on the store; clones share it.
+#[derive(Clone)]
+pub struct Storage {
+    db: Arc<Database>,
+    jobs: std::sync::mpsc::Sender<Job>,
+    head: watch::Receiver<OpTime>,
+}
+
+impl Storage {
+    /// Opens or makes the store in `dir`.
+    pub fn open(dir: &Path) -> StorageResult<Self> {
+        std::fs::create_dir_all(dir).map_err(|e| StorageError::Store(format!("{}: {e}", dir.display())))?;
+        let db = Arc::new(Database::create(dir.join("mongosim.redb"))?);
+        tables::create(&db)?;
+        let head = ReadView::open(&db)?.oplog_head()?;
+        let (head_tx, head) = watch::channel(head);
+        let jobs = journal::start(db.clone(), head_tx)?;
+        Ok(Self { db, jobs, head })
+    }
+
+    /// A consistent view of what is durable now.
+    pub fn read(&self) -> StorageResult<ReadView> {
+        ReadView::open(&self.db)
+    }
+
+    /// Runs `change` in the next transaction and waits until it is durable. Changes run one after
+    /// another; one that finds that it cannot be done must find so before it writes.
+    pub async fn write<R: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut WriteView<'_>) -> StorageResult<R> + Send + 'static,
+    ) -> StorageResult<R> {
+        let (done, result) = oneshot::channel();
+        let job: Job = Box::new(move |view| {
+            let outcome = change(view)?;
+            // Nobody waits any more when the client has gone: the change stands all the same.
+            Ok(Box::new(move || drop(done.send(outcome))))
+        });
+        self.jobs.send(job).map_err(|_| StorageError::Closed)?;
+        result.await.map_err(|_| StorageError::Closed)
+    }
+
+    /// The newest durable oplog entry, as it moves.
+    pub fn head(&self) -> watch::Receiver<OpTime> {
+        self.head.clone()
+    }
+
+    /// The newest durable oplog entry.
+    pub fn last_applied(&self) -> OpTime {
+        *self.head.borrow()
+    }
+}

@@ -1,0 +1,188 @@
+//! Servers inside a test's process: each on a thread of its own, to be killed, started again and
+//! cut off.
+
+use std::{
+    io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    net::Faults,
+    node::{Node, StartError},
+    options::{Options, OptionsError, ServerArgs},
+};
+
+/// Why a test's server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// Wrong options.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The server refused to start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// No thread, no port, or no runtime.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The server's thread ended before it was up.
+    #[error("the server ended while it started")]
+    Ended,
+}
+
+/// One server; killed when dropped.
+#[derive(Debug)]
+pub struct Member {
+    args: ServerArgs,
+    port: u16,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    faults: Arc<Faults>,
+    end: oneshot::Sender<bool>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// A port of 127.0.0.1 that nobody uses now.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Arguments of a set's member with its data in `dir`.
+pub fn member_args(set: &str, dir: &Path) -> ServerArgs {
+    ServerArgs { repl_set: Some(set.to_owned()), dbpath: Some(dir.to_owned()), ..ServerArgs::default() }
+}
+
+/// Arguments of a mongos.
+pub fn mongos_args(config_db: &str) -> ServerArgs {
+    ServerArgs { configdb: Some(config_db.to_owned()), ..ServerArgs::default() }
+}
+
+/// Writes a keyfile with the permissions that servers ask for.
+pub fn write_key_file(path: &Path, key: &str) -> io::Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, key)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o400))?;
+    Ok(path.to_owned())
+}
+
+impl Member {
+    /// Starts a server on 127.0.0.1; without a port in `args`, on a free one.
+    pub fn spawn(mut args: ServerArgs) -> Result<Self, SpawnError> {
+        let port = match args.port {
+            Some(port) => port,
+            None => free_port()?,
+        };
+        args.port = Some(port);
+        let mut member = Self { args, port, running: None };
+        member.start()?;
+        Ok(member)
+    }
+
+    /// Starts it again, with the same port and data.
+    pub fn start(&mut self) -> Result<(), SpawnError> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        let options = Options::resolve(self.args.clone())?;
+        let (end, ended) = oneshot::channel::<bool>();
+        let (up_tx, up) = std::sync::mpsc::channel();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let thread = thread::Builder::new().name(format!("mongosim-{}", self.port)).spawn(move || {
+            runtime.block_on(async {
+                match start_patiently(options).await {
+                    Ok(node) => {
+                        // A test that has gone away drops its end, which kills the server as well.
+                        drop(up_tx.send(Ok(node.faults())));
+                        if ended.await == Ok(true) {
+                            node.stop().await;
+                        }
+                    }
+                    Err(e) => drop(up_tx.send(Err(e))),
+                }
+            });
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        })?;
+        let faults = up.recv().map_err(|_| SpawnError::Ended)??;
+        self.running = Some(Running { faults, end, thread });
+        Ok(())
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A connection string that speaks to this server alone.
+    pub fn uri(&self) -> String {
+        format!("mongodb://{}/?directConnection=true", self.host())
+    }
+
+    /// Ends it between two instructions, as a kill does: no step-down, no goodbye.
+    pub fn kill(&mut self) {
+        self.end(false);
+    }
+
+    /// Ends it cleanly.
+    pub fn stop(&mut self) {
+        self.end(true);
+    }
+
+    fn end(&mut self, cleanly: bool) {
+        let Some(running) = self.running.take() else { return };
+        // Its thread may have ended by itself: then there is nobody to tell.
+        drop(running.end.send(cleanly));
+        drop(running.thread.join());
+    }
+
+    /// Its faults, while it runs.
+    pub fn faults(&self) -> Option<Arc<Faults>> {
+        self.running.as_ref().map(|running| running.faults.clone())
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts a node; after a kill the store's lock is let go a moment later than the thread ends.
+async fn start_patiently(options: Options) -> Result<Node, StartError> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let began = Instant::now();
+    loop {
+        match Node::start(options.clone()).await {
+            Err(StartError::Storage(_) | StartError::Listen { .. }) if began.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Cuts two groups of members off from each other; clients still reach all of them.
+pub fn partition(left: &[&Member], right: &[&Member]) {
+    for (from, to) in left.iter().flat_map(|l| right.iter().map(move |r| (l, r))) {
+        if let Some(faults) = from.faults() {
+            faults.block(&to.host());
+        }
+        if let Some(faults) = to.faults() {
+            faults.block(&from.host());
+        }
+    }
+}
+
+/// Ends all partitions among `members`.
+pub fn heal(members: &[&Member]) {
+    for faults in members.iter().filter_map(|m| m.faults()) {
+        faults.heal();
+    }
+}

@@ -1,0 +1,145 @@
+//! Sets of servers for the tests of this crate.
+
+#![allow(dead_code, unreachable_pub)] // Each test binary uses its own part.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use mongodb::{
+    Client,
+    bson::{Document, doc},
+    options::ClientOptions,
+};
+use mongosim::testing::{Member, member_args};
+use tempfile::TempDir;
+
+/// A replica set with short timers.
+pub struct Set {
+    pub name: String,
+    pub members: Vec<Member>,
+    pub dir: TempDir,
+}
+
+/// Settings under which a failover takes about a second.
+pub fn fast_settings() -> Document {
+    doc! { "heartbeatIntervalMillis": 100, "electionTimeoutMillis": 1000, "heartbeatTimeoutSecs": 1 }
+}
+
+impl Set {
+    /// Fresh members, not initiated.
+    pub fn fresh(name: &str, count: usize) -> anyhow::Result<Self> {
+        let dir = TempDir::new()?;
+        let members = (0..count)
+            .map(|i| Member::spawn(member_args(name, &dir.path().join(i.to_string()))))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { name: name.to_owned(), members, dir })
+    }
+
+    /// An initiated set with a primary.
+    pub async fn up(name: &str, count: usize) -> anyhow::Result<Self> {
+        let set = Self::fresh(name, count)?;
+        run(&set.members[0], doc! { "replSetInitiate": set.config() }).await?;
+        set.primary().await?;
+        set.all_secondary().await?;
+        Ok(set)
+    }
+
+    /// A configuration of all members.
+    pub fn config(&self) -> Document {
+        let members: Vec<Document> =
+            self.members.iter().enumerate().map(|(i, m)| doc! { "_id": i as i32, "host": m.host() }).collect();
+        doc! { "_id": &self.name, "version": 1, "members": members, "settings": fast_settings() }
+    }
+
+    /// Waits for a primary; its index.
+    pub async fn primary(&self) -> anyhow::Result<usize> {
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        self.primary_among(&all).await
+    }
+
+    /// Waits for a primary among some members.
+    pub async fn primary_among(&self, among: &[usize]) -> anyhow::Result<usize> {
+        let mut found = None;
+        eventually("a primary", async || {
+            for i in among {
+                if let Ok(hello) = run(&self.members[*i], doc! { "hello": 1 }).await
+                    && hello.get_bool("isWritablePrimary").unwrap_or(false)
+                {
+                    found = Some(*i);
+                    return true;
+                }
+            }
+            false
+        })
+        .await?;
+        found.context("no primary")
+    }
+
+    /// Waits until all but the primary are secondaries.
+    pub async fn all_secondary(&self) -> anyhow::Result<()> {
+        eventually("all members to be in service", async || {
+            for member in &self.members {
+                let serves = run(member, doc! { "hello": 1 }).await.is_ok_and(|h| {
+                    h.get_bool("isWritablePrimary").unwrap_or(false) || h.get_bool("secondary").unwrap_or(false)
+                });
+                if !serves {
+                    return false;
+                }
+            }
+            true
+        })
+        .await
+    }
+
+    /// A driver's client of the whole set.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        let hosts: Vec<String> = self.members.iter().map(Member::host).collect();
+        client(&format!("mongodb://{}/?replicaSet={}", hosts.join(","), self.name)).await
+    }
+}
+
+/// A driver's client with short timeouts.
+pub async fn client(uri: &str) -> anyhow::Result<Client> {
+    let mut options = ClientOptions::parse(uri).await?;
+    options.server_selection_timeout = Some(Duration::from_secs(15));
+    options.connect_timeout = Some(Duration::from_secs(2));
+    Ok(Client::with_options(options)?)
+}
+
+/// Runs an admin command on one server.
+pub async fn run(member: &Member, command: Document) -> mongodb::error::Result<Document> {
+    let mut options = ClientOptions::parse(member.uri()).await?;
+    options.server_selection_timeout = Some(Duration::from_secs(2));
+    Client::with_options(options)?.database("admin").run_command(command).await
+}
+
+/// The code of a refused command; 0 if it was not refused.
+pub async fn code(member: &Member, command: Document) -> i32 {
+    match run(member, command).await {
+        Ok(_) => 0,
+        Err(e) => code_of(&e),
+    }
+}
+
+/// The server's code in a driver's error; -1 for an error of another kind.
+pub fn code_of(error: &mongodb::error::Error) -> i32 {
+    use mongodb::error::{ErrorKind, WriteFailure};
+    match error.kind.as_ref() {
+        ErrorKind::Command(e) => e.code,
+        ErrorKind::Write(WriteFailure::WriteError(e)) => e.code,
+        ErrorKind::Write(WriteFailure::WriteConcernError(e)) => e.code,
+        _ => -1,
+    }
+}
+
+/// Waits until something is so, for at most 20 s.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while !holds().await {
+        if began.elapsed() > Duration::from_secs(20) {
+            bail!("waited 20 s for {what}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
