@@ -1,9 +1,10 @@
 //! A chart: its files, read and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jsonschema::Validator;
+use kogge_api::rbac::GroupKind;
 use semver::Version;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{ChartError, Place};
 use crate::manifest::{self, Manifest};
+use crate::objects::named_in;
 use crate::template::TemplateSet;
 
 const VALUES: &str = "values.yaml";
@@ -33,6 +35,8 @@ pub struct Chart {
     pub image: Option<String>,
     /// The templates of each component, as files below `templates/`.
     pub components: BTreeMap<String, Vec<String>>,
+    /// The kinds of objects that it can render.
+    pub kinds: BTreeSet<GroupKind>,
     /// Its own values, the lowest layer.
     pub values: Map<String, Value>,
     /// The SHA-256 of the names and bytes of all its files, in hexadecimal.
@@ -60,7 +64,10 @@ impl Chart {
         })?;
         let schema = jsonschema::validator_for(&source.json(SCHEMA)?)
             .map_err(|error| source.invalid(SCHEMA, format!("is no valid JSON schema: {error}")))?;
-        let templates = TemplateSet::compile(&title, source.templates()?)?;
+        let texts = source.templates()?;
+        let kinds =
+            texts.values().flat_map(|text| named_in(text)).map(|k| GroupKind::new(k.group, k.kind)).collect();
+        let templates = TemplateSet::compile(&title, texts)?;
         for (component, listed) in &kogge.components {
             if let Some(missing) = listed.iter().find(|file| !templates.renders(file)) {
                 let message = format!(
@@ -84,6 +91,7 @@ impl Chart {
             engine: kogge.engine,
             image: kogge.image,
             components: kogge.components,
+            kinds,
             values: source.yaml(VALUES)?,
             content_hash: content_hash(files),
             schema,

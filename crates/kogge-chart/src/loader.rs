@@ -1,10 +1,11 @@
 //! Charts on disk: `<directory>/<name>/<version>/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kogge_api::rbac::GroupKind;
 use semver::Version;
 
 use crate::chart::{Chart, content_hash};
@@ -88,6 +89,19 @@ impl ChartStore {
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// The kinds of objects that any version of any chart can render: what a worker's Roles must allow.
+    ///
+    /// Fails as [`find`](Self::find) does, on the first chart that cannot be used.
+    pub fn kinds(&self) -> Result<BTreeSet<GroupKind>, ChartError> {
+        let mut kinds = BTreeSet::new();
+        for name in self.names()? {
+            for version in self.versions(&name)? {
+                kinds.extend(self.find(&name, &version.to_string())?.kinds.iter().cloned());
+            }
+        }
+        Ok(kinds)
     }
 
     fn not_found(&self, name: &str, wanted: &str) -> ChartError {

@@ -1,6 +1,7 @@
 //! Rendering: a component of a database in one placement.
 
 use kube_core::DynamicObject;
+use serde::{Deserialize, Serialize};
 
 use crate::context::RenderInput;
 use crate::error::ChartError;
@@ -9,7 +10,8 @@ use crate::revision::{Revision, revision};
 use crate::template::{self, Document};
 
 /// What one component in one placement consists of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rendered {
     /// The revision, which is on the workloads and their pods as a label.
     pub revision: Revision,

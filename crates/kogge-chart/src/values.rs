@@ -12,6 +12,8 @@ use crate::template::is_reserved;
 const MAX_DEPTH: usize = 32;
 /// The most bytes of merged values, as JSON.
 const MAX_BYTES: usize = 256 * 1024;
+/// The most characters of one violation, which quotes the value.
+const MAX_MESSAGE: usize = 300;
 /// The most violations that one error names.
 const MAX_VIOLATIONS: usize = 10;
 
@@ -122,7 +124,7 @@ pub fn check_values(chart: &Chart, merged: &MergedValues) -> Result<(), ChartErr
             let path = dotted(error.instance_path().as_str());
             let source = merged.sources.get(&path).cloned();
             let path = if path.is_empty() { "values".to_owned() } else { format!("values.{path}") };
-            Violation { path, message: error.to_string(), source }
+            Violation { path, message: error.to_string().chars().take(MAX_MESSAGE).collect(), source }
         })
         .collect();
     if violations.is_empty() {

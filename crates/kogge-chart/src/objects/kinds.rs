@@ -66,7 +66,38 @@ impl WorkerKind {
     }
 }
 
+/// The kinds that a template can render, by the lines that name them; all, where such a line is computed.
+pub(crate) fn named_in(template: &str) -> impl Iterator<Item = &'static WorkerKind> {
+    let named: Vec<&str> = template
+        .lines()
+        .filter_map(|line| line.strip_prefix("kind:"))
+        .map(|kind| kind.split(" #").next().unwrap_or(kind).trim().trim_matches(['"', '\'']))
+        .collect();
+    let computed = named.iter().any(|kind| kind.contains("{{"));
+    WorkerKind::ALL.iter().filter(move |known| computed || named.contains(&known.kind))
+}
+
 /// The kind of an object.
 pub(super) fn of(object: &Value) -> Option<&'static WorkerKind> {
     WorkerKind::ALL.iter().find(|known| object["apiVersion"] == known.api_version && object["kind"] == known.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(template: &str) -> Vec<&'static str> {
+        named_in(template).map(|known| known.kind).collect()
+    }
+
+    #[test]
+    fn kinds_are_read_from_the_lines_that_name_them() {
+        let template = "apiVersion: v1\nkind: Service # names\nspec:\n  kind: Job\n---\nkind: \"StatefulSet\"\n";
+        assert_eq!(named(template), ["StatefulSet", "Service"]);
+    }
+
+    #[test]
+    fn a_computed_kind_may_be_any() {
+        assert_eq!(named("kind: {{values.kind}}\n").len(), WorkerKind::ALL.len());
+    }
 }

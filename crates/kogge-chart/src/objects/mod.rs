@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub(crate) use by_content::name_by_content;
 pub use kinds::WorkerKind;
+pub(crate) use kinds::named_in;
 pub use rules::Rule;
 
 use crate::context::RenderInput;
@@ -42,8 +43,17 @@ impl RenderedObject {
 
     /// Where a field stands, by its JSON pointer.
     fn place_of(&self, pointer: &str) -> Place {
-        self.document.place_of(&pointer.trim_start_matches('/').replace('/', ".")).clone()
+        self.document.place_of(&dotted(pointer)).clone()
     }
+}
+
+/// A JSON pointer as the path of a field, such as `spec.containers[0].image`.
+fn dotted(pointer: &str) -> String {
+    pointer.split('/').skip(1).fold(String::new(), |path, segment| match segment.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => segment.to_owned(),
+        Err(_) => format!("{path}.{segment}"),
+    })
 }
 
 fn name_of(value: &Value) -> &str {

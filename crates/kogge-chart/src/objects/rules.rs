@@ -90,7 +90,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn broken(&self, rule: Rule, pointer: &str) -> ChartError {
         let found = self.object.value.pointer(pointer).map_or_else(|| "nothing".to_owned(), Value::to_string);
-        let field = pointer.trim_start_matches('/').replace('/', ".");
+        let field = super::dotted(pointer);
         ChartError::Rule {
             place: self.object.place_of(pointer),
             object: self.object.title(),

@@ -34,8 +34,8 @@ impl TemplateSet {
         let mut included = BTreeMap::new();
         for (position, (file, source)) in sources.iter().enumerate() {
             let parsed = tags::check(source).and_then(|()| parse(source)).map_err(|fault| invalid(file, fault))?;
-            let mut rewriter = Rewriter { file: position, partials: &partials, inclusions: Vec::new() };
-            let mut template = rewriter.template(parsed, 0).map_err(|fault| invalid(file, fault))?;
+            let mut rewriter = Rewriter { file: position, partials: &partials, inclusions: Inclusions::new() };
+            let mut template = rewriter.template(parsed).map_err(|fault| invalid(file, fault))?;
             template.name = Some(file.clone());
             let name = partial_name(file).unwrap_or(file).to_owned();
             included.insert(name.clone(), (file.clone(), rewriter.inclusions));
@@ -45,8 +45,9 @@ impl TemplateSet {
                 return Err(invalid(file, Fault { line: 1, message }));
             }
         }
+        let mut nesting = Nesting { included: &included, heights: BTreeMap::new(), path: Vec::new() };
         for name in included.keys() {
-            depth_of(name, &included, &mut Vec::new()).map_err(|(file, fault)| invalid(&file, fault))?;
+            nesting.height(name).map_err(|(file, fault)| invalid(&file, fault))?;
         }
         Ok(Self { files: sources.into_keys().collect(), compiled })
     }
@@ -74,50 +75,59 @@ fn parse(source: &str) -> Result<Template, Fault> {
     })
 }
 
-/// A partial that a template includes.
-struct Inclusion {
-    name: String,
-    line: usize,
-    /// How many blocks stand around it.
-    depth: usize,
+/// The partials that a template includes, each with the line of its last inclusion.
+type Inclusions = BTreeMap<String, usize>;
+
+/// Refuses partials that include each other in a cycle, or too deep.
+struct Nesting<'a> {
+    /// By name: the file, and what it includes.
+    included: &'a BTreeMap<String, (String, Inclusions)>,
+    /// How many partials deep each template goes.
+    heights: BTreeMap<&'a str, usize>,
+    path: Vec<&'a str>,
 }
 
-type Inclusions = BTreeMap<String, (String, Vec<Inclusion>)>;
-
-/// How deep a template nests, over its partials; a cycle or too deep a nesting is a fault.
-fn depth_of<'a>(
-    name: &'a str,
-    included: &'a Inclusions,
-    path: &mut Vec<&'a str>,
-) -> Result<usize, (String, Fault)> {
-    let Some((file, inclusions)) = included.get(name) else {
-        return Ok(0);
-    };
-    let mut deepest = limits::BLOCK_DEPTH;
-    path.push(name);
-    for inclusion in inclusions {
-        let fault = |message| (file.clone(), Fault { line: inclusion.line, message });
-        if path.contains(&inclusion.name.as_str()) {
-            let cycle = format!("{} includes itself: {} -> {}", inclusion.name, path.join(" -> "), inclusion.name);
-            return Err(fault(format!("the partial {cycle}; break the cycle")));
+impl<'a> Nesting<'a> {
+    fn height(&mut self, name: &'a str) -> Result<usize, (String, Fault)> {
+        if let Some(height) = self.heights.get(name) {
+            return Ok(*height);
         }
-        if path.len() * limits::BLOCK_DEPTH > limits::TOTAL_DEPTH {
-            return Err(fault(format!("partials nest deeper than {}", limits::TOTAL_DEPTH / limits::BLOCK_DEPTH)));
+        let Some((file, inclusions)) = self.included.get(name) else {
+            return Ok(0);
+        };
+        self.path.push(name);
+        let mut height = 0;
+        for (inner, line) in inclusions {
+            let fault = |message| (file.clone(), Fault { line: *line, message });
+            if self.path.contains(&inner.as_str()) {
+                let path = self.path.join(" -> ");
+                return Err(fault(format!(
+                    "the partial {inner} includes itself: {path} -> {inner}; break the cycle"
+                )));
+            }
+            let too_deep = || fault(format!("partials nest deeper than {}", limits::PARTIAL_DEPTH));
+            if self.path.len() > limits::PARTIAL_DEPTH {
+                return Err(too_deep());
+            }
+            height = height.max(1 + self.height(inner)?);
+            if height > limits::PARTIAL_DEPTH {
+                return Err(too_deep());
+            }
         }
-        deepest = deepest.max(inclusion.depth + depth_of(&inclusion.name, included, path)?);
+        self.path.pop();
+        self.heights.insert(name, height);
+        Ok(height)
     }
-    path.pop();
-    Ok(deepest)
 }
 
 struct Rewriter<'a> {
     file: usize,
     partials: &'a BTreeSet<&'a str>,
-    inclusions: Vec<Inclusion>,
+    inclusions: Inclusions,
 }
 
 impl Rewriter<'_> {
-    fn template(&mut self, template: Template, depth: usize) -> Result<Template, Fault> {
+    fn template(&mut self, template: Template) -> Result<Template, Fault> {
         let Template { name, elements, mapping, .. } = template;
         let mut rewritten = Template::new();
         rewritten.name = name;
@@ -125,7 +135,7 @@ impl Rewriter<'_> {
             push(&mut rewritten, call(functions::STEP, Vec::new())?, first);
         }
         for (element, at) in elements.into_iter().zip(mapping) {
-            self.element(element, &at, depth, &mut rewritten)?;
+            self.element(element, &at, &mut rewritten)?;
         }
         Ok(rewritten)
     }
@@ -134,7 +144,6 @@ impl Rewriter<'_> {
         &mut self,
         element: TemplateElement,
         at: &TemplateMapping,
-        depth: usize,
         into: &mut Template,
     ) -> Result<(), Fault> {
         let line = at.0;
@@ -168,8 +177,8 @@ impl Rewriter<'_> {
                 };
                 check_calls(condition, line)?;
                 push(into, call(functions::PRESENT, vec![condition.clone()])?, at);
-                tag.template = tag.template.map(|body| self.template(body, depth + 1)).transpose()?;
-                tag.inverse = tag.inverse.map(|body| self.template(body, depth + 1)).transpose()?;
+                tag.template = tag.template.map(|body| self.template(body)).transpose()?;
+                tag.inverse = tag.inverse.map(|body| self.template(body)).transpose()?;
                 push(into, TemplateElement::HelperBlock(tag), at);
             }
             TemplateElement::PartialExpression(tag) => {
@@ -183,7 +192,7 @@ impl Rewriter<'_> {
                     check_calls(argument, line)?;
                     push(into, call(functions::PRESENT, vec![argument.clone()])?, at);
                 }
-                self.inclusions.push(Inclusion { name, line, depth });
+                self.inclusions.insert(name, line);
                 push(into, TemplateElement::PartialExpression(tag), at);
             }
             TemplateElement::Comment(_) => {}

@@ -38,12 +38,12 @@ impl Session {
         string_mark(strings.len() - 1)
     }
 
-    /// Counts one block entered.
+    /// Counts one tag passed or block entered.
     pub(super) fn step(&self) -> Result<(), String> {
         if self.steps.fetch_add(1, Ordering::Relaxed) < limits::STEPS {
             return Ok(());
         }
-        Err(format!("more than {} blocks were entered; loop over less", limits::STEPS))
+        Err(format!("more than {} tags and blocks were passed; loop over less", limits::STEPS))
     }
 }
 

@@ -23,7 +23,7 @@ use super::{limits, yaml_text};
 pub(super) const INSERT: &str = "insert-value";
 /// Fails where its argument is missing; stands before every block.
 pub(super) const PRESENT: &str = "check-present";
-/// Counts blocks.
+/// Counts blocks entered, even those without tags.
 pub(super) const STEP: &str = "count-step";
 
 /// The blocks that templates can use.
@@ -90,7 +90,7 @@ pub(super) fn register(registry: &mut Handlebars<'_>, session: &Arc<Session>) {
         registry.register_helper(function.name, Box::new(*function));
     }
     registry.register_helper("range", Box::new(Range));
-    registry.register_helper(PRESENT, Box::new(Present));
+    registry.register_helper(PRESENT, Box::new(Present(Arc::clone(session))));
     registry.register_helper(INSERT, Box::new(Insert(Arc::clone(session))));
     registry.register_helper(STEP, Box::new(Step(Arc::clone(session))));
 }
@@ -139,6 +139,7 @@ impl HelperDef for Insert {
         _: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
+        self.0.step().map_err(fail)?;
         let Some(argument) = helper.param(0) else {
             return Err(fail("a tag inserts nothing".to_owned()));
         };
@@ -158,7 +159,7 @@ impl HelperDef for Insert {
     }
 }
 
-struct Present;
+struct Present(Arc<Session>);
 
 impl HelperDef for Present {
     fn call_inner<'reg: 'rc, 'rc>(
@@ -168,6 +169,7 @@ impl HelperDef for Present {
         _: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
+        self.0.step().map_err(fail)?;
         helper.params().iter().try_for_each(|argument| present(argument).map(|_| ()))?;
         Ok(ScopedJson::Derived(Value::from("")))
     }

@@ -6,10 +6,10 @@ pub(super) const SOURCE_BYTES: usize = 256 * 1024;
 pub(super) const BLOCK_DEPTH: usize = 16;
 /// The deepest nesting of parentheses in one tag.
 pub(super) const CALL_DEPTH: usize = 8;
-/// The deepest nesting of blocks and partials together.
-pub(super) const TOTAL_DEPTH: usize = 48;
-/// The most blocks entered in one render.
-pub(super) const STEPS: usize = 10_000;
+/// The deepest nesting of partials.
+pub(super) const PARTIAL_DEPTH: usize = 4;
+/// The most tags passed and blocks entered in one render.
+pub(super) const STEPS: usize = 50_000;
 /// The most rounds of one `range`.
 pub(super) const RANGE: u64 = 1_000;
 /// The most bytes that one template renders, marks included.
