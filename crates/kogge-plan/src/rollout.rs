@@ -153,8 +153,10 @@ impl Share {
         if self.replicas == 0 && self.pods.is_empty() {
             return None;
         }
-        if self.running_revision.is_some() && !self.has_template() {
-            return Some(format!("{key}: its template to be changed"));
+        if !self.has_template() {
+            let what =
+                if self.running_revision.is_some() { "template to be changed" } else { "workload to be made" };
+            return Some(format!("{key}: its {what}"));
         }
         if let Some(pod) = self.outdated().next() {
             return Some(format!("{key}: {} to be restarted with the new revision", pod.name));

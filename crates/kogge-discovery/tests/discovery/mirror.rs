@@ -211,6 +211,16 @@ fn the_slices_that_kubernetes_makes_are_never_taken_for_ours() {
 }
 
 #[test]
+fn a_slice_of_another_manager_is_not_taken_over() {
+    let (first, _) = settled();
+    let mut theirs = first.slices["w1"][0].clone();
+    let labels = theirs.metadata.labels.as_mut().unwrap();
+    labels.insert("endpointslice.kubernetes.io/managed-by".to_owned(), "somebody".to_owned());
+    let silent = [Source { current: false, ..source(2, vec![]) }];
+    assert_eq!(mirror(&set(), &silent, &[destination(1, vec![theirs])]).slices["w1"], vec![]);
+}
+
+#[test]
 fn g1_a_recycled_address_belongs_to_the_pod_that_stays() {
     let leaving = PodFact { terminating: true, ips: pod(2, 1).ips, ..pod(2, 0) };
     let mirrored = mirror(&set(), &[source(2, vec![leaving, pod(2, 1)])], &[destination(1, vec![])]);
@@ -221,10 +231,13 @@ fn g1_a_recycled_address_belongs_to_the_pod_that_stays() {
     assert!(mirrored.report.disputed.is_empty());
 }
 
-#[test]
-fn g5_an_address_that_two_pods_claim_is_nobodys() {
-    let thief = PodFact { ips: pod(2, 0).ips, ..pod(3, 0) };
-    let sources = [source(2, vec![pod(2, 0)]), source(3, vec![thief, pod(3, 1)])];
+#[rstest]
+#[case::both_stay(false)]
+#[case::both_leave(true)]
+fn g5_an_address_that_two_pods_claim_is_nobodys(#[case] terminating: bool) {
+    let owner = PodFact { terminating, ..pod(2, 0) };
+    let thief = PodFact { terminating, ips: pod(2, 0).ips, ..pod(3, 0) };
+    let sources = [source(2, vec![owner]), source(3, vec![thief, pod(3, 1)])];
     let mirrored = mirror(&set(), &sources, &[destination(1, vec![])]);
     assert_eq!(names(&mirrored, "w1"), named(&[(3, 1, "10.3.0.2")]));
     let finding = mirrored.report.finding();

@@ -105,6 +105,8 @@ fn the_turns_go_component_by_component_and_placement_by_placement() {
 #[case::restarting(share(CONFIG, "vdc1", Some("new"), &[("old", true)]), "to be restarted")]
 #[case::not_ready(share(CONFIG, "vdc1", Some("new"), &[("new", false)]), "to be ready")]
 #[case::missing(Share { replicas: 2, ..done(CONFIG, "vdc1") }, "to be made")]
+#[case::orphaned_pods(share(CONFIG, "vdc1", None, &[("new", true)]), "workload to be made")]
+#[case::pods_ahead_of_the_template(share(CONFIG, "vdc1", Some("old"), &[("new", true)]), "template to be changed")]
 #[case::ill(Share { engine_healthy: false, ..done(CONFIG, "vdc1") }, "to be healthy")]
 #[case::one_of_two(share(CONFIG, "vdc1", Some("new"), &[("new", true), ("old", true)]), "config-vdc1-1")]
 fn the_next_turn_waits_until_the_one_before_is_done(#[case] first: Share, #[case] says: &str) {
