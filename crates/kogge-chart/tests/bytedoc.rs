@@ -1,0 +1,160 @@
+//! The chart bytedoc: everything that it renders, in every version.
+
+#[cfg(test)]
+mod support;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kogge_api::federated_cluster::Component;
+use kogge_api::labels;
+use kogge_chart::shape::{Shape, Storage, overlay};
+use kogge_chart::{Rendered, render, revision};
+use kube_core::DynamicObject;
+use rstest::rstest;
+use serde_json::{Value, json};
+use support::{bytedoc, charts, input, merged};
+
+#[cfg(test)]
+fn rendered(version: &str, component: Component, placement: &str, values: &Value) -> Rendered {
+    let chart = bytedoc(version);
+    let merged = merged(&chart, values).unwrap();
+    render(&input(&chart, component, placement, &merged.values)).unwrap()
+}
+
+fn shape() -> Shape {
+    Shape {
+        replicas: 3,
+        storage: Some(Storage { size: Quantity("20Gi".to_owned()), class: Some("fast".to_owned()) }),
+        labels: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+fn object<'a>(objects: &'a [DynamicObject], kind: &str) -> &'a DynamicObject {
+    objects.iter().find(|o| o.types.as_ref().unwrap().kind == kind).unwrap()
+}
+
+#[rstest]
+fn renders(
+    #[values("1.0.0", "1.1.0")] version: &str,
+    #[values("config", "shard-0", "mongos")] component: &str,
+    #[values("vdc1", "vdc2")] placement: &str,
+) {
+    let rendered = rendered(version, component.parse().unwrap(), placement, &json!({}));
+    insta::assert_yaml_snapshot!(format!("{version}-{component}-{placement}"), rendered.objects);
+}
+
+#[test]
+fn renders_with_everything_set() {
+    let values = json!({
+        "mongod": {"setParameter": {"logLevel": "1"}, "replication": {"oplogSizeMB": 100}},
+        "imagePullSecrets": ["pull: secret"],
+        "keyFile": {"copy": true},
+        "podSecurityContext": {"runAsUser": 999},
+        "priorityClassName": "high",
+        "podAnnotations": {"example.com/a": "true", "example.com/b": "x: y"},
+        "tolerations": [{"key": "db", "operator": "Exists"}],
+        "nodeSelector": {"disk": "1e3"},
+        "probes": {"liveness": null},
+    });
+    insta::assert_yaml_snapshot!(rendered("1.1.0", Component::Shard(0), "vdc1", &values).objects);
+}
+
+#[test]
+fn the_new_version_restarts_members_and_routers() {
+    for component in Component::all(1) {
+        let old = rendered("1.0.0", component, "vdc1", &json!({}));
+        let new = rendered("1.1.0", component, "vdc1", &json!({}));
+        assert_ne!(old.revision, new.revision);
+    }
+    let newest = charts().newest("bytedoc").unwrap();
+    assert_eq!(newest.version.to_string(), "1.1.0");
+}
+
+#[test]
+fn services_are_the_same_in_every_placement_and_revision() {
+    for component in Component::all(1) {
+        let one = rendered("1.0.0", component, "vdc1", &json!({}));
+        let other = rendered("1.1.0", component, "vdc2", &json!({}));
+        assert_eq!(object(&one.objects, "Service"), object(&other.objects, "Service"));
+    }
+}
+
+#[test]
+fn the_shape_is_no_part_of_the_revision() {
+    let rendered = rendered("1.0.0", Component::Shard(0), "vdc1", &json!({}));
+    let laid = overlay(&rendered.objects, &shape());
+    let set: StatefulSet = object(&laid, "StatefulSet").clone().try_parse().unwrap();
+    let spec = set.spec.unwrap();
+    assert_eq!(spec.replicas, Some(3));
+    let claim = &spec.volume_claim_templates.unwrap()[0];
+    assert_eq!(claim.metadata.name.as_deref(), Some("data-abcd2345"));
+    let claim = claim.spec.clone().unwrap();
+    assert_eq!(claim.storage_class_name.as_deref(), Some("fast"));
+    assert_eq!(claim.resources.unwrap().requests.unwrap()["storage"], Quantity("20Gi".to_owned()));
+    assert_eq!(overlay(&laid, &shape()), laid, "a shape over its own result changes nothing");
+    let plain: Vec<&Value> = rendered.objects.iter().map(|o| &o.data["spec"]["template"]).collect();
+    let shaped: Vec<&Value> = laid.iter().map(|o| &o.data["spec"]["template"]).collect();
+    assert_eq!(plain, shaped, "a shape does not touch pods");
+}
+
+#[test]
+fn the_revision_follows_every_input_and_nothing_else() {
+    let chart = bytedoc("1.0.0");
+    let values = merged(&chart, &json!({})).unwrap().values;
+    let base = input(&chart, Component::Mongos, "vdc1", &values);
+    let same = revision(&base);
+    assert_eq!(revision(&base.clone()), same);
+
+    let mut changed = vec![];
+    let mut other = base.clone();
+    other.image.push('x');
+    changed.push(revision(&other));
+    let mut other = base.clone();
+    other.discovery.config_seeds.push("h:1".to_owned());
+    changed.push(revision(&other));
+    let mut other = base.clone();
+    other.capabilities.kube_version = "1.35.0".to_owned();
+    changed.push(revision(&other));
+    let mut other = base.clone();
+    other.cluster.id = "zzzz2345".parse().unwrap();
+    changed.push(revision(&other));
+    let more = merged(&chart, &json!({"terminationGracePeriodSeconds": 31})).unwrap().values;
+    changed.push(revision(&input(&chart, Component::Mongos, "vdc1", &more)));
+    changed.push(revision(&input(&chart, Component::Mongos, "vdc2", &values)));
+    changed.push(same);
+    changed.sort();
+    changed.dedup();
+    assert_eq!(changed.len(), 7);
+}
+
+#[test]
+fn a_changed_config_is_a_new_config_map_that_its_pods_mount() {
+    let old = rendered("1.0.0", Component::Config, "vdc1", &json!({}));
+    let new = rendered("1.0.0", Component::Config, "vdc1", &json!({"mongod": {"systemLog": {"verbosity": 1}}}));
+    let name = |r: &Rendered| object(&r.objects, "ConfigMap").metadata.name.clone().unwrap();
+    assert_ne!(name(&old), name(&new));
+    for rendered in [&old, &new] {
+        let pod = &object(&rendered.objects, "StatefulSet").data["spec"]["template"]["spec"];
+        assert_eq!(pod["volumes"][0]["configMap"]["name"], json!(name(rendered)));
+    }
+}
+
+#[test]
+fn the_revision_labels_pods_and_selects_none() {
+    for component in Component::all(1) {
+        let rendered = rendered("1.0.0", component, "vdc1", &json!({}));
+        for object in &rendered.objects {
+            let labels = object.metadata.labels.as_ref().unwrap();
+            assert_eq!(labels[labels::CLUSTER_ID], "abcd2345");
+            assert_eq!(object.metadata.namespace.as_deref(), Some("databases"));
+            assert!(!object.data["spec"]["selector"].to_string().contains(labels::REVISION));
+            if let Some(pod) = object.data.pointer("/spec/template/metadata/labels") {
+                assert_eq!(pod[labels::REVISION], json!(rendered.revision));
+                assert_eq!(labels[labels::REVISION], rendered.revision.as_str());
+            }
+        }
+    }
+}
