@@ -155,25 +155,19 @@ pub fn control_grants() -> Vec<Grant> {
         grant(
             GROUP,
             &["federatedclusters", "workerclusters"],
-            &["get", "list", "watch", "patch", "update"],
+            &["get", "list", "watch", "patch"],
             "The resources themselves; `clusterID`, the pinned chart version and the finalizer are written into them.",
         ),
         grant(
             GROUP,
             &["federatedclusters/status", "workerclusters/status"],
-            &["get", "patch", "update"],
+            &["patch"],
             "What Kogge saw and waits for.",
-        ),
-        grant(
-            GROUP,
-            &["federatedclusters/finalizers", "workerclusters/finalizers"],
-            &["update"],
-            "Owner references that block deletion, where the API server enforces them.",
         ),
         grant(
             "",
             &["secrets"],
-            &["get", "create", "patch"],
+            &["get", "create", "patch", "delete"],
             "The administrator's credentials, beside the FederatedCluster in whatever namespace it is.",
         ),
         grant(
@@ -196,8 +190,18 @@ pub fn control_system_grants() -> Vec<Grant> {
             &OWN,
             "The workers' kubeconfigs, which are watched, and the databases' own secrets, which are kept.",
         ),
-        grant("", &["configmaps"], &OWN, "Records of databases that have ended, and of what was asked for them."),
-        grant("apps", &["controllerrevisions"], &OWN, "The revisions of templates, kept for every rollout."),
+        grant(
+            "",
+            &["configmaps"],
+            &["get", "list", "create", "patch", "delete"],
+            "Tombstones of databases that were deleted on purpose.",
+        ),
+        grant(
+            "apps",
+            &["controllerrevisions"],
+            &["get", "list", "create", "delete"],
+            "The revisions of templates: made once, kept for every rollout, never changed.",
+        ),
         grant(
             "coordination.k8s.io",
             &["leases"],
