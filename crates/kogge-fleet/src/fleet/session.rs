@@ -215,14 +215,12 @@ impl Session {
         }
     }
 
-    /// After a failure the pool may hold connections that are dead and do not know it.
+    /// After a failure the pool may hold connections that are dead and do not know it, so the next probe has
+    /// one of its own. The others get it when the worker is back from its silence.
     fn renew_client(&mut self) {
-        let Some(standing) = &self.standing else { return };
-        if let Ok(client) = self.build(&standing.credentials, &standing.bounds) {
-            self.worker.connect(client.clone(), standing.uid.clone());
-            if let Some(standing) = &mut self.standing {
-                standing.client = client;
-            }
+        let renewed = self.standing.as_ref().and_then(|s| self.build(&s.credentials, &s.bounds).ok());
+        if let (Some(standing), Some(client)) = (&mut self.standing, renewed) {
+            standing.client = client;
         }
     }
 

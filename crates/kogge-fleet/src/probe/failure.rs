@@ -1,5 +1,7 @@
 //! Why a probe learned nothing, told apart by what a person would mend.
 
+use std::error::Error;
+
 use crate::connection::GateError;
 use crate::error::{chain, root_cause};
 
@@ -72,8 +74,13 @@ impl ProbeFailure {
 }
 
 fn tls(error: &kube::Error) -> Option<&rustls::Error> {
-    chain(error).find_map(|error| {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        error.downcast_ref().or_else(|| inner?.downcast_ref())
-    })
+    chain(error).find_map(within)
+}
+
+/// I/O errors hide what they wrap from `source()`, and they are wrapped in one another.
+fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => within(io.get_ref()?),
+        None => error.downcast_ref(),
+    }
 }

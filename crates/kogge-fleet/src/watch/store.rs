@@ -193,3 +193,6 @@ fn is_older(object: &Object, than: &Object) -> bool {
 fn same_version(a: &Object, b: &Object) -> bool {
     a.metadata.uid == b.metadata.uid && version(a).is_some() && version(a) == version(b)
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    fn object(kind: &str, labels: serde_json::Value) -> (ObjectKey, Object) {
+    fn object(kind: &str, labels: &serde_json::Value) -> (ObjectKey, Object) {
         let object: Object = serde_json::from_value(json!({
             "apiVersion": "v1", "kind": kind, "metadata": {"name": "a", "namespace": "n", "labels": labels}
         }))
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn only_what_decides_about_quorum_and_data_is_forced() {
-        let (key, set) = object("StatefulSet", json!({}));
+        let (key, set) = object("StatefulSet", &json!({}));
         for field in [
             ".spec.replicas",
             ".spec.template.spec.containers[name=\"mongod\"].image",
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn data_is_forced_where_it_guards_a_database() {
-        let (key, anchor) = object("ConfigMap", json!({"kogge.dev/role": "anchor"}));
+        let (key, anchor) = object("ConfigMap", &json!({"kogge.dev/role": "anchor"}));
         assert!(is_forced(&key, &anchor, ".data.epoch"));
-        let (key, plain) = object("ConfigMap", json!({}));
+        let (key, plain) = object("ConfigMap", &json!({}));
         assert!(!is_forced(&key, &plain, ".data.epoch"));
-        let (key, service) = object("Service", json!({"kogge.dev/role": "anchor"}));
+        let (key, service) = object("Service", &json!({"kogge.dev/role": "anchor"}));
         assert!(!is_forced(&key, &service, ".data.epoch"));
     }
 }

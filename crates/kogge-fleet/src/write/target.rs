@@ -160,7 +160,7 @@ impl<'a> Target<'a> {
         match result {
             Ok(outcome) => tracing::info!(%worker, %object, verb, why, ?outcome, "written"),
             Err(error) => {
-                tracing::warn!(%worker, %object, verb, why, reason = error.reason(), %error, "not written")
+                tracing::warn!(%worker, %object, verb, why, reason = error.reason(), %error, "not written");
             }
         }
     }
