@@ -36,6 +36,18 @@ pub enum LabError {
         /// What the last look showed.
         last: String,
     },
+    /// A component ended while it was needed.
+    #[error("{cluster}: {component} ended: {last_words} (see {})", log.display())]
+    Ended {
+        /// The cluster.
+        cluster: String,
+        /// The component.
+        component: &'static str,
+        /// Its log.
+        log: std::path::PathBuf,
+        /// The log's last line.
+        last_words: String,
+    },
     /// The machine lacks something; the text says what and how to go on.
     #[error("{0}")]
     Missing(String),

@@ -15,7 +15,7 @@ use crate::faults::Faults;
 use crate::images;
 use crate::kubeparts::Binaries;
 use crate::network;
-use crate::record::{LabRecord, lock};
+use crate::record::{LabRecord, lock, standing_labs};
 use crate::runtime::{self, BaseImages};
 use crate::setup;
 use crate::spec::{CONTROL, LabName, LabSpec, Mode};
@@ -97,6 +97,11 @@ impl Lab {
     /// Ends the lab of this name, whatever is left of it.
     pub fn end(name: &str) -> Result<()> {
         sweep::end(&name.parse()?)
+    }
+
+    /// The names of the labs of this user, standing or left behind.
+    pub fn standing() -> Vec<String> {
+        standing_labs().into_iter().map(String::from).collect()
     }
 
     /// The lab's name; none for clusters that ran already.

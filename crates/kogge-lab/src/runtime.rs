@@ -2,7 +2,7 @@
 //! the same steps start a cluster, finish a half-started one and bring one back after a fault.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::bootstrap;
 use crate::cluster::Cluster;
 use crate::command::{blocking, succeeds};
-use crate::components::Component;
+use crate::components::{Component, Stage};
 use crate::context::ClusterContext;
 use crate::error::{IoContext, LabError, Result};
 use crate::images;
@@ -79,7 +79,6 @@ pub(crate) fn start(cluster: &ClusterContext, component: Component) -> Result<()
 
 /// Brings everything of a cluster up and waits until it works.
 pub(crate) async fn bring_up(cluster: &ClusterContext, images: &BaseImages) -> Result<Cluster> {
-    let (early, late): (Vec<_>, Vec<_>) = Component::of(cluster.mode()).iter().partition(|c| !c.needs_api());
     let context = cluster.clone();
     blocking(move || {
         context.create_folders()?;
@@ -87,21 +86,68 @@ pub(crate) async fn bring_up(cluster: &ClusterContext, images: &BaseImages) -> R
         if context.mode() == Mode::Full {
             node::ensure(&context)?;
         }
-        early.into_iter().try_for_each(|component| start(&context, component))
+        Ok(())
     })
     .await?;
-
+    start_stage(cluster, Stage::AtOnce).await?;
     let handle = Cluster::of_lab(cluster.clone())?;
-    let (api, imported) = tokio::join!(wait_for_api(&handle), load_images(cluster, images));
-    api?;
-    imported?;
-    let context = cluster.clone();
-    blocking(move || late.into_iter().try_for_each(|component| start(&context, component))).await?;
+    let controllers = async {
+        tokio::select! {
+            ready = wait_for_api(&handle) => ready?,
+            ended = first_to_end(cluster, &[Stage::AtOnce]) => return Err(ended),
+        }
+        start_stage(cluster, Stage::WithApi).await
+    };
+    tokio::try_join!(controllers, load_images(cluster, images))?;
+    start_stage(cluster, Stage::WithImages).await?;
     if cluster.mode() == Mode::Full {
         bootstrap::apply(&handle, &cluster.addresses()).await?;
-        bootstrap::wait_ready(&handle, NODE_DEADLINE).await?;
+        tokio::select! {
+            ready = bootstrap::wait_ready(&handle, NODE_DEADLINE) => ready?,
+            ended = first_to_end(cluster, &Stage::ALL) => return Err(ended),
+        }
     }
     Ok(handle)
+}
+
+/// Comes back when a component of these stages has ended, with its last words. Nothing restarts it: a component
+/// that ends while the lab starts will not help the lab by ending again.
+async fn first_to_end(cluster: &ClusterContext, stages: &[Stage]) -> LabError {
+    // A process that was just started may not have become its program yet.
+    const LOOKS: u8 = 3;
+    let components: Vec<_> =
+        Component::of(cluster.mode()).iter().filter(|c| stages.contains(&c.stage())).collect();
+    let mut missed = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let table = match blocking(ProcessTable::read).await {
+            Ok(table) => table,
+            Err(e) => return e,
+        };
+        let Some(ended) = components.iter().find(|c| find(cluster, ***c, &table).is_none()) else {
+            missed = 0;
+            continue;
+        };
+        missed += 1;
+        if missed == LOOKS {
+            return LabError::Ended {
+                cluster: cluster.name().to_owned(),
+                component: ended.name(),
+                log: cluster.log(ended.name()),
+                last_words: last_line(&cluster.log(ended.name())),
+            };
+        }
+    }
+}
+
+fn last_line(log: &Path) -> String {
+    fs::read_to_string(log).unwrap_or_default().lines().last().unwrap_or_default().to_owned()
+}
+
+async fn start_stage(cluster: &ClusterContext, stage: Stage) -> Result<()> {
+    let context = cluster.clone();
+    let components = Component::of(cluster.mode()).iter().filter(move |c| c.stage() == stage);
+    blocking(move || components.into_iter().try_for_each(|component| start(&context, *component))).await
 }
 
 /// Starts one component and, if others depend on it, waits until it answers.

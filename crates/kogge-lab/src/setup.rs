@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::command::{find_program, run};
 use crate::components::plugin_folder;
-use crate::error::{LabError, Result};
+use crate::error::{IoContext, LabError, Result};
 use crate::spec::Mode;
 
 /// A program of a distribution package.
@@ -42,7 +42,38 @@ pub fn ensure(mode: Mode) -> Result<()> {
     require("cc", "a C linker: on Debian and Ubuntu `apt-get install build-essential`")?;
     require("go", "Go 1.25 or newer to build the Kubernetes binaries: https://go.dev/dl/")?;
     let missing = missing_packages();
-    if missing.is_empty() { Ok(()) } else { install(&missing) }
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    KERNEL_LIMITS.iter().try_for_each(raise_limit)
+}
+
+/// A limit of the kernel that is counted per user over the whole machine.
+struct KernelLimit {
+    key: &'static str,
+    least: u64,
+}
+
+/// Every kubelet, containerd and API server watches files; the usual 128 instances last for three nodes.
+const KERNEL_LIMITS: [KernelLimit; 2] = [
+    KernelLimit { key: "fs/inotify/max_user_instances", least: 8192 },
+    KernelLimit { key: "fs/inotify/max_user_watches", least: 524_288 },
+];
+
+/// Raises a limit until the next boot; never lowers it.
+fn raise_limit(limit: &KernelLimit) -> Result<()> {
+    let path = Path::new("/proc/sys").join(limit.key);
+    let text = std::fs::read_to_string(&path).context(|| format!("read {}", path.display()))?;
+    let now: u64 = text.trim().parse().map_err(|e| LabError::document(path.display().to_string(), e))?;
+    if now >= limit.least {
+        return Ok(());
+    }
+    tracing::info!(
+        "raising {} from {now} to {}: nodes watch many files",
+        limit.key.replace('/', "."),
+        limit.least
+    );
+    std::fs::write(&path, limit.least.to_string()).context(|| format!("write {}", path.display()))
 }
 
 fn require(program: &str, what: &str) -> Result<()> {

@@ -39,6 +39,22 @@ pub enum Component {
     KubeProxy,
 }
 
+/// What a component waits for before it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing.
+    AtOnce,
+    /// An API server that answers: some give up when there is none.
+    WithApi,
+    /// The images of the first pods, so that none backs off for the lack of one.
+    WithImages,
+}
+
+impl Stage {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::AtOnce, Self::WithApi, Self::WithImages];
+}
+
 /// A file that a component reads, relative to the cluster's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigFile {
@@ -97,9 +113,13 @@ impl Component {
         }
     }
 
-    /// Whether it can only start once the API server answers.
-    pub(crate) const fn needs_api(self) -> bool {
-        !matches!(self, Self::Etcd | Self::ApiServer | Self::Containerd)
+    /// When it can start.
+    pub(crate) const fn stage(self) -> Stage {
+        match self {
+            Self::Etcd | Self::ApiServer | Self::Containerd => Stage::AtOnce,
+            Self::ControllerManager | Self::Scheduler | Self::KubeProxy => Stage::WithApi,
+            Self::Kubelet => Stage::WithImages,
+        }
     }
 
     /// File name of the program that runs.
