@@ -12,16 +12,16 @@ use kogge_chart::{
 };
 use serde_json::{Map, Value};
 
-pub fn charts() -> ChartStore {
+pub(crate) fn charts() -> ChartStore {
     ChartStore::new([PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts")])
 }
 
-pub fn bytedoc(version: &str) -> Arc<Chart> {
+pub(crate) fn bytedoc(version: &str) -> Arc<Chart> {
     charts().find("bytedoc", version).unwrap()
 }
 
 /// A chart `sample` whose component `shard` renders one template, beside the given partials.
-pub fn sample(template: &str, partials: &[(&str, &str)], values: &str) -> Result<Chart, ChartError> {
+pub(crate) fn sample(template: &str, partials: &[(&str, &str)], values: &str) -> Result<Chart, ChartError> {
     let manifest = "{name: sample, version: 1.0.0, appVersion: '1', description: d, kogge: {engine: none, components: {shard: [object.yaml.hbs]}}}";
     let mut files = BTreeMap::from([
         ("Chart.yaml".to_owned(), manifest.into()),
@@ -35,14 +35,14 @@ pub fn sample(template: &str, partials: &[(&str, &str)], values: &str) -> Result
     Chart::from_files("sample", "1.0.0", &files)
 }
 
-pub fn merged(chart: &Chart, values: &Value) -> Result<MergedValues, ChartError> {
+pub(crate) fn merged(chart: &Chart, values: &Value) -> Result<MergedValues, ChartError> {
     let values = values.as_object().cloned().unwrap_or_default();
     let merged = merge_values(chart, &[Layer { source: "spec.values", values: &values }])?;
     check_values(chart, &merged)?;
     Ok(merged)
 }
 
-pub fn input<'a>(
+pub(crate) fn input<'a>(
     chart: &'a Chart,
     component: Component,
     placement: &str,
@@ -67,13 +67,13 @@ pub fn input<'a>(
 }
 
 /// Renders the component `shard-0` in the placement `vdc1` of a chart with values.
-pub fn render_with(chart: &Chart, values: &Value) -> Result<Rendered, ChartError> {
+pub(crate) fn render_with(chart: &Chart, values: &Value) -> Result<Rendered, ChartError> {
     let merged = merged(chart, values)?;
     render(&input(chart, Component::Shard(0), "vdc1", &merged.values))
 }
 
 /// The message of a failure, and the line it names.
-pub fn failure<T: std::fmt::Debug>(outcome: Result<T, ChartError>) -> (String, Option<usize>) {
+pub(crate) fn failure<T: std::fmt::Debug>(outcome: Result<T, ChartError>) -> (String, Option<usize>) {
     let error = outcome.unwrap_err();
     let line = match &error {
         ChartError::Invalid { place, .. }
