@@ -43,6 +43,8 @@ pub mod code {
     pub const COMMAND_NOT_SUPPORTED: i32 = 115;
     pub const FAILED_TO_SATISFY_READ_PREFERENCE: i32 = 133;
     pub const PRIMARY_STEPPED_DOWN: i32 = 189;
+    pub const NO_SHARDING_ENABLED: i32 = 203;
+    pub const SHARDING_STATE_NOT_INITIALIZED: i32 = 193;
     pub const TRANSACTION_TOO_OLD: i32 = 225;
     pub const EXCEEDED_TIME_LIMIT: i32 = 262;
     pub const CONFIG_NOT_COMMITTED: i32 = 308;
@@ -100,6 +102,8 @@ pub fn code_name(code: i32) -> String {
         117 => "ConflictingOperationInProgress",
         133 => "FailedToSatisfyReadPreference",
         189 => "PrimarySteppedDown",
+        193 => "ShardingStateNotInitialized",
+        203 => "NoShardingEnabled",
         225 => "TransactionTooOld",
         262 => "ExceededTimeLimit",
         308 => "CurrentConfigNotCommittedYet",

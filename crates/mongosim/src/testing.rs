@@ -137,9 +137,12 @@ impl Member {
 
     fn end(&mut self, cleanly: bool) {
         let Some(running) = self.running.take() else { return };
-        // Its thread may have ended by itself: then there is nobody to tell.
-        drop(running.end.send(cleanly));
-        drop(running.thread.join());
+        if running.end.send(cleanly).is_err() {
+            tracing::debug!(port = self.port, "the server had ended by itself");
+        }
+        if running.thread.join().is_err() {
+            tracing::warn!(port = self.port, "the server had panicked");
+        }
     }
 
     /// Its faults, while it runs.

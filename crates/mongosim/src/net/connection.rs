@@ -75,6 +75,12 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Whether the peer has not closed an idle connection.
+    pub(super) fn is_alive(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.get_ref().try_read(&mut byte), Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a command and waits for its reply, a refusal included.
     pub async fn command(&mut self, command: &Document, limit: Duration) -> Result<Document, NetError> {
         self.command_until(command, Instant::now() + limit).await

@@ -33,11 +33,22 @@ impl PeerPool {
         Connection::open(host, None, self.faults.clone(), Instant::now() + limit).await
     }
 
+    fn take_idle(&self, host: &str) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        let connections = idle.get_mut(host)?;
+        while let Some(connection) = connections.pop() {
+            if connection.is_alive() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
     /// Runs one command on `host` within `limit`. A command is never sent twice: a pooled
     /// connection that turns out to be dead is an error for the caller to judge.
     pub async fn command(&self, host: &str, command: &Document, limit: Duration) -> Result<Document, NetError> {
         let deadline = Instant::now() + limit;
-        let idle = self.idle.lock().get_mut(host).and_then(Vec::pop);
+        let idle = self.take_idle(host);
         let mut connection = match idle {
             Some(connection) => connection,
             None => Connection::open(host, self.key.as_ref(), self.faults.clone(), deadline).await?,

@@ -3,6 +3,7 @@
 pub mod commit_point;
 pub mod config;
 pub mod coordinator;
+/// Elections.
 pub mod election;
 mod heartbeat;
 mod liveness;

@@ -1,11 +1,15 @@
 //! The config servers' part of a sharded cluster.
 
 mod add_shard;
-mod balancer;
 mod config_server;
+mod databases;
 mod remove_shard;
+
+pub use add_shard::ShardUrl;
 
 /// Where the shards are listed: `{_id, host, state, draining?}`.
 pub const SHARDS: &str = "config.shards";
 /// Where each database's primary shard is kept: `{_id, primary}`.
 pub const DATABASES: &str = "config.databases";
+/// Where the balancer's mode is kept, under `_id: "balancer"`.
+pub const SETTINGS: &str = "config.settings";
