@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kogge_mongo::{
-    Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, Step, Topology,
+    Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, ServerState,
+    Step, Topology,
 };
-use parking_lot::Mutex;
-use tokio::time::timeout;
 
 use crate::credentials::Credentials;
-use crate::error::{CommandError, StepError};
+use crate::error::StepError;
+use crate::question::Questions;
 use crate::reach::MemberReach;
 use crate::session::Sessions;
 use crate::{observe, reconfig, sets};
@@ -39,12 +39,13 @@ pub enum Outcome {
     AlreadyDone,
 }
 
-/// One database's connections. Make one per database and keep it: it holds the sessions and since when
-/// members are silent, nothing that a step relies on.
+/// One database's connections. Make one per database and keep it: it holds the sessions and which servers are
+/// silent, nothing that a step relies on.
 #[derive(Default)]
 pub struct Engine {
-    sessions: Sessions,
-    silent_since: Mutex<BTreeMap<PodName, Millis>>,
+    sessions: Arc<Sessions>,
+    members: Questions<ServerState>,
+    routers: Questions<RouterServer>,
 }
 
 impl Engine {
@@ -54,7 +55,8 @@ impl Engine {
     }
 
     /// Asks every member and router of the goal at once. `pods` is what the fleet knows of the members'
-    /// pods, `now` the time on the caller's monotonic clock. Takes no longer than [`MEMBER_DEADLINE`].
+    /// pods, `now` the time on the caller's monotonic clock. Takes no longer than [`MEMBER_DEADLINE`], and where
+    /// only servers are silent that were silent before, a fraction of a second.
     pub async fn observe(
         &self,
         access: &ClusterAccess,
@@ -68,7 +70,8 @@ impl Engine {
             .collect();
         let routers: BTreeSet<&PodName> = goal.routers.iter().map(|router| &router.pod).collect();
         self.sessions.keep_only(&members.union(&routers).copied().collect());
-        self.silent_since.lock().retain(|pod, _| members.contains(pod));
+        self.members.keep_only(&members);
+        self.routers.keep_only(&routers);
         let (members, routers) = futures::join!(
             join_all(members.into_iter().map(|pod| self.observe_member(access, pod, pods, now))),
             join_all(routers.into_iter().map(|pod| self.observe_router(access, pod, now))),
@@ -110,20 +113,16 @@ impl Engine {
         pods: &BTreeMap<PodName, Pod>,
         now: Millis,
     ) -> (PodName, MemberObservation) {
-        let asking = observe::member(&self.sessions, &*access.reach, &access.credentials, pod);
-        let server = match answer(asking).await {
-            Ok(state) => {
-                self.silent_since.lock().remove(pod);
-                Server::Reachable(state)
-            }
-            Err(error) => {
-                let since = *self.silent_since.lock().entry(pod.clone()).or_insert(now);
-                Server::Unreachable { reason: error.to_string(), since }
-            }
+        let identity = access.reach.identity(pod);
+        let (sessions, way, asked) = (self.sessions.clone(), access.clone(), pod.clone());
+        let question = || async move { observe::member(&sessions, &*way.reach, &way.credentials, &asked).await };
+        let (server, observed_at) = match self.members.ask(pod, identity, now, question).await {
+            Ok((state, asked_at)) => (Server::Reachable(state), asked_at),
+            Err(silence) => (Server::Unreachable { reason: silence.reason, since: silence.since }, now),
         };
         let unknown = || Pod::Unknown { reason: "its worker was not observed".to_owned() };
         let facts = pods.get(pod).cloned().unwrap_or_else(unknown);
-        (pod.clone(), MemberObservation { pod: facts, server, observed_at: now })
+        (pod.clone(), MemberObservation { pod: facts, server, observed_at })
     }
 
     async fn observe_router(
@@ -132,19 +131,15 @@ impl Engine {
         pod: &PodName,
         now: Millis,
     ) -> (PodName, RouterObservation) {
-        let asking = observe::router(&self.sessions, &*access.reach, &access.credentials, pod);
-        let server = match answer(asking).await {
-            Ok(server) => server,
-            Err(error) => RouterServer::Unreachable { reason: error.to_string() },
+        let identity = access.reach.identity(pod);
+        let (sessions, way, asked) = (self.sessions.clone(), access.clone(), pod.clone());
+        let question = || async move { observe::router(&sessions, &*way.reach, &way.credentials, &asked).await };
+        let (server, observed_at) = match self.routers.ask(pod, identity, now, question).await {
+            Ok((server, asked_at)) => (server, asked_at),
+            Err(silence) => (RouterServer::Unreachable { reason: silence.reason }, now),
         };
-        (pod.clone(), RouterObservation { server, observed_at: now })
+        (pod.clone(), RouterObservation { server, observed_at })
     }
-}
-
-async fn answer<T>(asking: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let late =
-        || CommandError::Unreachable { reason: format!("no answer within {} s", MEMBER_DEADLINE.as_secs()) };
-    timeout(MEMBER_DEADLINE, asking).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// What carrying a step out needs.

@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod observe;
 mod port_forward;
+mod question;
 mod reach;
 mod reconfig;
 mod session;

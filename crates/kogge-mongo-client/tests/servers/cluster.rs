@@ -2,6 +2,7 @@
 //! memory, pods as processes, restarts as kill and start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,13 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new() -> Result<Self> {
+        let mut dir = tempfile::tempdir()?;
+        if env::var_os("KOGGE_TEST_KEEP").is_some() {
+            dir.disable_cleanup(true);
+            eprintln!("logs and data stay in {}", dir.path().display());
+        }
         Ok(Self {
-            dir: tempfile::tempdir()?,
+            dir,
             goal: Goal {
                 cluster: "ll".to_owned(),
                 sets: Vec::new(),
