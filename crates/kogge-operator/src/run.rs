@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use kogge_api::rbac::{self, GroupKind};
+use kogge_api::rbac;
 use kogge_api::worker_cluster::Access;
 use kogge_api::{FederatedCluster, WorkerCluster};
-use kogge_chart::{ChartStore, WorkerKind};
+use kogge_chart::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules};
 use kube::runtime::controller::Controller;
@@ -82,8 +82,12 @@ async fn work(
 ) -> Result<()> {
     let control_uid = control.uid().await?.context("namespace kube-system has no UID")?;
     let charts = ChartStore::new(settings.chart_dirs.clone());
+    let rendered = charts.kinds().unwrap_or_else(|error| {
+        warn!(%error, "a chart cannot be used; what it renders is not asked of the workers' permissions");
+        BTreeSet::new()
+    });
     let required = RequiredRules {
-        namespaced: rbac::worker_rules(&rendered_kinds(), Access::PortForward),
+        namespaced: rbac::worker_rules(&rendered, Access::PortForward),
         system: rbac::system_rules(),
         cluster: rbac::identity_rules(),
     };
@@ -112,9 +116,4 @@ async fn work(
     );
     warn!("the controllers have stopped");
     Ok(())
-}
-
-/// The kinds that charts render: what the workers' Roles must allow.
-fn rendered_kinds() -> BTreeSet<GroupKind> {
-    WorkerKind::ALL.iter().map(|known| GroupKind::new(known.group, known.kind)).collect()
 }

@@ -108,7 +108,7 @@ pub fn apply_if_needed(
         let owner = labelled(observed).map(str::to_owned);
         return Err(Refusal::NameTaken { worker: worker.clone(), key: Box::new(key), owner });
     }
-    let Some(why) = difference(&body, observed, &hash) else { return Ok(None) };
+    let Some(why) = difference(&observable(&key, body), observed, &hash) else { return Ok(None) };
     let (Some(uid), Some(resource_version)) =
         (observed.metadata.uid.clone(), observed.metadata.resource_version.clone())
     else {
@@ -152,6 +152,16 @@ fn body(object: &Object) -> Value {
         body.insert("metadata".to_owned(), Value::Object(own));
     }
     Value::Object(body)
+}
+
+/// The part of the content that watches show: a Secret's bytes are never listed, so its hash speaks for them.
+fn observable(key: &ObjectKey, mut body: Value) -> Value {
+    if key.kind == "Secret"
+        && let Some(fields) = body.as_object_mut()
+    {
+        fields.retain(|field, _| field == "metadata");
+    }
+    body
 }
 
 /// What differs, in words without values, because it may be a Secret's (A12).

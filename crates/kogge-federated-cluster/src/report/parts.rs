@@ -57,11 +57,20 @@ impl Parts {
         }
     }
 
+    /// Shares that will not become ready by themselves, and why.
+    pub(super) fn ill(&self) -> impl Iterator<Item = (&ShareKey, &str)> {
+        self.that(|state| state == WorkState::Degraded)
+    }
+
     /// Shares that are not Ready, and why.
     pub(super) fn unready(&self) -> impl Iterator<Item = (&ShareKey, &str)> {
+        self.that(|state| state != WorkState::Ready)
+    }
+
+    fn that(&self, wanted: fn(WorkState) -> bool) -> impl Iterator<Item = (&ShareKey, &str)> {
         self.shares
             .iter()
-            .filter(|(_, report)| report.status.status != WorkState::Ready)
+            .filter(move |(_, report)| wanted(report.status.status))
             .map(|(key, report)| (key, report.message.as_deref().unwrap_or("it is not ready")))
     }
 

@@ -20,6 +20,7 @@ pub(super) fn for_what(
         .or_else(|| plan.refusals.first().map(|(_, refusal)| refusal.to_string()))
         .or_else(|| plan.errors.first().map(ToString::to_string))
         .or_else(|| plan.engine.findings.first().map(|finding| finding.message.clone()))
+        .or_else(|| parts.ill().next().map(|(key, why)| format!("{}: {why}", key.placement)))
         .or_else(|| plan.engine.waiting.first().map(ToString::to_string))
         .or_else(|| plan.rollout.waiting.clone())
         .or_else(|| {

@@ -13,7 +13,7 @@ use kogge_mongo_client::{ClusterAccess, Engine};
 use kogge_plan::{Action, WorkerName};
 use kube::ResourceExt as _;
 use kube::runtime::events::EventType;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::context::Context;
 
@@ -78,28 +78,23 @@ pub(super) async fn in_order(worker: &WorkerName, uid: &str, actions: &[&Action]
         carried.changed = true;
         match outcome {
             Ok(Outcome::Applied { conflicts, .. }) => {
-                info!(%worker, %action, "applied");
                 context.metrics.written(&worker.0, "Applied");
                 for conflict in conflicts {
                     warn!(%worker, %action, %conflict, "a field was left to its owner");
                 }
             }
-            Ok(outcome @ (Outcome::Deleted | Outcome::Gone)) => {
-                info!(%worker, %action, ?outcome, "deleted");
+            Ok(Outcome::Deleted | Outcome::Gone) => {
                 context.metrics.written(&worker.0, "Deleted");
             }
-            Ok(Outcome::Stale { message }) => {
-                debug!(%worker, %action, message, "it changed since it was observed");
+            Ok(Outcome::Stale { .. }) => {
                 context.metrics.written(&worker.0, "Stale");
                 break;
             }
-            Ok(Outcome::Unknown { message }) => {
-                warn!(%worker, %action, message, "no answer came; observing what happened");
+            Ok(Outcome::Unknown { .. }) => {
                 context.metrics.written(&worker.0, "Unknown");
                 break;
             }
             Err(error) => {
-                warn!(%worker, %action, %error, reason = error.reason(), "not written");
                 context.metrics.written(&worker.0, error.reason());
                 let stop = error.is_transient() || matches!(error, WriteError::NotLeader);
                 let problem = Problem::Failed { reason: error.reason().to_owned(), message: error.to_string() };
