@@ -36,6 +36,7 @@ pub(crate) struct Process {
     pub(crate) parent: i32,
     /// The kernel's state letter: `R`, `S`, `T` (stopped), `Z` (ended), …
     pub(crate) state: char,
+    ended: bool,
     marker: Option<PathBuf>,
 }
 
@@ -83,14 +84,14 @@ impl ProcessTable {
 
     /// Living processes whose marker lies below `folder`.
     pub(crate) fn marked(&self, folder: &Path) -> Vec<&Process> {
-        self.0.values().filter(|p| p.state != 'Z' && p.marked_below(folder).is_some()).collect()
+        self.0.values().filter(|p| !p.ended && p.marked_below(folder).is_some()).collect()
     }
 
     /// The process with `marker` that runs the program named `program`.
     pub(crate) fn component(&self, marker: &Path, program: &str) -> Option<&Process> {
-        self.0.values().find(|p| {
-            p.state != 'Z' && p.marker.as_deref() == Some(marker) && p.program().as_deref() == Some(program)
-        })
+        self.0
+            .values()
+            .find(|p| !p.ended && p.marker.as_deref() == Some(marker) && p.program().as_deref() == Some(program))
     }
 
     /// Every process of the machine.
@@ -118,17 +119,44 @@ impl ProcessTable {
 
 fn read_process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (parent, state, started) = parse_stat(&stat)?;
+    let stat = Stat::parse(&stat)?;
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    Some(Process { identity: ProcessIdentity { pid, started }, parent, state, marker: find_marker(&environment) })
+    Some(Process {
+        identity: ProcessIdentity { pid, started: stat.started },
+        parent: stat.parent,
+        state: stat.state,
+        ended: stat.has_ended(),
+        marker: find_marker(&environment),
+    })
 }
 
-/// Parent, state and start time out of `/proc/<pid>/stat` (proc_pid_stat(5)).
-fn parse_stat(stat: &str) -> Option<(i32, char, u64)> {
-    // The second field, the program's name in parentheses, may hold anything, so fields count from its end.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<_> = rest.split_whitespace().collect();
-    Some((fields.get(1)?.parse().ok()?, fields.first()?.chars().next()?, fields.get(19)?.parse().ok()?))
+/// What `/proc/<pid>/stat` tells of a process (proc_pid_stat(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    parent: i32,
+    threads: u64,
+    started: u64,
+}
+
+impl Stat {
+    fn parse(stat: &str) -> Option<Self> {
+        // The second field, the program's name in parentheses, may hold anything, so fields count from its end.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<_> = rest.split_whitespace().collect();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            threads: fields.get(17)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+        })
+    }
+
+    /// Whether nothing of the process runs any more. The first thread of a killed process may be gone while
+    /// others still hold its sockets.
+    fn has_ended(&self) -> bool {
+        self.state == 'Z' && self.threads <= 1
+    }
 }
 
 fn find_marker(environment: &[u8]) -> Option<PathBuf> {
@@ -200,7 +228,7 @@ pub(crate) fn signal(identity: ProcessIdentity, signal: Signal) -> Result<()> {
 
 /// Whether the process still runs (an ended one that nobody waited for does not).
 pub(crate) fn is_alive(identity: ProcessIdentity) -> bool {
-    read_process(identity.pid).is_some_and(|p| p.identity == identity && p.state != 'Z')
+    read_process(identity.pid).is_some_and(|p| p.identity == identity && !p.ended)
 }
 
 /// Kills processes and waits until they have ended.
@@ -234,8 +262,15 @@ mod tests {
     #[test]
     fn a_program_name_with_parentheses_does_not_shift_the_fields() {
         let stat = "42 (a) b) (c) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 998877 1000 10";
-        assert_eq!(parse_stat(stat), Some((7, 'S', 998_877)));
-        assert_eq!(parse_stat("42 (a"), None);
+        assert_eq!(Stat::parse(stat), Some(Stat { state: 'S', parent: 7, threads: 1, started: 998_877 }));
+        assert_eq!(Stat::parse("42 (a"), None);
+    }
+
+    #[test]
+    fn a_process_whose_other_threads_still_run_has_not_ended() {
+        let stat = |state, threads| Stat { state, parent: 1, threads, started: 1 };
+        assert!(stat('Z', 1).has_ended() && stat('Z', 0).has_ended());
+        assert!(!stat('Z', 2).has_ended() && !stat('S', 1).has_ended());
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Probe {
 
     /// Whether the pod gets an answer from another pod's address within two seconds.
     pub(crate) async fn reaches(&self, address: &str) -> anyhow::Result<bool> {
-        let output = self.run(&format!("wget -T 2 -q -O - http://{address}:8080/ || echo FAILED")).await?;
+        let output = self.run(&format!("timeout 2 wget -q -O - http://{address}:8080/ || echo FAILED")).await?;
         Ok(output.trim() == NAME)
     }
 
