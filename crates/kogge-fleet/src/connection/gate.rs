@@ -105,7 +105,8 @@ impl Bounds {
         Ok(result?.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 
-    /// A request whose answer is read to its end within the deadline.
+    /// A request whose answer is read to its end within the deadline. Before that it may wait for its turn, for
+    /// as long again.
     async fn whole<F, B>(&self, call: F) -> Result<Response<AnyBody>, BoxError>
     where
         F: Future<Output = Result<Response<B>, BoxError>>,

@@ -336,7 +336,11 @@ async fn review(worker: Arc<Worker>, client: Client, options: Arc<FleetOptions>,
     loop {
         let missing =
             probe::missing(&client, &options.required, &desired.allowed, &options.system_namespace).await;
-        let sufficient = matches!(&missing, Ok(missing) if missing.is_empty());
+        let pause = match &missing {
+            Ok(missing) if missing.is_empty() => None,
+            Ok(_) => Some(REVIEW_AGAIN),
+            Err(_) => Some(options.probe_period),
+        };
         let verdict = match missing {
             Ok(missing) if missing.is_empty() => {
                 Verdict::yes("Sufficient", "the credentials allow all that Kogge needs")
@@ -358,12 +362,12 @@ async fn review(worker: Arc<Worker>, client: Client, options: Arc<FleetOptions>,
             }
         };
         worker.report(|report| report.verdicts.permissions = verdict);
-        if sufficient {
+        if let Some(pause) = pause {
+            tokio::time::sleep(jittered(pause)).await;
+        } else {
             worker.forbidden.notified().await;
             // A burst of refusals asks for one review.
             tokio::time::sleep(RETRY).await;
-        } else {
-            tokio::time::sleep(jittered(REVIEW_AGAIN)).await;
         }
     }
 }

@@ -39,8 +39,9 @@ pub(super) async fn delete(
     }
 }
 
-/// Whether the object of that name is another one than was observed. The API server says so only in words
-/// (`ValidateDeletePreconditions` in apiserver's `storage/interfaces.go`).
+/// Whether the object of that name is another one than was observed. The API server says so only in words:
+/// one sentence where it looks first (apiserver's `registry/rest/delete.go`), another where the object changes
+/// hands while it is being deleted (`storage/interfaces.go`).
 fn is_another(status: &Status) -> bool {
-    status.message.contains("UID in precondition")
+    ["UID in the precondition", "UID in precondition"].iter().any(|words| status.message.contains(words))
 }

@@ -311,7 +311,11 @@ impl Server {
         };
         let wanted = &body["preconditions"];
         if !wanted["uid"].is_null() && wanted["uid"] != held["metadata"]["uid"] {
-            return status(409, "Conflict", "Precondition failed: UID in precondition: a, UID in object meta: b");
+            return status(
+                409,
+                "Conflict",
+                "the UID in the precondition (a) does not match the UID in record (b)",
+            );
         }
         if !wanted["resourceVersion"].is_null() && wanted["resourceVersion"] != held["metadata"]["resourceVersion"]
         {
