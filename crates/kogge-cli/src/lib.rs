@@ -2,6 +2,7 @@
 //! only saves the many steps.
 
 mod cluster;
+mod plan;
 mod worker;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     /// The worker clusters
     #[command(subcommand)]
     Worker(worker::Command),
+    /// What the operator would do for a FederatedCluster; nothing is done
+    Plan(plan::Args),
 }
 
 /// Runs the command line under the name by which it was called.
@@ -53,6 +56,7 @@ pub async fn main(name: &'static str) -> ExitCode {
     };
     let result = match cli.command {
         Command::Worker(command) => worker::run(command, &cli.control).await,
+        Command::Plan(args) => plan::run(args, &cli.control).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
