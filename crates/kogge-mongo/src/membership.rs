@@ -112,7 +112,7 @@ impl Ground<'_> {
             if holds_data && !wanted.anchor.initialized {
                 draft.step(
                     Action::MarkInitialized { pod: wanted.pod.clone(), member_id: listed.id },
-                    "it holds the set's data, so an empty disk behind its name is a lost one",
+                    "an empty disk behind its name is a lost disk from now on",
                     "the record in every anchor",
                 );
             }
@@ -276,7 +276,7 @@ impl Ground<'_> {
         }
         draft.step(
             Action::ReserveMemberId { pod: wanted.pod.clone(), member_id: MemberId(next) },
-            "a member's id is recorded before the member is added, and never used twice",
+            "an id is recorded before its member is added, and never used twice",
             "the record in every anchor",
         );
     }
