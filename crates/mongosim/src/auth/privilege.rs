@@ -80,9 +80,9 @@ impl Role {
             (_, Privilege::Public | Privilege::Authenticated) | ("__system", _) => true,
             (_, Privilege::Internal) => false,
             ("root", _) => true,
-            ("read", Privilege::Read(db)) | ("readWrite", Privilege::Read(db) | Privilege::Write(db)) => own(db),
-            ("dbOwner", Privilege::Read(db) | Privilege::Write(db) | Privilege::UserAdmin(db)) => own(db),
-            ("userAdmin", Privilege::UserAdmin(db)) => own(db),
+            ("read" | "readWrite" | "dbOwner", Privilege::Read(db))
+            | ("readWrite" | "dbOwner", Privilege::Write(db))
+            | ("userAdmin" | "dbOwner", Privilege::UserAdmin(db)) => own(db),
             ("readAnyDatabase", Privilege::Read(db))
             | ("readWriteAnyDatabase", Privilege::Read(db) | Privilege::Write(db)) => user_data(db),
             ("userAdminAnyDatabase", Privilege::UserAdmin(_)) => true,

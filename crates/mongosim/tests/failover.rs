@@ -1,0 +1,224 @@
+//! Elections, step-downs, partitions, crashes: nothing acknowledged is lost.
+
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bson::doc;
+use common::{Set, client, code, eventually, run};
+use futures::TryStreamExt;
+use mongodb::{Client, bson::Document};
+use mongosim::testing::{Member, heal, member_args, partition};
+
+/// Writes with majority until told to stop; the ids that were acknowledged.
+struct Writers {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<Vec<i64>>>,
+}
+
+impl Writers {
+    fn start(client: &Client, count: i64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = (0..count)
+            .map(|writer| {
+                let c = client.database("test").collection::<Document>("history");
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    let mut acknowledged = Vec::new();
+                    let mut next = writer << 32;
+                    while !stop.load(Ordering::Relaxed) {
+                        if c.insert_one(doc! { "_id": next, "writer": writer }).await.is_ok() {
+                            acknowledged.push(next);
+                        }
+                        next += 1;
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        Self { stop, tasks }
+    }
+
+    async fn finish(self) -> anyhow::Result<Vec<i64>> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = Vec::new();
+        for task in self.tasks {
+            all.extend(task.await?);
+        }
+        Ok(all)
+    }
+}
+
+async fn stored(client: &Client) -> anyhow::Result<std::collections::BTreeSet<i64>> {
+    let c = client.database("test").collection::<Document>("history");
+    let found: Vec<Document> = c.find(doc! {}).read_concern(mongodb::options::ReadConcern::majority()).await?.try_collect().await?;
+    Ok(found.iter().filter_map(|d| d.get_i64("_id").ok()).collect())
+}
+
+async fn assert_nothing_lost(client: &Client, acknowledged: &[i64]) -> anyhow::Result<()> {
+    let stored = stored(client).await?;
+    let lost: Vec<&i64> = acknowledged.iter().filter(|id| !stored.contains(id)).collect();
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
+    assert!(acknowledged.len() > 20, "only {} writes were acknowledged", acknowledged.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killing_primaries_loses_nothing() -> anyhow::Result<()> {
+    let mut set = Set::up("kill", 3).await?;
+    let client = set.client().await?;
+    let writers = Writers::start(&client, 4);
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let primary = set.primary().await?;
+        set.members[primary].kill();
+        let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
+        set.primary_among(&others).await?;
+        set.members[primary].start()?;
+        set.all_secondary().await?;
+    }
+    let acknowledged = writers.finish().await?;
+    assert_nothing_lost(&client, &acknowledged).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
+    let set = Set::up("h29", 3).await?;
+    let client = set.client().await?;
+    let writers = Writers::start(&client, 2);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let primary = set.primary().await?;
+    let began = Instant::now();
+    assert_eq!(code(&set.members[primary], doc! { "replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 10 }).await, 2);
+    run(&set.members[primary], doc! { "replSetStepDown": 30 }).await?;
+    let next = set.primary().await?;
+    assert_ne!(next, primary);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(code(&set.members[primary], doc! { "replSetStepDown": 30 }).await, 10107);
+    let acknowledged = writers.finish().await?;
+    assert_nothing_lost(&client, &acknowledged).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_caught_up_secondary_only_force_steps_down() -> anyhow::Result<()> {
+    let set = Set::up("h28", 3).await?;
+    let primary = set.primary().await?;
+    let others: Vec<&Member> = set.members.iter().enumerate().filter(|(i, _)| *i != primary).map(|(_, m)| m).collect();
+    partition(&[&set.members[primary]], &others);
+    let write = doc! { "insert": "c", "documents": [{ "_id": 1 }], "writeConcern": { "w": 1 } };
+    run(&set.members[primary], write).await?;
+    let step_down = doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 0 };
+    assert_eq!(code(&set.members[primary], step_down).await, 262);
+    run(&set.members[primary], doc! { "replSetStepDown": 10, "force": true }).await?;
+    let hello = run(&set.members[primary], doc! { "hello": 1 }).await?;
+    assert!(!hello.get_bool("isWritablePrimary")?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -> anyhow::Result<()> {
+    let set = Set::up("h25", 3).await?;
+    let driver = set.client().await?;
+    let old = set.primary().await?;
+    let c = driver.database("test").collection::<Document>("c");
+    c.insert_one(doc! { "_id": 1, "from": "both" }).await?;
+    let others: Vec<usize> = (0..3).filter(|i| *i != old).collect();
+    let majority: Vec<&Member> = others.iter().map(|i| &set.members[*i]).collect();
+    partition(&[&set.members[old]], &majority);
+    let direct = client(&set.members[old].uri()).await?;
+    let lonely = doc! { "insert": "c", "documents": [{ "_id": 2, "from": "minority" }], "writeConcern": { "w": 1 } };
+    direct.database("test").run_command(lonely).await?;
+    let changed = doc! { "update": "c", "updates": [{ "q": { "_id": 1 }, "u": { "$set": { "from": "minority" } } }], "writeConcern": { "w": 1 } };
+    direct.database("test").run_command(changed).await?;
+    let committed = doc! { "find": "c", "readConcern": { "level": "majority" } };
+    let seen = direct.database("test").run_command(committed).await?;
+    let batch = seen.get_document("cursor")?.get_array("firstBatch")?.clone();
+    assert_eq!(batch, vec![mongodb::bson::Bson::Document(doc! { "_id": 1, "from": "both" })]);
+    let new = set.primary_among(&others).await?;
+    eventually("the old primary to step down", async || {
+        run(&set.members[old], doc! { "hello": 1 }).await.is_ok_and(|h| !h.get_bool("isWritablePrimary").unwrap_or(true))
+    })
+    .await?;
+    let on_new = client(&set.members[new].uri()).await?;
+    on_new.database("test").collection::<Document>("c").insert_one(doc! { "_id": 3, "from": "majority" }).await?;
+    let all: Vec<&Member> = set.members.iter().collect();
+    heal(&all);
+    eventually("the old primary to follow the new history", async || {
+        let find = doc! { "find": "c", "sort": { "_id": 1 }, "$readPreference": { "mode": "nearest" } };
+        let Ok(found) = direct.database("test").run_command(find).await else { return false };
+        let expected = vec![
+            mongodb::bson::Bson::Document(doc! { "_id": 1, "from": "both" }),
+            mongodb::bson::Bson::Document(doc! { "_id": 3, "from": "majority" }),
+        ];
+        found.get_document("cursor").and_then(|c| c.get_array("firstBatch")).is_ok_and(|batch| *batch == expected)
+    })
+    .await?;
+    let kept = set.dir.path().join(old.to_string()).join("rollback").join("test.c");
+    assert!(kept.is_dir(), "rolled-back documents are kept in {}", kept.display());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_awaitable_hello_returns_at_a_step_down() -> anyhow::Result<()> {
+    let set = Set::up("h31", 3).await?;
+    let primary = set.primary().await?;
+    let known = run(&set.members[primary], doc! { "hello": 1 }).await?;
+    let member_uri = set.members[primary].uri();
+    let version = known.get_document("topologyVersion")?.clone();
+    let waiting = tokio::spawn(async move {
+        let began = Instant::now();
+        let waiter = client(&member_uri).await?;
+        let reply = waiter
+            .database("admin")
+            .run_command(doc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": 8000_i64 })
+            .await?;
+        anyhow::Ok((reply, began.elapsed()))
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    run(&set.members[primary], doc! { "replSetStepDown": 20 }).await?;
+    let (reply, waited) = waiting.await??;
+    assert!(!reply.get_bool("isWritablePrimary")?);
+    assert!(waited > Duration::from_millis(400) && waited < Duration::from_secs(6), "{waited:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_joins_under_writes_and_then_votes() -> anyhow::Result<()> {
+    let mut set = Set::up("join", 1).await?;
+    let driver = client(&set.members[0].uri()).await?;
+    let writers = Writers::start(&driver, 2);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for id in 1..3 {
+        let joining = Member::spawn(member_args(&set.name, &set.dir.path().join(id.to_string())))?;
+        let reply = run(&set.members[0], doc! { "replSetGetConfig": 1 }).await?;
+        let mut config = reply.get_document("config")?.clone();
+        config.insert("version", config.get_i32("version")? + 1);
+        config.get_array_mut("members")?.push(doc! { "_id": id, "host": joining.host() }.into());
+        run(&set.members[0], doc! { "replSetReconfig": config, "maxTimeMS": 10_000 }).await?;
+        set.members.push(joining);
+        eventually("the new member to vote", async || {
+            let status = run(&set.members[0], doc! { "replSetGetStatus": 1 }).await;
+            status.is_ok_and(|s| s.get_i32("votingMembersCount").ok() == Some(id + 1))
+        })
+        .await?;
+    }
+    set.all_secondary().await?;
+    let acknowledged = writers.finish().await?;
+    assert_nothing_lost(&driver, &acknowledged).await?;
+    let kept = acknowledged.len() as i32;
+    for member in &set.members[1..] {
+        eventually("everything on the new member", async || {
+            let Ok(direct) = client(&member.uri()).await else { return false };
+            let count = doc! { "count": "history", "$readPreference": { "mode": "nearest" } };
+            direct.database("test").run_command(count).await.is_ok_and(|r| r.get_i32("n").is_ok_and(|n| n >= kept))
+        })
+        .await?;
+    }
+    Ok(())
+}

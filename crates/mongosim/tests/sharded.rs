@@ -1,0 +1,199 @@
+//! A sharded cluster with authentication: config servers, one shard, mongos.
+
+mod common;
+
+use std::time::Duration;
+
+use bson::doc;
+use common::{Set, client, code_of, eventually, fast_settings};
+use mongodb::{Client, bson::Document};
+use mongosim::{
+    options::ServerArgs,
+    testing::{Member, member_args, mongos_args, write_key_file},
+};
+use tempfile::TempDir;
+
+const KEY: &str = "dGhpcyBpcyBhIHRlc3Qga2V5";
+
+struct Cluster {
+    config: Set,
+    shard: Set,
+    mongos: Member,
+}
+
+fn key_file(dir: &TempDir) -> anyhow::Result<std::path::PathBuf> {
+    let path = dir.path().join("key");
+    if path.exists() { Ok(path) } else { Ok(write_key_file(&path, KEY)?) }
+}
+
+async fn secured_set(name: &str, count: usize, role: impl Fn(&mut ServerArgs)) -> anyhow::Result<Set> {
+    let dir = TempDir::new()?;
+    let key = key_file(&dir)?;
+    let members = (0..count)
+        .map(|i| {
+            let mut args = member_args(name, &dir.path().join(i.to_string()));
+            args.key_file = Some(key.clone());
+            role(&mut args);
+            Member::spawn(args)
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Set { name: name.to_owned(), members, dir })
+}
+
+async fn initiate(set: &Set, config: Document) -> anyhow::Result<()> {
+    common::run(&set.members[0], doc! { "replSetInitiate": config }).await?;
+    set.primary().await?;
+    set.all_secondary().await
+}
+
+async fn create_root(member: &Member) -> mongodb::error::Result<Document> {
+    let command = doc! { "createUser": "root", "pwd": "secret", "roles": ["root"] };
+    common::run(member, command).await
+}
+
+fn as_root(member: &Member) -> String {
+    format!("mongodb://root:secret@{}/?directConnection=true&authSource=admin", member.host())
+}
+
+async fn cluster(name: &str, shard_members: usize) -> anyhow::Result<Cluster> {
+    let config_name = format!("{name}-cfg");
+    let config = secured_set(&config_name, 1, |args| args.configsvr = true).await?;
+    let mut document = config.config();
+    document.insert("configsvr", true);
+    initiate(&config, document).await?;
+    let shard = secured_set(&format!("{name}-rs0"), shard_members, |args| args.shardsvr = true).await?;
+    initiate(&shard, shard.config()).await?;
+    let mut args = mongos_args(&format!("{config_name}/{}", config.members[0].host()));
+    args.key_file = Some(key_file(&config.dir)?);
+    let mongos = Member::spawn(args)?;
+    eventually("mongos to serve", async || {
+        common::run(&mongos, doc! { "hello": 1 }).await.is_ok_and(|h| h.get_bool("isWritablePrimary").unwrap_or(false))
+    })
+    .await?;
+    create_root(&mongos).await?;
+    Ok(Cluster { config, shard, mongos })
+}
+
+impl Cluster {
+    async fn root(&self) -> anyhow::Result<Client> {
+        client(&format!("mongodb://root:secret@{}/?authSource=admin", self.mongos.host())).await
+    }
+
+    fn shard_url(&self) -> String {
+        let hosts: Vec<String> = self.shard.members.iter().map(Member::host).collect();
+        format!("{}/{}", self.shard.name, hosts.join(","))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_localhost_exception_makes_one_user() -> anyhow::Result<()> {
+    let set = secured_set("h40", 1, |_| {}).await?;
+    let member = &set.members[0];
+    assert_eq!(common::code(member, doc! { "replSetGetConfig": 1 }).await, 13);
+    initiate(&set, set.config()).await?;
+    assert_eq!(common::code(member, doc! { "insert": "c", "documents": [{}] }).await, 13);
+    create_root(member).await?;
+    assert_eq!(code_of(&create_root(member).await.unwrap_err()), 13);
+    let root = client(&as_root(member)).await?;
+    root.database("admin").run_command(doc! { "replSetGetConfig": 1 }).await?;
+    let again = root.database("admin").run_command(doc! { "createUser": "root", "pwd": "x", "roles": [] }).await;
+    assert_eq!(code_of(&again.unwrap_err()), 51003);
+    let wrong = client(&format!("mongodb://root:wrong@{}/?directConnection=true", member.host())).await?;
+    assert!(wrong.database("admin").run_command(doc! { "replSetGetConfig": 1 }).await.is_err());
+    let system = format!("mongodb://__system:{KEY}@{}/?directConnection=true&authSource=local", member.host());
+    client(&system).await?.database("admin").run_command(doc! { "replSetGetConfig": 1 }).await?;
+    root.database("admin")
+        .run_command(doc! { "createUser": "writer", "pwd": "w", "roles": [{ "role": "readWrite", "db": "history" }] })
+        .await?;
+    let writer = client(&format!("mongodb://writer:w@{}/?directConnection=true", member.host())).await?;
+    writer.database("history").collection("c").insert_one(doc! { "_id": 1 }).await?;
+    let elsewhere = writer.database("other").collection("c").insert_one(doc! { "_id": 1 }).await;
+    assert_eq!(code_of(&elsewhere.unwrap_err()), 13);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_with_another_key_fails_the_initiate() -> anyhow::Result<()> {
+    let set = secured_set("wrongkey", 1, |_| {}).await?;
+    let stranger_dir = TempDir::new()?;
+    let mut args = member_args("wrongkey", &stranger_dir.path().join("data"));
+    args.key_file = Some(write_key_file(&stranger_dir.path().join("key"), "another/key")?);
+    let stranger = Member::spawn(args)?;
+    let config = doc! {
+        "_id": "wrongkey", "version": 1,
+        "members": [{ "_id": 0, "host": set.members[0].host() }, { "_id": 1, "host": stranger.host() }],
+    };
+    assert_eq!(common::code(&set.members[0], doc! { "replSetInitiate": config }).await, 74);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_are_added_once() -> anyhow::Result<()> {
+    let cluster = cluster("add", 1).await?;
+    let admin = cluster.root().await?.database("admin");
+    let url = cluster.shard_url();
+    let add = |name: Option<&str>, url: &str| {
+        let mut command = doc! { "addShard": url };
+        if let Some(name) = name {
+            command.insert("name", name);
+        }
+        admin.run_command(command)
+    };
+    let code = |result: mongodb::error::Result<Document>| result.map_or_else(|e| code_of(&e), |_| 0);
+    assert_eq!(code(add(Some("config"), &url).await), 2);
+    assert_eq!(code(add(None, &format!("other/{}", cluster.shard.members[0].host())).await), 96);
+    let config_url = format!("{}/{}", cluster.config.name, cluster.config.members[0].host());
+    assert_eq!(code(add(Some("c"), &config_url).await), 96);
+    assert_eq!(add(None, &url).await?.get_str("shardAdded")?, cluster.shard.name);
+    assert_eq!(add(None, &url).await?.get_str("shardAdded")?, cluster.shard.name);
+    assert_eq!(code(add(Some("another"), &url).await), 20);
+    let shards = admin.run_command(doc! { "listShards": 1 }).await?;
+    assert_eq!(shards.get_array("shards")?.len(), 1);
+    assert_eq!(code(admin.run_command(doc! { "removeShard": &cluster.shard.name }).await), 20);
+    assert_eq!(code(admin.run_command(doc! { "removeShard": "none" }).await), 70);
+    assert_eq!(admin.run_command(doc! { "balancerStatus": 1 }).await?.get_str("mode")?, "full");
+    admin.run_command(doc! { "balancerStop": 1 }).await?;
+    assert_eq!(admin.run_command(doc! { "balancerStatus": 1 }).await?.get_str("mode")?, "off");
+    admin.run_command(doc! { "setFeatureCompatibilityVersion": "7.0", "confirm": true }).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_go_through_mongos_across_a_step_down() -> anyhow::Result<()> {
+    let cluster = cluster("route", 3).await?;
+    let client = cluster.root().await?;
+    client.database("admin").run_command(doc! { "addShard": cluster.shard_url() }).await?;
+    let c = client.database("history").collection::<Document>("writes");
+    let writer = {
+        let c = c.clone();
+        tokio::spawn(async move {
+            let mut acknowledged = Vec::new();
+            for id in 0..300_i64 {
+                if c.insert_one(doc! { "_id": id }).await.is_ok() {
+                    acknowledged.push(id);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            acknowledged
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let primary = cluster.shard.primary().await?;
+    let shard_root = client_of_shard(&cluster, primary).await?;
+    shard_root.database("admin").run_command(doc! { "replSetStepDown": 20 }).await?;
+    let acknowledged = writer.await?;
+    assert_eq!(acknowledged.len(), 300);
+    assert_eq!(c.count_documents(doc! {}).await?, 300);
+    assert_ne!(cluster.shard.primary().await?, primary);
+    let databases = client.list_database_names().await?;
+    assert!(databases.contains(&"history".to_owned()), "{databases:?}");
+    Ok(())
+}
+
+/// A shard has users of its own, made through its own localhost exception.
+async fn client_of_shard(cluster: &Cluster, primary: usize) -> anyhow::Result<Client> {
+    let member = &cluster.shard.members[primary];
+    create_root(member).await?;
+    assert!(fast_settings().contains_key("electionTimeoutMillis"));
+    client(&as_root(member)).await
+}
