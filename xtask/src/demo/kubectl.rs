@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use tokio::process::Command;
 
 use super::stage::Stage;
@@ -18,6 +19,18 @@ impl Stage {
     /// Runs kubectl on a cluster and returns what it prints.
     pub(super) async fn kubectl_output(&self, cluster: &str, arguments: &[&str]) -> anyhow::Result<String> {
         command::output(self.kubectl_command(cluster, arguments)).await
+    }
+
+    /// Runs kubectl on a cluster and returns what it prints and what it says on its standard error, whether or
+    /// not it succeeds.
+    pub(super) async fn kubectl_answer(
+        &self,
+        cluster: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<(String, String)> {
+        let output = self.kubectl_command(cluster, arguments).output().await.context("cannot run kubectl")?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&output.stdout), text(&output.stderr)))
     }
 
     /// Applies these manifests to a cluster.

@@ -15,7 +15,9 @@ pub(in crate::demo) struct Built {
 }
 
 pub(in crate::demo) async fn run() -> anyhow::Result<Built> {
-    let programs = cargo::build(&["--workspace", "--bins"]).await?;
+    let packages = images::PROGRAMS.iter().flat_map(|program| ["--package", program]);
+    let arguments: Vec<&str> = ["--bins", "--package", "kogge-cli"].into_iter().chain(packages).collect();
+    let programs = cargo::build(&arguments).await?;
     let kogge = programs.get("kogge").context("cargo built no kogge")?.clone();
     Ok(Built { kogge, images: images::pack_all(&programs).await? })
 }
