@@ -6,6 +6,7 @@
 //! One pass goes [`Observation`] → [`Prepared`] (the goal, and where the members are) → the members are asked →
 //! [`plan()`] → the plan is carried out → [`report`].
 
+pub mod acceptance;
 mod desired;
 mod discovery;
 pub mod engine;
@@ -22,6 +23,6 @@ pub mod template;
 pub use desired::DesiredError;
 pub use discovery::Names;
 pub use identity::{Identity, PORT};
-pub use observation::{Observation, ObservationError, Prepared};
+pub use observation::{Observation, ObservationError, Prepared, Running};
 pub use plan::{DatabasePlan, plan};
 pub use sighting::{Sighting, accepted_epoch};

@@ -10,7 +10,7 @@ use kogge_plan::anchors::SeedsDisagree;
 use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::Placements;
-use kogge_plan::{FleetView, WorkerName, WorkerView};
+use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView};
 
 use crate::discovery::Names;
 use crate::engine::{GoalInput, goal, pod_facts, routers};
@@ -62,6 +62,15 @@ pub struct Prepared<'a> {
     pub routers: BTreeMap<PodName, String>,
     /// What resolves where.
     pub names: Names,
+}
+
+/// A member or router that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running<'a> {
+    /// The worker.
+    pub worker: &'a WorkerName,
+    /// The pod's UID.
+    pub uid: &'a str,
 }
 
 /// Why a pass cannot go on.
@@ -197,6 +206,23 @@ impl<'a> Observation<'a> {
 }
 
 impl Prepared<'_> {
+    /// The servers that run on workers that answer.
+    pub fn servers(&self) -> BTreeMap<PodName, Running<'_>> {
+        let members = self.pods.iter().filter_map(|(pod, facts)| match facts {
+            Pod::Present(facts) if facts.running => Some((pod, facts.uid.as_str())),
+            Pod::Present(_) | Pod::Absent | Pod::Unknown { .. } => None,
+        });
+        let routers = self.routers.iter().map(|(pod, uid)| (pod, uid.as_str()));
+        members
+            .chain(routers)
+            .filter_map(|(pod, uid)| {
+                let placement = self.placement_of(pod.as_str())?;
+                let (worker, view) = self.observation.worker_of(&placement, &self.anchor)?;
+                (view.liveness == Liveness::Live).then(|| (pod.clone(), Running { worker, uid }))
+            })
+            .collect()
+    }
+
     /// The placement that a member or router stands in.
     pub fn placement_of(&self, pod: &str) -> Option<String> {
         let router = self.goal.routers.iter().find(|router| router.pod.as_str() == pod);

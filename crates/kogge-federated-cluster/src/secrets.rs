@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::{ClusterId, names};
 
+use super::report::Problem;
 use super::revisions::system_labels;
 
 /// The user that Kogge itself works as.
@@ -32,6 +33,18 @@ pub struct DatabaseSecrets {
 impl fmt::Debug for DatabaseSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DatabaseSecrets(…)")
+    }
+}
+
+/// The secrets of a database that stands are gone.
+pub fn lost(id: &ClusterId, namespace: &str) -> Problem {
+    Problem::Refused {
+        reason: "SecretsLost".to_owned(),
+        message: format!(
+            "the Secret {} is gone from namespace {namespace}, and the database stands; restore it from a backup: \
+             without it no member can be reached",
+            DatabaseSecrets::name(id)
+        ),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::plan::DatabasePlan;
 
 pub use conditions::Problem;
 use parts::Parts;
+pub use rollout::soaking_for;
 
 /// What a status is made from.
 pub struct Observed<'a> {

@@ -1,10 +1,19 @@
 //! The rollout, for the status.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kogge_api::FederatedCluster;
 use kogge_api::federated_cluster::{FederatedClusterStatus, RolloutStatus};
 
 use crate::plan::DatabasePlan;
 use crate::revisions::Rollout;
+
+/// For how long the rollout has been soaking; none where it is not.
+pub fn soaking_for(cluster: &FederatedCluster, now: &Time) -> Option<Duration> {
+    let since = cluster.status.as_ref()?.rollout.as_ref()?.healthy_since.as_ref()?;
+    now.0.duration_since(since.0).try_into().ok()
+}
 
 /// The rollout in progress, or the last one as it ended; none before the first.
 pub(super) fn status(

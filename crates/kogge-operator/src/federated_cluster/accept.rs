@@ -1,15 +1,12 @@
 //! The acceptance of a spec: rendered as a whole, kept, and under an epoch, before any worker is written.
 
-use std::sync::Arc;
-
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::{FederatedCluster, labels};
-use kogge_chart::{Chart, ChartError};
+use kogge_federated_cluster::acceptance::{self, Rendered, oldest_version};
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::revisions::{Kept, RevisionError, Rollout};
-use kogge_federated_cluster::secrets::DatabaseSecrets;
-use kogge_federated_cluster::template::{self, TemplateError};
+use kogge_federated_cluster::secrets::{self, DatabaseSecrets};
 use kogge_federated_cluster::{Identity, accepted_epoch};
 use kogge_plan::epoch::Epoch;
 use kogge_plan::ownership::Verdict;
@@ -55,24 +52,17 @@ pub(super) async fn accept(
         Ok(kept) => kept,
         Err(error) => return Ok(Acceptance::Blocked(refused(&error))),
     };
-    let (rollout, problem) = match render(cluster, identity, &kept, context) {
-        Ok(rollout) => (rollout, None),
-        Err(error) => {
-            let problem = Problem::InvalidSpec { reason: error.reason().to_owned(), message: error.to_string() };
-            match kept.newest() {
-                Some(last) => (last.clone(), Some(problem)),
-                None => return Ok(Acceptance::Blocked(problem)),
-            }
-        }
+    let chart = acceptance::chart(cluster, &context.charts);
+    let oldest = oldest_version(context.workers.state().iter().map(|worker| &**worker));
+    let Rendered { rollout, problem } = match acceptance::render(cluster, identity, &kept, chart, &oldest) {
+        Ok(rendered) => rendered,
+        Err(problem) => return Ok(Acceptance::Blocked(problem)),
     };
-    let epoch = match accepted_epoch(cluster, verdict, problem.is_some())? {
-        Some(epoch) => epoch,
-        None => {
-            return Ok(Acceptance::Blocked(Problem::Failed {
-                reason: "EpochMissing".to_owned(),
-                message: "no spec of this database was ever accepted, and the present one cannot be".to_owned(),
-            }));
-        }
+    let Some(epoch) = accepted_epoch(cluster, verdict, problem.is_some())? else {
+        return Ok(Acceptance::Blocked(Problem::Failed {
+            reason: "EpochMissing".to_owned(),
+            message: "no spec of this database was ever accepted, and the present one cannot be".to_owned(),
+        }));
     };
     if problem.is_none() && !kept.holds(&rollout) {
         match kept.object(&rollout, &identity.id, &context.namespace) {
@@ -85,15 +75,7 @@ pub(super) async fn accept(
         }
     }
     let Some(secrets) = secrets(identity, verdict, context).await? else {
-        return Ok(Acceptance::Blocked(Problem::Refused {
-            reason: "SecretsLost".to_owned(),
-            message: format!(
-                "the Secret {} is gone from namespace {}, and the database stands; restore it from a backup: \
-                 without it no member can be reached",
-                DatabaseSecrets::name(&identity.id),
-                context.namespace
-            ),
-        }));
+        return Ok(Acceptance::Blocked(secrets::lost(&identity.id, &context.namespace)));
     };
     let status = cluster.status.as_ref();
     if !epoch.is_recorded(status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref())) {
@@ -105,44 +87,6 @@ pub(super) async fn accept(
 
 fn refused(error: &RevisionError) -> Problem {
     Problem::Refused { reason: "RevisionsUnreadable".to_owned(), message: error.to_string() }
-}
-
-fn render(
-    cluster: &FederatedCluster,
-    identity: &Identity,
-    kept: &Kept,
-    context: &Context,
-) -> Result<Rollout, TemplateError> {
-    let chart = chart(cluster, context)?;
-    let frozen = match kept.frozen() {
-        Some(frozen) => frozen.clone(),
-        None => template::freeze(&cluster.spec, identity, &oldest_version(context)),
-    };
-    template::render_all(&cluster.spec, identity, &chart, &frozen)
-}
-
-/// The chart that the spec names; without a version the one that is pinned, or else the newest.
-fn chart(cluster: &FederatedCluster, context: &Context) -> Result<Arc<Chart>, ChartError> {
-    let global = &cluster.spec.global;
-    let pinned = cluster.status.as_ref().and_then(|status| status.chart_version.as_ref());
-    match global.chart_version.as_ref().or(pinned) {
-        Some(version) => context.charts.find(&global.chart, version),
-        None => context.charts.newest(&global.chart),
-    }
-}
-
-/// The oldest Kubernetes version among the workers.
-fn oldest_version(context: &Context) -> String {
-    let workers = context.workers.state();
-    let versions = workers.iter().filter_map(|worker| worker.status.as_ref()?.version.clone());
-    versions
-        .map(|version| version.trim_start_matches('v').to_owned())
-        .min_by_key(|v| numbers(v))
-        .unwrap_or_default()
-}
-
-fn numbers(version: &str) -> Vec<u32> {
-    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }
 
 /// The secrets of the database. They are made once, when it is new; none where they are lost.

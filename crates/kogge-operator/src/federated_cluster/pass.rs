@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kogge_api::{FINALIZER, FederatedCluster};
-use kogge_federated_cluster::report::{Observed, report};
+use kogge_federated_cluster::report::{Observed, report, soaking_for};
 use kogge_federated_cluster::secrets::IncompleteSecret;
 use kogge_federated_cluster::{Observation, ObservationError, Sighting, plan};
 use kogge_plan::placement::RegisteredWorker;
@@ -102,7 +102,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     let access = reach::access(&prepared, &context.fleet);
     let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
     let now = tell::now();
-    let planned = plan(&prepared, &topology, context.now(), soaking_for(cluster))?;
+    let planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
     let carried = carry_out(cluster, &prepared, &planned, &engine, &access, context).await;
     tell::admin_secret(&identity, &secrets, context).await?;
     let problem = problem.or(carried.problem);
@@ -114,10 +114,4 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         None if planned.is_settled() => SETTLED,
         None => WAITING,
     }))
-}
-
-/// For how long the rollout has been soaking.
-fn soaking_for(cluster: &FederatedCluster) -> Option<Duration> {
-    let since = cluster.status.as_ref()?.rollout.as_ref()?.healthy_since.as_ref()?;
-    k8s_openapi::jiff::Timestamp::now().duration_since(since.0).try_into().ok()
 }

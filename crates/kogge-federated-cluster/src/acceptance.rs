@@ -1,0 +1,99 @@
+//! A spec, rendered as a whole: what is to stand, or what was accepted last and why the present spec is not.
+
+use std::sync::Arc;
+
+use kogge_api::{FederatedCluster, WorkerCluster};
+use kogge_chart::{Chart, ChartError, ChartStore};
+
+use crate::identity::Identity;
+use crate::report::Problem;
+use crate::revisions::{Kept, Rollout};
+use crate::template::{self, TemplateError};
+
+/// What is to stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// The present spec, rendered; or, where it cannot be, what was accepted last.
+    pub rollout: Rollout,
+    /// Why the present spec is not carried out.
+    pub problem: Option<Problem>,
+}
+
+/// Renders the spec. Where it cannot be rendered, what was accepted last goes on; the error is the problem of a
+/// spec before which none was accepted.
+///
+/// `chart` is the one that [`chart`] finds, `kube_version` the [`oldest_version`] of the workers.
+pub fn render(
+    cluster: &FederatedCluster,
+    identity: &Identity,
+    kept: &Kept,
+    chart: Result<Arc<Chart>, ChartError>,
+    kube_version: &str,
+) -> Result<Rendered, Problem> {
+    let frozen = match kept.frozen() {
+        Some(frozen) => frozen.clone(),
+        None => template::freeze(&cluster.spec, identity, kube_version),
+    };
+    let rendered = chart
+        .map_err(TemplateError::from)
+        .and_then(|chart| template::render_all(&cluster.spec, identity, &chart, &frozen));
+    match rendered {
+        Ok(rollout) => Ok(Rendered { rollout, problem: None }),
+        Err(error) => {
+            let problem = Problem::InvalidSpec { reason: error.reason().to_owned(), message: error.to_string() };
+            match kept.newest() {
+                Some(last) => Ok(Rendered { rollout: last.clone(), problem: Some(problem) }),
+                None => Err(problem),
+            }
+        }
+    }
+}
+
+/// The chart that the spec names; without a version the one that is pinned, or else the newest.
+pub fn chart(cluster: &FederatedCluster, charts: &ChartStore) -> Result<Arc<Chart>, ChartError> {
+    let global = &cluster.spec.global;
+    let pinned = cluster.status.as_ref().and_then(|status| status.chart_version.as_ref());
+    match global.chart_version.as_ref().or(pinned) {
+        Some(version) => charts.find(&global.chart, version),
+        None => charts.newest(&global.chart),
+    }
+}
+
+/// The oldest Kubernetes version among the workers, such as `1.34.4`; empty while none is known.
+pub fn oldest_version<'a>(workers: impl IntoIterator<Item = &'a WorkerCluster>) -> String {
+    workers
+        .into_iter()
+        .filter_map(|worker| worker.status.as_ref()?.version.as_deref())
+        .map(|version| version.trim_start_matches('v'))
+        .min_by_key(|version| numbers(version))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn worker(version: &str) -> WorkerCluster {
+        serde_json::from_value(json!({
+            "apiVersion": "kogge.dev/v1alpha1",
+            "kind": "WorkerCluster",
+            "metadata": { "name": "w" },
+            "spec": { "vdc": "v", "kubeconfig": { "secretRef": { "name": "w" } } },
+            "status": { "version": version },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let workers = [worker("v1.34.10"), worker("v1.34.9"), worker("v1.35.0-rc.1")];
+        assert_eq!(oldest_version(&workers), "1.34.9");
+        assert_eq!(oldest_version(&[]), "");
+    }
+}
