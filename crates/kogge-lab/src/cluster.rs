@@ -1,6 +1,7 @@
 //! One cluster, as its users hold it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -10,7 +11,9 @@ use crate::bootstrap;
 use crate::context::ClusterContext;
 use crate::error::{IoContext, LabError, Result};
 use crate::kubeconfig::{self, Entry};
+use crate::network;
 use crate::pki;
+use crate::process::MARKER;
 
 /// A cluster of the lab, or one that ran already.
 #[derive(Debug, Clone)]
@@ -87,6 +90,16 @@ impl Cluster {
     /// The folder with logs of its components; only for clusters of the lab.
     pub fn log_folder(&self) -> Result<PathBuf> {
         Ok(self.own()?.disk().join("log"))
+    }
+
+    /// A program on the network of the cluster's node, beside its components: faults of the network reach it, and
+    /// what of it still runs ends with the lab. Only for whole clusters of the lab.
+    pub fn program(&self, name: &str, program: &Path) -> Result<Command> {
+        let context = self.own()?;
+        let mut words = network::enter(&context.namespace()).into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).arg(program).env(MARKER, context.marker(name));
+        Ok(command)
     }
 
     /// Waits until API server, node and DNS are ready.

@@ -25,6 +25,7 @@ mod network;
 mod node;
 mod pki;
 mod process;
+pub mod products;
 mod record;
 mod runtime;
 pub mod setup;

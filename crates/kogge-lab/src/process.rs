@@ -17,7 +17,7 @@ use crate::command::find_program;
 use crate::error::{IoContext, LabError, Result};
 use crate::wait::until_blocking;
 
-const MARKER: &str = "KOGGE_LAB_PROCESS";
+pub(crate) const MARKER: &str = "KOGGE_LAB_PROCESS";
 const KILL_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A process, named so that a recycled id is not mistaken for it.
