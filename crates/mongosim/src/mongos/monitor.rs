@@ -1,8 +1,4 @@
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bson::{Document, doc};
 use futures::future::join_all;
@@ -86,14 +82,10 @@ impl SetMonitor {
             .iter()
             .filter(|(_, hello)| hello.get_bool("isWritablePrimary").unwrap_or(false))
             .max_by_key(|(_, hello)| hello.get_object_id("electionId").map_or([0; 12], |id| id.bytes()));
-        if let Some((_, hello)) = leader {
-            let listed: BTreeSet<String> = ["hosts", "passives"]
-                .iter()
-                .filter_map(|list| hello.get_array(list).ok())
-                .flatten()
-                .filter_map(|h| h.as_str().map(str::to_owned))
-                .collect();
-            *self.hosts.lock() = listed;
+        match leader {
+            Some((_, hello)) => *self.hosts.lock() = listed(hello).collect(),
+            // The primary may be none of the hosts known so far: whoever answers knows the others.
+            None => self.hosts.lock().extend(replies.iter().flat_map(|(_, hello)| listed(hello))),
         }
         let leader = leader.map(|(host, hello)| hello.get_str("me").unwrap_or(host).to_owned());
         self.primary.send_if_modified(|known| std::mem::replace(known, leader.clone()) != leader);
@@ -119,7 +111,10 @@ impl SetMonitor {
             Ok(Ok(host)) => Ok(host.clone().unwrap_or_default()),
             _ => Err(CommandError::new(
                 code::FAILED_TO_SATISFY_READ_PREFERENCE,
-                format!("Could not find host matching read preference {{ mode: \"primary\" }} for set {}", self.name),
+                format!(
+                    "Could not find host matching read preference {{ mode: \"primary\" }} for set {}",
+                    self.name
+                ),
             )),
         }
     }
@@ -136,4 +131,13 @@ impl SetMonitor {
         let mut primary = self.primary.subscribe();
         drop(primary.wait_for(Option::is_some).await);
     }
+}
+
+/// The members that a reply names.
+fn listed(hello: &Document) -> impl Iterator<Item = String> {
+    ["hosts", "passives"]
+        .into_iter()
+        .filter_map(|list| hello.get_array(list).ok())
+        .flatten()
+        .filter_map(|host| host.as_str().map(str::to_owned))
 }
