@@ -7,7 +7,7 @@ use kogge_plan::epoch::{Epoch, next_epoch};
 use kogge_plan::hash::spec_hash;
 use kogge_plan::ownership::{self, Ownership, Verdict, assess};
 use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
-use kogge_plan::{FleetView, WorkerName};
+use kogge_plan::{FleetView, WorkerName, WorkerView};
 
 use crate::identity::Identity;
 use crate::report::Problem;
@@ -43,6 +43,12 @@ impl<'a> Sighting<'a> {
         };
         let ownership = assess(&identity, &placements, fleet);
         Self { cluster, placements, ownership }
+    }
+
+    /// Whether every worker of a placement was seen live and complete.
+    pub fn is_complete(&self, fleet: &FleetView) -> bool {
+        let seen = |worker: &WorkerName| fleet.workers.get(worker).is_some_and(WorkerView::is_current);
+        self.placements.resolved.values().all(|placement| seen(&placement.worker))
     }
 
     /// Why the database may not be written at all; none where it may.

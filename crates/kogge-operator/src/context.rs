@@ -50,7 +50,16 @@ pub struct Context {
     pub started: Instant,
 }
 
+/// How long after its start a process says nothing of workers that it has not reached yet: what the one before
+/// it said of them stands.
+const SETTLING_IN: Duration = Duration::from_secs(15);
+
 impl Context {
+    /// Whether this process is too young to tell a silent worker from one that it has not reached yet.
+    pub fn is_settling_in(&self) -> bool {
+        self.started.elapsed() < SETTLING_IN
+    }
+
     /// Now, on the monotonic clock.
     pub fn now(&self) -> Millis {
         Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)

@@ -26,6 +26,8 @@ use crate::control::ControlError;
 
 /// How often a settled WorkerCluster is looked at, for what no watch tells: databases that came or went.
 const SETTLED: Duration = Duration::from_secs(30);
+/// How soon to look again at a worker that this process has not reached yet.
+const SETTLING: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(3);
 
@@ -86,6 +88,10 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
     }
     context.fleet.upsert(worker, &secret(worker, context).await?);
     if let Some(found) = context.fleet.status(&name) {
+        let reached = found.conditions.iter().all(|finding| finding.status != Status::Unknown);
+        if !reached && context.is_settling_in() {
+            return Ok(Action::requeue(SETTLING));
+        }
         report(worker, found, in_use, context).await?;
     }
     Ok(Action::requeue(SETTLED))

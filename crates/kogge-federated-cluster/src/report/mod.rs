@@ -45,7 +45,7 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         cluster_id: Some(observation.identity.id.clone()),
         epoch: before.epoch,
         spec_hash: before.spec_hash.clone(),
-        chart_version: before.chart_version.clone(),
+        chart_version: rollout::reached(plan, observation.rollout).or_else(|| before.chart_version.clone()),
         running_version: before.running_version.clone(),
         summary: Some(format!("{ready}/{size}")),
         where_: Some(parts.in_words()),

@@ -15,6 +15,11 @@ pub fn soaking_for(cluster: &FederatedCluster, now: &Time) -> Option<Duration> {
     now.0.duration_since(since.0).try_into().ok()
 }
 
+/// The chart version that every share has; none while a rollout goes on.
+pub(super) fn reached(plan: &DatabasePlan, rollout: &Rollout) -> Option<String> {
+    (!plan.rollout.rolling).then(|| rollout.chart_version.clone())
+}
+
 /// The rollout in progress, or the last one as it ended; none before the first.
 pub(super) fn status(
     before: &FederatedClusterStatus,

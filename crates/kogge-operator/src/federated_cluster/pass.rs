@@ -67,6 +67,9 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     let workers: Vec<RegisteredWorker> =
         context.workers.state().iter().map(|worker| RegisteredWorker::from(&**worker)).collect();
     let sighting = Sighting::of(cluster, &workers, &fleet, &context.control_uid);
+    if context.is_settling_in() && !sighting.is_complete(&fleet) {
+        return Ok(Action::requeue(BUSY));
+    }
     if let Some(problem) = sighting.problem() {
         tell::blocked(cluster, &problem, context).await?;
         return Ok(Action::requeue(BLOCKED));
