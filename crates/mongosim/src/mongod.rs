@@ -20,7 +20,8 @@ use crate::{
 };
 
 const SHUTDOWN_CATCH_UP: Duration = Duration::from_secs(2);
-const STEP_DOWN_PERIOD: Duration = Duration::from_secs(60);
+const HAND_OVER: Duration = Duration::from_secs(2);
+const STEP_DOWN_PERIOD: Duration = Duration::from_mins(1);
 
 /// One mongod process.
 pub struct Mongod {
@@ -91,8 +92,10 @@ impl Mongod {
             && replication.look(|c| c.is_leader() && c.config().is_some_and(|c| c.members.len() > 1))
         {
             let request = StepDownRequest { period: STEP_DOWN_PERIOD, catch_up: SHUTDOWN_CATCH_UP, force: true };
-            if let Err(e) = replication.step_down(request).await {
-                tracing::info!(error = %e, "no step-down before shutdown");
+            match replication.step_down(request).await {
+                // The successor may need this member's vote.
+                Ok(()) => replication.await_primary(HAND_OVER).await,
+                Err(e) => tracing::info!(error = %e, "no step-down before shutdown"),
             }
         }
         self.shutdown.cancel();

@@ -68,15 +68,11 @@ impl Node {
         }
         let options = Options { port, ..options };
         let process_id = ObjectId::new();
-        let (kind, service): (Kind, Arc<dyn Service>) = match options.config_db.clone() {
-            Some((set, hosts)) => {
-                let mongos = Mongos::start(options, process_id, &set, hosts, peers, key, shutdown.clone());
-                (Kind::Mongos, mongos)
-            }
-            None => {
-                let mongod = start_mongod(options, process_id, peers, key, shutdown.clone())?;
-                (Kind::Mongod(mongod.clone()), mongod)
-            }
+        let (kind, service): (Kind, Arc<dyn Service>) = if let Some((set, hosts)) = options.config_db.clone() {
+            (Kind::Mongos, Mongos::start(options, process_id, &set, hosts, peers, key, shutdown.clone()))
+        } else {
+            let mongod = start_mongod(options, process_id, peers, key, shutdown.clone())?;
+            (Kind::Mongod(mongod.clone()), mongod)
         };
         for listener in listeners {
             tokio::spawn(serve(listener, service.clone(), shutdown.clone()));

@@ -57,7 +57,8 @@ impl Writers {
 
 async fn stored(client: &Client) -> anyhow::Result<std::collections::BTreeSet<i64>> {
     let c = client.database("test").collection::<Document>("history");
-    let found: Vec<Document> = c.find(doc! {}).read_concern(mongodb::options::ReadConcern::majority()).await?.try_collect().await?;
+    let found: Vec<Document> =
+        c.find(doc! {}).read_concern(mongodb::options::ReadConcern::majority()).await?.try_collect().await?;
     Ok(found.iter().filter_map(|d| d.get_i64("_id").ok()).collect())
 }
 
@@ -95,7 +96,10 @@ async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let primary = set.primary().await?;
     let began = Instant::now();
-    assert_eq!(code(&set.members[primary], doc! { "replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 10 }).await, 2);
+    assert_eq!(
+        code(&set.members[primary], doc! { "replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 10 }).await,
+        2
+    );
     run(&set.members[primary], doc! { "replSetStepDown": 30 }).await?;
     let next = set.primary().await?;
     assert_ne!(next, primary);
@@ -109,7 +113,8 @@ async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
 async fn without_a_caught_up_secondary_only_force_steps_down() -> anyhow::Result<()> {
     let set = Set::up("h28", 3).await?;
     let primary = set.primary().await?;
-    let others: Vec<&Member> = set.members.iter().enumerate().filter(|(i, _)| *i != primary).map(|(_, m)| m).collect();
+    let others: Vec<&Member> =
+        set.members.iter().enumerate().filter(|(i, _)| *i != primary).map(|(_, m)| m).collect();
     partition(&[&set.members[primary]], &others);
     let write = doc! { "insert": "c", "documents": [{ "_id": 1 }], "writeConcern": { "w": 1 } };
     run(&set.members[primary], write).await?;
@@ -132,7 +137,8 @@ async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -
     let majority: Vec<&Member> = others.iter().map(|i| &set.members[*i]).collect();
     partition(&[&set.members[old]], &majority);
     let direct = client(&set.members[old].uri()).await?;
-    let lonely = doc! { "insert": "c", "documents": [{ "_id": 2, "from": "minority" }], "writeConcern": { "w": 1 } };
+    let lonely =
+        doc! { "insert": "c", "documents": [{ "_id": 2, "from": "minority" }], "writeConcern": { "w": 1 } };
     direct.database("test").run_command(lonely).await?;
     let changed = doc! { "update": "c", "updates": [{ "q": { "_id": 1 }, "u": { "$set": { "from": "minority" } } }], "writeConcern": { "w": 1 } };
     direct.database("test").run_command(changed).await?;
@@ -142,7 +148,9 @@ async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -
     assert_eq!(batch, vec![mongodb::bson::Bson::Document(doc! { "_id": 1, "from": "both" })]);
     let new = set.primary_among(&others).await?;
     eventually("the old primary to step down", async || {
-        run(&set.members[old], doc! { "hello": 1 }).await.is_ok_and(|h| !h.get_bool("isWritablePrimary").unwrap_or(true))
+        run(&set.members[old], doc! { "hello": 1 })
+            .await
+            .is_ok_and(|h| !h.get_bool("isWritablePrimary").unwrap_or(true))
     })
     .await?;
     let on_new = client(&set.members[new].uri()).await?;

@@ -26,7 +26,7 @@ fn key_file(dir: &TempDir) -> anyhow::Result<std::path::PathBuf> {
     if path.exists() { Ok(path) } else { Ok(write_key_file(&path, KEY)?) }
 }
 
-async fn secured_set(name: &str, count: usize, role: impl Fn(&mut ServerArgs)) -> anyhow::Result<Set> {
+fn secured_set(name: &str, count: usize, role: impl Fn(&mut ServerArgs)) -> anyhow::Result<Set> {
     let dir = TempDir::new()?;
     let key = key_file(&dir)?;
     let members = (0..count)
@@ -57,17 +57,19 @@ fn as_root(member: &Member) -> String {
 
 async fn cluster(name: &str, shard_members: usize) -> anyhow::Result<Cluster> {
     let config_name = format!("{name}-cfg");
-    let config = secured_set(&config_name, 1, |args| args.configsvr = true).await?;
+    let config = secured_set(&config_name, 1, |args| args.configsvr = true)?;
     let mut document = config.config();
     document.insert("configsvr", true);
     initiate(&config, document).await?;
-    let shard = secured_set(&format!("{name}-rs0"), shard_members, |args| args.shardsvr = true).await?;
+    let shard = secured_set(&format!("{name}-rs0"), shard_members, |args| args.shardsvr = true)?;
     initiate(&shard, shard.config()).await?;
     let mut args = mongos_args(&format!("{config_name}/{}", config.members[0].host()));
     args.key_file = Some(key_file(&config.dir)?);
     let mongos = Member::spawn(args)?;
     eventually("mongos to serve", async || {
-        common::run(&mongos, doc! { "hello": 1 }).await.is_ok_and(|h| h.get_bool("isWritablePrimary").unwrap_or(false))
+        common::run(&mongos, doc! { "hello": 1 })
+            .await
+            .is_ok_and(|h| h.get_bool("isWritablePrimary").unwrap_or(false))
     })
     .await?;
     create_root(&mongos).await?;
@@ -87,7 +89,7 @@ impl Cluster {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_localhost_exception_makes_one_user() -> anyhow::Result<()> {
-    let set = secured_set("h40", 1, |_| {}).await?;
+    let set = secured_set("h40", 1, |_| {})?;
     let member = &set.members[0];
     assert_eq!(common::code(member, doc! { "replSetGetConfig": 1 }).await, 13);
     initiate(&set, set.config()).await?;
@@ -103,7 +105,9 @@ async fn the_localhost_exception_makes_one_user() -> anyhow::Result<()> {
     let system = format!("mongodb://__system:{KEY}@{}/?directConnection=true&authSource=local", member.host());
     client(&system).await?.database("admin").run_command(doc! { "replSetGetConfig": 1 }).await?;
     root.database("admin")
-        .run_command(doc! { "createUser": "writer", "pwd": "w", "roles": [{ "role": "readWrite", "db": "history" }] })
+        .run_command(
+            doc! { "createUser": "writer", "pwd": "w", "roles": [{ "role": "readWrite", "db": "history" }] },
+        )
         .await?;
     let writer = client(&format!("mongodb://writer:w@{}/?directConnection=true", member.host())).await?;
     writer.database("history").collection("c").insert_one(doc! { "_id": 1 }).await?;
@@ -114,7 +118,7 @@ async fn the_localhost_exception_makes_one_user() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_with_another_key_fails_the_initiate() -> anyhow::Result<()> {
-    let set = secured_set("wrongkey", 1, |_| {}).await?;
+    let set = secured_set("wrongkey", 1, |_| {})?;
     let stranger_dir = TempDir::new()?;
     let mut args = member_args("wrongkey", &stranger_dir.path().join("data"));
     args.key_file = Some(write_key_file(&stranger_dir.path().join("key"), "another/key")?);

@@ -77,17 +77,17 @@ impl Role {
         let own = |db: &str| self.db == db;
         let user_data = |db: &str| !matches!(db, "local" | "config");
         match (self.role.as_str(), need) {
-            (_, Privilege::Public | Privilege::Authenticated) | ("__system", _) => true,
-            (_, Privilege::Internal) => false,
-            ("root", _) => true,
+            (_, Privilege::Internal) => self.role == "__system",
+            (_, Privilege::Public | Privilege::Authenticated)
+            | ("__system" | "root", _)
+            | ("userAdminAnyDatabase", Privilege::UserAdmin(_))
+            | ("clusterAdmin" | "clusterManager", Privilege::Manage | Privilege::Monitor)
+            | ("clusterMonitor", Privilege::Monitor) => true,
             ("read" | "readWrite" | "dbOwner", Privilege::Read(db))
             | ("readWrite" | "dbOwner", Privilege::Write(db))
             | ("userAdmin" | "dbOwner", Privilege::UserAdmin(db)) => own(db),
             ("readAnyDatabase", Privilege::Read(db))
             | ("readWriteAnyDatabase", Privilege::Read(db) | Privilege::Write(db)) => user_data(db),
-            ("userAdminAnyDatabase", Privilege::UserAdmin(_)) => true,
-            ("clusterAdmin" | "clusterManager", Privilege::Manage | Privilege::Monitor) => true,
-            ("clusterMonitor", Privilege::Monitor) => true,
             ("clusterAdmin" | "clusterMonitor", Privilege::Read(db)) => matches!(db, "local" | "config"),
             _ => false,
         }

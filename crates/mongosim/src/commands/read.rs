@@ -144,7 +144,7 @@ impl Mongod {
             "local" | "available" => Ok(self.storage.read()?.matching(ns, filter, None)?),
             "majority" | "snapshot" => self.committed_rows(ns, filter).await,
             "linearizable" => {
-                let (_, optime) =
+                let ((), optime) =
                     self.write(|w| w.log("", Operation::Noop(doc! { "msg": "linearizable read" }), None)).await?;
                 let rows = self.storage.read()?.matching(ns, filter, None)?;
                 if let Some(replication) = &self.replication {

@@ -96,7 +96,7 @@ async fn step_down(replication: &Arc<Replication>, command: &Document) -> Comman
         return Err(CommandError::not_initialized());
     }
     let force = command.get("force").and_then(number::as_bool).unwrap_or(false);
-    let period = seconds(command.get("replSetStepDown"), "stepdown period")?.unwrap_or(Duration::from_secs(60));
+    let period = seconds(command.get("replSetStepDown"), "stepdown period")?.unwrap_or(Duration::from_mins(1));
     let given = seconds(command.get("secondaryCatchUpPeriodSecs"), "secondaryCatchUpPeriodSecs")?;
     let catch_up = match given {
         Some(catch_up) => catch_up,

@@ -39,10 +39,9 @@ impl Catalog {
         for shard in listed {
             let Ok(id) = shard.get_str("_id") else { continue };
             let Ok(url) = ShardUrl::parse(shard.get_str("host").unwrap_or_default()) else { continue };
-            let monitor = shards
-                .remove(id)
-                .filter(|known| known.name() == url.set)
-                .unwrap_or_else(|| SetMonitor::start(&url.set, url.hosts, self.peers.clone(), self.shutdown.clone()));
+            let monitor = shards.remove(id).filter(|known| known.name() == url.set).unwrap_or_else(|| {
+                SetMonitor::start(&url.set, url.hosts, self.peers.clone(), self.shutdown.clone())
+            });
             found.insert(id.to_owned(), monitor);
         }
         *shards = found;
@@ -51,7 +50,12 @@ impl Catalog {
 
 impl Mongos {
     /// Rows of a collection on the config servers.
-    pub(super) async fn config_rows(&self, db: &str, collection: &str, filter: Document) -> CommandResult<Vec<Document>> {
+    pub(super) async fn config_rows(
+        &self,
+        db: &str,
+        collection: &str,
+        filter: Document,
+    ) -> CommandResult<Vec<Document>> {
         let find = doc! {
             "find": collection,
             "filter": filter,
@@ -112,7 +116,8 @@ impl Mongos {
             return Ok(rows.first().and_then(|row| row.get_str("primary").ok().map(str::to_owned)));
         }
         // Asking twice gives the same place, so it may be sent again like a read.
-        let reply = self.run_on(&self.config, &doc! { "_configsvrCreateDatabase": db, "$db": "admin" }, true).await?;
+        let reply =
+            self.run_on(&self.config, &doc! { "_configsvrCreateDatabase": db, "$db": "admin" }, true).await?;
         if let Some(refusal) = CommandError::from_reply(&reply) {
             return Err(refusal);
         }

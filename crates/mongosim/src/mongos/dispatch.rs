@@ -12,7 +12,7 @@ use crate::{
     server::{Client, Request, Service},
 };
 
-const CURSOR_LIMIT: Duration = Duration::from_secs(60);
+const CURSOR_LIMIT: Duration = Duration::from_mins(1);
 
 impl Mongos {
     async fn hello(&self, client: &mut Client, request: &Request) -> CommandResult {
@@ -51,26 +51,35 @@ impl Mongos {
             return Ok(());
         }
         Err(match client.auth.principal {
-            None => CommandError::new(code::UNAUTHORIZED, format!("Command {} requires authentication", request.name)),
+            None => {
+                CommandError::new(code::UNAUTHORIZED, format!("Command {} requires authentication", request.name))
+            }
             Some(_) => CommandError::unauthorized(&request.name, &request.db),
         })
     }
 
     async fn dispatch(&self, client: &mut Client, request: &Request) -> CommandResult {
-        let unknown = || CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name));
+        let unknown =
+            || CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name));
         let need = commands::privilege(&request.name, &request.db).ok_or_else(unknown)?;
         match request.name.as_str() {
             "hello" | "isMaster" | "ismaster" => return self.hello(client, request).await,
             "ping" => return Ok(Document::new()),
             "saslContinue" => return sasl::proceed(client, request),
-            _ if need == Privilege::Internal || request.name.starts_with("replSet") || request.name == "_isSelf" => {
+            _ if need == Privilege::Internal
+                || request.name.starts_with("replSet")
+                || request.name == "_isSelf" =>
+            {
                 return Err(unknown());
             }
             _ => {}
         }
         if !self.serves() {
             tokio::time::timeout(Self::FIND_PRIMARY, self.config.reached()).await.map_err(|_| {
-                CommandError::new(code::FAILED_TO_SATISFY_READ_PREFERENCE, "the config servers have not been reached")
+                CommandError::new(
+                    code::FAILED_TO_SATISFY_READ_PREFERENCE,
+                    "the config servers have not been reached",
+                )
             })?;
         }
         if request.name == "saslStart" {
@@ -97,7 +106,7 @@ impl Mongos {
     async fn route(&self, request: &Request, need: Privilege<'_>) -> CommandResult {
         let reads = matches!(need, Privilege::Read(_));
         let creates = !reads && !matches!(request.name.as_str(), "drop" | "dropDatabase" | "delete");
-        let Some(set) = self.set_of(&request.db, creates).await? else { return self.empty(request) };
+        let Some(set) = self.set_of(&request.db, creates).await? else { return empty(request) };
         let reply = self.run_on(&set, &stripped(&request.body), reads).await?;
         if request.name == "dropDatabase" && crate::error::is_ok(&reply) {
             self.catalog.forget_database(&request.db);
@@ -108,19 +117,6 @@ impl Mongos {
             self.cursors.lock().insert(id, host);
         }
         Ok(reply)
-    }
-
-    /// What a database that nobody has answers.
-    fn empty(&self, request: &Request) -> CommandResult {
-        let ns = request.namespace().unwrap_or_else(|| format!("{}.$cmd.{}", request.db, request.name));
-        match request.name.as_str() {
-            "count" => Ok(doc! { "n": 0 }),
-            "distinct" => Ok(doc! { "values": [] }),
-            "delete" => Ok(doc! { "n": 0 }),
-            "dropDatabase" => Ok(doc! { "dropped": &request.db }),
-            "find" | "aggregate" | "listCollections" => Ok(cursors::reply(&ns, 0, "firstBatch", Vec::new())),
-            _ => Err(CommandError::new(code::NAMESPACE_NOT_FOUND, format!("database {} not found", request.db))),
-        }
     }
 
     async fn get_more(&self, request: &Request) -> CommandResult {
@@ -159,6 +155,18 @@ impl Mongos {
             }
         }
         Ok(doc! { "cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": [] })
+    }
+}
+
+/// What a database that nobody has answers.
+fn empty(request: &Request) -> CommandResult {
+    let ns = request.namespace().unwrap_or_else(|| format!("{}.$cmd.{}", request.db, request.name));
+    match request.name.as_str() {
+        "count" | "delete" => Ok(doc! { "n": 0 }),
+        "distinct" => Ok(doc! { "values": [] }),
+        "dropDatabase" => Ok(doc! { "dropped": &request.db }),
+        "find" | "aggregate" | "listCollections" => Ok(cursors::reply(&ns, 0, "firstBatch", Vec::new())),
+        _ => Err(CommandError::new(code::NAMESPACE_NOT_FOUND, format!("database {} not found", request.db))),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     query::number,
 };
 
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+const COMMAND_LIMIT: Duration = Duration::from_mins(2);
 
 /// Fields that a shard says of itself and a client of mongos must not see.
 const OWN_FIELDS: [&str; 4] = ["$replData", "topologyVersion", "electionId", "opTime"];
@@ -26,9 +26,8 @@ impl Mongos {
             let host = set.primary(left).await?;
             let lost = match self.run_once(set, &host, command).await {
                 Ok(reply) => match loss(&reply) {
-                    None => return Ok(cleaned(reply)),
-                    Some(lost) if lost.executed_nothing || may_repeat => Lost::Refused(reply),
-                    Some(_) => return Ok(cleaned(reply)),
+                    Some(loss) if loss.executed_nothing || may_repeat => Lost::Refused(reply),
+                    _ => return Ok(cleaned(reply)),
                 },
                 Err(e) if may_repeat => Lost::Silent(e),
                 Err(e) => return Err(e),
@@ -82,8 +81,10 @@ fn loss(reply: &Document) -> Option<Loss> {
         return CommandError::is_not_primary(concern).then_some(Loss { executed_nothing: false });
     }
     let code = code_of(reply)?;
-    let executed_nothing =
-        matches!(code, code::NOT_WRITABLE_PRIMARY | code::NOT_PRIMARY_NO_SECONDARY_OK | code::NOT_PRIMARY_OR_SECONDARY);
+    let executed_nothing = matches!(
+        code,
+        code::NOT_WRITABLE_PRIMARY | code::NOT_PRIMARY_NO_SECONDARY_OK | code::NOT_PRIMARY_OR_SECONDARY
+    );
     CommandError::is_not_primary(code).then_some(Loss { executed_nothing })
 }
 

@@ -41,11 +41,9 @@ fn apply_command(view: &mut WriteView<'_>, ns: &str, command: &Document) -> Stor
     let Some((name, value)) = command.iter().next() else { return Ok(()) };
     let collection = format!("{db}.{}", value.as_str().unwrap_or_default());
     match name.as_str() {
-        "create" => {
-            if view.collection(&collection)?.is_none() {
-                let options = command.get_document("options").cloned().unwrap_or_default();
-                view.put_collection(&collection, &doc! { "options": options })?;
-            }
+        "create" if view.collection(&collection)?.is_none() => {
+            let options = command.get_document("options").cloned().unwrap_or_default();
+            view.put_collection(&collection, &doc! { "options": options })?;
         }
         "drop" => view.drop_collection(&collection)?,
         "dropDatabase" => {

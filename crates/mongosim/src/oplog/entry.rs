@@ -115,7 +115,7 @@ impl OplogEntry {
 
     /// The optime of a stored entry.
     pub fn optime_of(d: &Document) -> OpTime {
-        let ts = d.get_timestamp("ts").map(ts_bits).unwrap_or(0);
+        let ts = d.get_timestamp("ts").map_or(0, ts_bits);
         OpTime { ts, term: d.get_i64("t").unwrap_or(-1) }
     }
 }

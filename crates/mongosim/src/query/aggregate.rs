@@ -33,7 +33,7 @@ impl Pipeline {
                     let count = documents.len() as i32;
                     documents = if count == 0 { Vec::new() } else { vec![doc! { name: count }] };
                 }
-                Stage::Group { id, sums } => documents = group(id, sums, &documents)?,
+                Stage::Group { id, sums } => documents = group(id, sums, &documents),
                 Stage::Sort(sort) => sort.sort(&mut documents),
                 Stage::Limit(n) => documents.truncate(*n),
                 Stage::Skip(n) => {
@@ -90,7 +90,7 @@ fn parse_group(group: &Document) -> CommandResult<Stage> {
     Ok(Stage::Group { id: group.get("_id").cloned().unwrap_or(Bson::Null), sums })
 }
 
-fn group(id: &Bson, sums: &[(String, Bson)], documents: &[Document]) -> CommandResult<Vec<Document>> {
+fn group(id: &Bson, sums: &[(String, Bson)], documents: &[Document]) -> Vec<Document> {
     let mut groups: Vec<Document> = Vec::new();
     for document in documents {
         let key = evaluate(id, document);
@@ -108,7 +108,7 @@ fn group(id: &Bson, sums: &[(String, Bson)], documents: &[Document]) -> CommandR
             }
         }
     }
-    Ok(groups)
+    groups
 }
 
 fn evaluate(expression: &Bson, document: &Document) -> Bson {

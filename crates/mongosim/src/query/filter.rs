@@ -161,20 +161,20 @@ mod tests {
 
     use super::*;
 
-    fn matches(query: Document, document: Document) -> bool {
-        Filter::parse(&query).unwrap().matches(&document)
+    fn matches(query: &Document, document: &Document) -> bool {
+        Filter::parse(query).unwrap().matches(document)
     }
 
     #[test]
     fn operators() {
-        assert!(matches(doc! { "a": 1 }, doc! { "a": 1.0 }));
-        assert!(matches(doc! { "a.b": { "$gt": 1, "$lte": 3 } }, doc! { "a": { "b": 3 } }));
-        assert!(!matches(doc! { "a": { "$gt": 1 } }, doc! { "a": "2" }));
-        assert!(matches(doc! { "a": { "$in": [1, 2] } }, doc! { "a": [5, 2] }));
-        assert!(matches(doc! { "a": Bson::Null }, doc! {}));
-        assert!(matches(doc! { "a": { "$exists": false } }, doc! {}));
-        assert!(matches(doc! { "$or": [{ "a": 1 }, { "b": 2 }] }, doc! { "b": 2 }));
-        assert!(!matches(doc! { "a": { "$ne": 1 } }, doc! { "a": [1, 2] }));
+        assert!(matches(&doc! { "a": 1 }, &doc! { "a": 1.0 }));
+        assert!(matches(&doc! { "a.b": { "$gt": 1, "$lte": 3 } }, &doc! { "a": { "b": 3 } }));
+        assert!(!matches(&doc! { "a": { "$gt": 1 } }, &doc! { "a": "2" }));
+        assert!(matches(&doc! { "a": { "$in": [1, 2] } }, &doc! { "a": [5, 2] }));
+        assert!(matches(&doc! { "a": Bson::Null }, &doc! {}));
+        assert!(matches(&doc! { "a": { "$exists": false } }, &doc! {}));
+        assert!(matches(&doc! { "$or": [{ "a": 1 }, { "b": 2 }] }, &doc! { "b": 2 }));
+        assert!(!matches(&doc! { "a": { "$ne": 1 } }, &doc! { "a": [1, 2] }));
     }
 
     #[test]

@@ -183,21 +183,21 @@ mod tests {
 
     use super::*;
 
-    fn apply(update: Document, document: Document) -> CommandResult {
-        Update::parse(&Bson::Document(update)).unwrap().apply(&document, false)
+    fn apply(update: Document, document: &Document) -> CommandResult {
+        Update::parse(&Bson::Document(update)).unwrap().apply(document, false)
     }
 
     #[test]
     fn operators() {
         let update = doc! { "$set": { "a.b": 1 }, "$inc": { "n": 2 }, "$unset": { "x": "" }, "$push": { "l": 3 } };
-        let changed = apply(update, doc! { "_id": 1, "n": 1, "x": 0 }).unwrap();
+        let changed = apply(update, &doc! { "_id": 1, "n": 1, "x": 0 }).unwrap();
         assert_eq!(changed, doc! { "_id": 1, "n": 3, "a": { "b": 1 }, "l": [3] });
     }
 
     #[test]
     fn the_id_stays() {
-        assert_eq!(apply(doc! { "a": 2 }, doc! { "_id": 1, "b": 1 }).unwrap(), doc! { "_id": 1, "a": 2 });
-        assert_eq!(apply(doc! { "$set": { "_id": 2 } }, doc! { "_id": 1 }).unwrap_err().code, 66);
+        assert_eq!(apply(doc! { "a": 2 }, &doc! { "_id": 1, "b": 1 }).unwrap(), doc! { "_id": 1, "a": 2 });
+        assert_eq!(apply(doc! { "$set": { "_id": 2 } }, &doc! { "_id": 1 }).unwrap_err().code, 66);
     }
 
     #[test]

@@ -63,11 +63,12 @@ impl Coordinator {
         }
         let theirs = version_of(request, "configVersion");
         let ours = self.config.as_ref().map_or(ConfigVersion::NONE, ReplSetConfig::config_version);
-        let mut effects = Vec::new();
         let sender =
             self.config.as_ref().and_then(|c| c.members.iter().position(|m| m.id == from_id && m.host == from));
+        let mut effects = Vec::new();
         if let Some(index) = sender {
             let term = int(request, "term", -1);
+            effects.extend(self.learn_term(term, now));
             let from_primary = term == self.term && int(request, "primaryId", -1) == from_id;
             let data = &mut self.members[index];
             data.last_request = Some(now);
@@ -77,6 +78,8 @@ impl Coordinator {
                 data.next_heartbeat = now;
             }
             if from_primary && !self.is_leader() {
+                self.primary_index = Some(index);
+                self.role = Role::Follower;
                 self.reset_election_timer(now);
             }
         }
@@ -212,7 +215,7 @@ impl Coordinator {
         data.term = int(reply, "term", -1);
         data.applied = OpTime::from_bson(reply.get("opTime"));
         data.config = version_of(reply, "v");
-        data.sync_source = reply.get_str("syncingTo").unwrap_or_default().to_owned();
+        reply.get_str("syncingTo").unwrap_or_default().clone_into(&mut data.sync_source);
         data.election_time = reply.get_timestamp("electionTime").ok();
         data.last_response = Some(now);
         data.last_seen = Some(now);
@@ -282,7 +285,7 @@ impl Coordinator {
         let (interval, timeout) = (config.settings.heartbeat_interval(), config.settings.heartbeat_timeout());
         let data = &mut self.members[index];
         data.failures += 1;
-        data.message = message.to_owned();
+        message.clone_into(&mut data.message);
         data.auth_failed = auth;
         if data.failures <= RETRIES && now.saturating_sub(sent) < timeout {
             data.next_heartbeat = now;

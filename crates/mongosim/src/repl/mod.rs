@@ -23,3 +23,6 @@ pub use member::MemberState;
 pub use runtime::Replication;
 pub use settings::Settings;
 pub use votes::{LastVote, VoteReply, VoteRequest};
+
+#[cfg(test)]
+mod tests;

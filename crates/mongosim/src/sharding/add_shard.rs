@@ -75,9 +75,11 @@ impl Mongod {
             SHARDS,
             Change::Put(doc! { "_id": &name, "host": format!("{}/{}", url.set, hosts.join(",")), "state": 1 }),
         )];
-        changes.extend(databases.into_iter().map(|db| {
-            (DATABASES, Change::Put(doc! { "_id": db, "primary": &name, "partitioned": false }))
-        }));
+        changes.extend(
+            databases
+                .into_iter()
+                .map(|db| (DATABASES, Change::Put(doc! { "_id": db, "primary": &name, "partitioned": false }))),
+        );
         self.store(changes).await?;
         Ok(doc! { "shardAdded": name })
     }
@@ -89,9 +91,10 @@ impl Mongod {
             let other = ShardUrl::parse(shard.get_str("host").unwrap_or_default())?;
             if other.set == url.set {
                 return match given {
-                    Some(name) if name != id => {
-                        Err(illegal(format!("A shard named {id} containing the replica set '{}' already exists", url.set)))
-                    }
+                    Some(name) if name != id => Err(illegal(format!(
+                        "A shard named {id} containing the replica set '{}' already exists",
+                        url.set
+                    ))),
                     _ => Ok(Some(id.to_owned())),
                 };
             }
@@ -148,7 +151,10 @@ impl Mongod {
         }
         Err(CommandError::new(
             code::FAILED_TO_SATISFY_READ_PREFERENCE,
-            format!("Could not find host matching read preference {{ mode: \"primary\" }} for set {}: {why}", url.set),
+            format!(
+                "Could not find host matching read preference {{ mode: \"primary\" }} for set {}: {why}",
+                url.set
+            ),
         ))
     }
 
@@ -178,7 +184,9 @@ impl Mongod {
         for db in &names {
             let placed = self.storage.read()?.get_by_id(DATABASES, &Bson::String(db.clone()))?;
             if placed.is_some_and(|d| d.get_str("primary").ok() != Some(name)) {
-                return Err(failed(format!("can't add shard '{name}' because a local database '{db}' exists in another shard")));
+                return Err(failed(format!(
+                    "can't add shard '{name}' because a local database '{db}' exists in another shard"
+                )));
             }
         }
         Ok(names)
@@ -221,7 +229,10 @@ impl Mongod {
 fn check_hello(url: &ShardUrl, hello: &Document) -> CommandResult<Vec<String>> {
     let set = hello.get_str("setName").unwrap_or_default();
     if set != url.set {
-        return Err(failed(format!("the provided connection string has the set name {}, the hosts say {set:?}", url.set)));
+        return Err(failed(format!(
+            "the provided connection string has the set name {}, the hosts say {set:?}",
+            url.set
+        )));
     }
     if hello.contains_key("configsvr") {
         return Err(failed(format!("{} is a set of config servers and cannot be a shard", url.set)));
@@ -233,7 +244,11 @@ fn check_hello(url: &ShardUrl, hello: &Document) -> CommandResult<Vec<String>> {
         .filter_map(|h| h.as_str().map(str::to_owned))
         .collect();
     if let Some(host) = url.hosts.iter().find(|host| !listed.contains(host)) {
-        return Err(failed(format!("{host} does not belong to replica set {}; it has {}", url.set, listed.join(", "))));
+        return Err(failed(format!(
+            "{host} does not belong to replica set {}; it has {}",
+            url.set,
+            listed.join(", ")
+        )));
     }
     let hosts = hello.get_array("hosts").cloned().unwrap_or_default();
     Ok(hosts.iter().filter_map(|h| h.as_str().map(str::to_owned)).collect())

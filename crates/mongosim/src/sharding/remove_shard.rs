@@ -17,11 +17,7 @@ impl Mongod {
             .get_by_id(SHARDS, &id)?
             .ok_or_else(|| CommandError::new(code::SHARD_NOT_FOUND, format!("Shard {name} does not exist")))?;
         let draining = |d: &bson::Document| d.get_bool("draining").unwrap_or(false);
-        let staying = view
-            .all(SHARDS)?
-            .iter()
-            .filter(|d| d.get("_id") != Some(&id) && !draining(d))
-            .count();
+        let staying = view.all(SHARDS)?.iter().filter(|d| d.get("_id") != Some(&id) && !draining(d)).count();
         if staying == 0 {
             return Err(CommandError::new(code::ILLEGAL_OPERATION, "not allowed to remove last shard"));
         }

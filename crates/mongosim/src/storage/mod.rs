@@ -19,6 +19,9 @@ use tokio::sync::{oneshot, watch};
 use crate::oplog::OpTime;
 use journal::Job;
 
+/// Many members share one machine, and their data is small.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
 /// The store failed or is gone; the process does not go on after the first.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
@@ -61,7 +64,8 @@ impl Storage {
     /// Opens or makes the store in `dir`.
     pub fn open(dir: &Path) -> StorageResult<Self> {
         std::fs::create_dir_all(dir).map_err(|e| StorageError::Store(format!("{}: {e}", dir.display())))?;
-        let db = Arc::new(Database::create(dir.join("mongosim.redb"))?);
+        let db = Database::builder().set_cache_size(CACHE_BYTES).create(dir.join("mongosim.redb"))?;
+        let db = Arc::new(db);
         tables::create(&db)?;
         let head = ReadView::open(&db)?.oplog_head()?;
         let (head_tx, head) = watch::channel(head);

@@ -13,7 +13,7 @@ use crate::{
 };
 
 const CONNECT: Duration = Duration::from_secs(5);
-const AWAIT_MILLIS: i64 = 500;
+const AWAIT_MILLIS: i64 = 2000;
 const NETWORK_GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -113,9 +113,6 @@ impl Replication {
         self.apply_batch(from, &batch[1..]).await?;
         self.note_commit_point(&reply);
         loop {
-            if self.look(|c| c.should_change_source(source)) {
-                return Ok(());
-            }
             let get_more = doc! {
                 "getMore": cursor,
                 "collection": "oplog.rs",
@@ -125,7 +122,10 @@ impl Replication {
                 "$db": "local",
             };
             let expected = self.around.storage.last_applied();
-            let reply = ask(&mut connection, &get_more).await?;
+            let reply = tokio::select! {
+                reply = ask(&mut connection, &get_more) => reply?,
+                _ = self.wait_for(None, |c| c.should_change_source(source).then_some(())) => return Ok(()),
+            };
             self.note_metadata(source, &reply);
             let (next, batch) = batch_of(&reply, "nextBatch");
             self.apply_batch(expected, &batch).await?;
@@ -181,8 +181,7 @@ impl Replication {
     fn note_commit_point(self: &Arc<Self>, reply: &Document) {
         let committed = reply
             .get_document("$replData")
-            .map(|data| OpTime::from_bson(data.get("lastOpCommitted")))
-            .unwrap_or(OpTime::NULL);
+            .map_or(OpTime::NULL, |data| OpTime::from_bson(data.get("lastOpCommitted")));
         self.with(|c, _| {
             c.on_source_commit_point(committed);
             Vec::new()
@@ -213,5 +212,5 @@ pub(super) fn batch_of(reply: &Document, field: &str) -> (i64, Vec<Document>) {
 
 /// The source's newest entry, from its metadata.
 fn source_position(reply: &Document) -> OpTime {
-    reply.get_document("$replData").map(|d| OpTime::from_bson(d.get("lastOpApplied"))).unwrap_or(OpTime::NULL)
+    reply.get_document("$replData").map_or(OpTime::NULL, |d| OpTime::from_bson(d.get("lastOpApplied")))
 }

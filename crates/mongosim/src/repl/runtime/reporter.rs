@@ -5,7 +5,7 @@ use bson::{Bson, doc};
 use super::Replication;
 
 const LIMIT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_millis(500);
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 impl Replication {
     /// Tells the sync source how far this member, and those that follow it, are.
