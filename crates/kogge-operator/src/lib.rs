@@ -8,6 +8,7 @@ pub mod leader;
 pub mod metrics;
 mod run;
 pub mod settings;
+mod watch;
 pub mod worker_cluster;
 
 pub use context::{Context, Engines};

@@ -11,9 +11,7 @@ use kogge_api::{FederatedCluster, WorkerCluster};
 use kogge_chart::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules};
-use kube::runtime::controller::Controller;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,7 +22,7 @@ use crate::http::{self, Readiness};
 use crate::leader::{Elector, Timing};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::{federated_cluster, worker_cluster};
+use crate::{federated_cluster, watch, worker_cluster};
 
 /// The name of the Lease.
 const LEASE: &str = "kogge-operator";
@@ -92,8 +90,8 @@ async fn work(
         cluster: rbac::identity_rules(),
     };
     let client = control.client();
-    let workers = Controller::new(Api::<WorkerCluster>::all(client.clone()), watcher::Config::default());
-    let clusters = Controller::new(Api::<FederatedCluster>::all(client.clone()), watcher::Config::default());
+    let workers = watch::controller(Api::<WorkerCluster>::all(client.clone()));
+    let clusters = watch::controller(Api::<FederatedCluster>::all(client.clone()));
     let reporter = Reporter { controller: "kogge-operator".to_owned(), instance: Some(settings.identity.clone()) };
     let context = Arc::new(Context {
         control: control.clone(),

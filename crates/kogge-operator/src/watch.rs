@@ -1,0 +1,75 @@
+//! The watches of the control cluster, kept alive.
+//!
+//! After a 410 at the start of a watch, kube's watcher asks for the same resourceVersion for ever; so every error
+//! ends the watcher here, and a new one lists again.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _, stream};
+use kube::Resource;
+use kube::api::{Api, ResourceExt as _};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::{self, store};
+use kube::runtime::watcher::{self, Event, watcher};
+use serde::de::DeserializeOwned;
+use tracing::warn;
+
+/// The pause after the first error.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A controller of a kind, over a watch that outlives every error.
+pub(crate) fn controller<K>(api: Api<K>) -> Controller<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = store();
+    Controller::for_stream(reflector::reflector(writer, supervised(api)).touched_objects(), reader)
+}
+
+type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
+
+/// Where a supervised watch stands: the watcher at work, and the pause before the next one.
+struct Supervision<K: 'static> {
+    api: Api<K>,
+    events: Option<Events<K>>,
+    pause: Duration,
+}
+
+fn supervised<K>(api: Api<K>) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Hash + Eq,
+{
+    let start = Supervision { api, events: None, pause: FIRST_PAUSE };
+    stream::unfold(start, |mut watch| async move {
+        loop {
+            let events = watch.events.get_or_insert_with(|| events(watch.api.clone()));
+            match events.next().await {
+                Some(Ok(event)) => {
+                    if matches!(event, Event::InitDone) {
+                        watch.pause = FIRST_PAUSE;
+                    }
+                    return Some((Ok(event), watch));
+                }
+                Some(Err(error)) => warn!(%error, kind = %K::kind(&()), "the watch failed; listing anew"),
+                None => {}
+            }
+            watch.events = None;
+            tokio::time::sleep(watch.pause).await;
+            watch.pause = (watch.pause * 2).min(LONGEST_PAUSE);
+        }
+    })
+}
+
+fn events<K>(api: Api<K>) -> Events<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    watcher(api, watcher::Config::default()).modify(|object| object.managed_fields_mut().clear()).boxed()
+}
