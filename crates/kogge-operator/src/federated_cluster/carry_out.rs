@@ -36,9 +36,6 @@ pub(super) async fn carry_out(
     context: &Context,
 ) -> Carried {
     let mut carried = write(prepared, &plan.actions, context).await;
-    if carried.problem.is_some() {
-        return carried;
-    }
     let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
     carried.changed |= steps.contains(&true);
     let restarted = write(prepared, &plan.restarts, context).await;
@@ -75,7 +72,7 @@ pub(super) async fn in_order(worker: &WorkerName, uid: &str, actions: &[&Action]
     for action in actions {
         let write = WriteContext { fence: &context.leadership, worker_uid: uid };
         let outcome = context.fleet.execute(action, write).await;
-        carried.changed = true;
+        carried.changed |= outcome.is_ok();
         match outcome {
             Ok(Outcome::Applied { conflicts, .. }) => {
                 context.metrics.written(&worker.0, "Applied");

@@ -20,8 +20,9 @@ use crate::control::ControlError;
 const BUSY: Duration = Duration::from_millis(500);
 /// How often the members are asked while something is waited for.
 const WAITING: Duration = Duration::from_secs(1);
-/// How often to look again where a person must mend something; what they mend is seen at once.
-const BLOCKED: Duration = Duration::from_secs(10);
+/// How often to look again where a person must mend something; what they mend is seen at once, but for a
+/// stranger's object on a worker.
+const BLOCKED: Duration = Duration::from_secs(5);
 /// How often the members of a settled database are asked.
 const SETTLED: Duration = Duration::from_secs(10);
 
@@ -112,8 +113,8 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     let status = report(&Observed { prepared: &prepared, plan: &planned, problem: problem.as_ref(), now: &now });
     tell::status(cluster, status, context).await?;
     Ok(Action::requeue(match problem {
-        Some(_) => BLOCKED.min(WAITING * 5),
-        None if carried.changed => BUSY,
+        _ if carried.changed => BUSY,
+        Some(_) => BLOCKED,
         None if planned.is_settled() => SETTLED,
         None => WAITING,
     }))
