@@ -19,7 +19,7 @@ const LAB: &str = "demo";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave everything standing at the end, and say how to look at it and how to end it
+    /// Leave everything standing, however it ends, and say how to look at it and how to end it
     #[arg(long)]
     keep: bool,
     /// Another image, such as mongod=mongo:7.0, which the workers can pull
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let result = unless_interrupted(Box::pin(play(&args))).await;
     let ours = args.kubeconfigs.is_empty();
-    if args.keep && result.is_ok() {
+    if args.keep {
         println!("\n{}", farewell(ours));
         return result;
     }

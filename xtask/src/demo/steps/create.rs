@@ -1,20 +1,45 @@
 //! One apply, and a database forms.
 
+use std::fs;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use kogge_lab::CONTROL;
-use serde_json::json;
 
-use crate::demo::stage::{DATABASE, NAMESPACE, Stage};
+use crate::demo::stage::{NAMESPACE, Stage};
+use crate::workspace;
 
+const MANIFEST: &str = "examples/ll2022.yaml";
 const DEADLINE: Duration = Duration::from_mins(5);
 
 pub(in crate::demo) async fn run(stage: &Stage) -> anyhow::Result<()> {
-    stage.kubectl(CONTROL, &["apply", "-f", "examples/ll2022.yaml"]).await?;
-    if let Some(image) = &stage.image {
-        let patch = json!({"spec": {"global": {"image": image}}}).to_string();
-        stage.kubectl(CONTROL, &["patch", "fc", DATABASE, "-n", NAMESPACE, "--type=merge", "-p", &patch]).await?;
+    match &stage.image {
+        None => stage.kubectl(CONTROL, &["apply", "-f", MANIFEST]).await?,
+        Some(image) => stage.kubectl_apply(CONTROL, &with_image(image)?).await?,
     }
     stage.database_ready(DEADLINE).await?;
     stage.kubectl(CONTROL, &["get", "fc", "-n", NAMESPACE, "-o", "wide"]).await
+}
+
+/// The manifest with another image of mongod.
+fn with_image(image: &str) -> anyhow::Result<String> {
+    let text =
+        fs::read_to_string(workspace::root().join(MANIFEST)).with_context(|| format!("cannot read {MANIFEST}"))?;
+    let Some(line) = text.lines().find(|line| line.trim_start().starts_with("image: ")) else {
+        bail!("{MANIFEST} names no image that could be replaced");
+    };
+    let indent = line.len() - line.trim_start().len();
+    Ok(text.replace(line, &format!("{}image: {image}", " ".repeat(indent))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_image_takes_the_place_of_the_example_s() -> anyhow::Result<()> {
+        let text = with_image("mongo:7.0")?;
+        assert!(text.contains("\n    image: mongo:7.0\n") && !text.contains("mongosim"), "{text}");
+        Ok(())
+    }
 }

@@ -112,7 +112,7 @@ fn manifests(vdc: &str, credentials: &Value) -> Value {
                     "name": CLIENT,
                     "image": images::HISTORY,
                     "imagePullPolicy": "IfNotPresent",
-                    "args": ["write"],
+                    "args": ["write", "--writers=8", "--pause=10"],
                     "env": [
                         {"name": "HISTORY_RUN", "value": vdc},
                         from_secret("HISTORY_URI", "uri"),
