@@ -38,7 +38,15 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ),
     (
         "kogge-cli",
-        &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-federated-cluster", "kogge-fleet"],
+        &[
+            "kogge-api",
+            "kogge-chart",
+            "kogge-plan",
+            "kogge-mongo",
+            "kogge-mongo-client",
+            "kogge-federated-cluster",
+            "kogge-fleet",
+        ],
     ),
     ("kogge-lab", &["kogge-api"]),
     ("kogge-history", &[]),

@@ -38,7 +38,9 @@ enum Command {
     /// The worker clusters
     #[command(subcommand)]
     Worker(worker::Command),
-    /// What the operator would do for a FederatedCluster; nothing is done
+    /// What the operator would do next for a FederatedCluster; nothing is written
+    ///
+    /// The exit code is 0 where nothing is to do, 2 where there are changes, and 1 where a problem is in the way.
     Plan(plan::Args),
 }
 
@@ -55,16 +57,13 @@ pub async fn main(name: &'static str) -> ExitCode {
         Err(error) => error.exit(),
     };
     let result = match cli.command {
-        Command::Worker(command) => worker::run(command, &cli.control).await,
+        Command::Worker(command) => worker::run(command, &cli.control).await.map(|()| ExitCode::SUCCESS),
         Command::Plan(args) => plan::run(args, &cli.control).await,
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", sentence(&error));
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {}", sentence(&error));
+        ExitCode::FAILURE
+    })
 }
 
 /// The error and its causes, without those that an outer one has told already.

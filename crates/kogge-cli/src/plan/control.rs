@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster, labels};
 use kogge_federated_cluster::revisions::Kept;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
 
 use super::Args;
@@ -21,43 +21,29 @@ pub(super) struct Known {
     pub(super) workers: Vec<WorkerCluster>,
     pub(super) control_uid: String,
     pub(super) kept: Kept,
-    pub(super) secrets: Option<DatabaseSecrets>,
+    pub(super) secrets: SecretsKnown,
+    pub(super) system_namespace: String,
 }
 
-impl Known {
-    /// The oldest Kubernetes version among the workers, such as `1.34.4`.
-    pub(super) fn oldest_version(&self) -> String {
-        let versions = self.workers.iter().filter_map(|worker| worker.status.as_ref()?.version.clone());
-        let numbers = |version: &str| -> Vec<u32> {
-            version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
-        };
-        versions
-            .map(|version| version.trim_start_matches('v').to_owned())
-            .min_by_key(|version| numbers(version))
-            .unwrap_or_default()
-    }
+/// What is known of a database's secrets.
+pub(super) enum SecretsKnown {
+    /// They were read.
+    Read(Box<DatabaseSecrets>),
+    /// There are none.
+    Absent,
+    /// They may not be read; the message says who may not.
+    Unreadable(String),
 }
 
 pub(super) async fn read(home: &Cluster, args: &Args, system_namespace: &str) -> anyhow::Result<Known> {
     let namespaces: Api<Namespace> = Api::all(home.client());
     let kube_system = home.request("read the namespace kube-system", namespaces.get("kube-system")).await?;
-    let clusters: Api<FederatedCluster> = Api::namespaced(home.client(), &args.namespace);
-    let what = format!("read FederatedCluster {}/{}", args.namespace, args.name);
-    let present = home.request(&what, clusters.get_opt(&args.name)).await?;
-    let cluster = match (&args.file, present) {
-        (Some(file), present) => changed(manifest(file, &args.name)?, present, &args.namespace),
-        (None, Some(present)) => present,
-        (None, None) => bail!(
-            "there is no FederatedCluster {}/{}; name another with --namespace, or plan a manifest with --file",
-            args.namespace,
-            args.name
-        ),
-    };
+    let cluster = wanted(home, args).await?;
     let workers: Api<WorkerCluster> = Api::all(home.client());
     let workers = home.request("list WorkerClusters", workers.list(&ListParams::default())).await?.items;
     let (kept, secrets) = match &cluster.spec.cluster_id {
         Some(id) => (kept(home, id, system_namespace).await?, secrets(home, id, system_namespace).await?),
-        None => (Kept::default(), None),
+        None => (Kept::default(), SecretsKnown::Absent),
     };
     Ok(Known {
         cluster,
@@ -65,11 +51,38 @@ pub(super) async fn read(home: &Cluster, args: &Args, system_namespace: &str) ->
         control_uid: kube_system.uid().context("kube-system has no UID")?,
         kept,
         secrets,
+        system_namespace: system_namespace.to_owned(),
     })
 }
 
+/// The FederatedCluster as it is, or as a manifest would make it.
+async fn wanted(home: &Cluster, args: &Args) -> anyhow::Result<FederatedCluster> {
+    let clusters: Api<FederatedCluster> = Api::namespaced(home.client(), &args.namespace);
+    let what = format!("read FederatedCluster {}/{}", args.namespace, args.name);
+    let present = home.request(&what, clusters.get_opt(&args.name)).await?;
+    let Some(file) = &args.file else {
+        return present.with_context(|| {
+            format!(
+                "there is no FederatedCluster {}/{}; name another with --namespace, or plan a manifest with --file",
+                args.namespace, args.name
+            )
+        });
+    };
+    let manifest = manifest(file, &args.name, &args.namespace)?;
+    // The API server fills in defaults and applies its rules, and stores nothing.
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let what = format!("lay {} over {}/{}", file.display(), args.namespace, args.name);
+    match present {
+        None => home.request(&what, clusters.create(&dry_run, &manifest)).await,
+        Some(present) => {
+            let changed = laid_over(manifest, present);
+            home.request(&what, clusters.replace(&args.name, &dry_run, &changed)).await
+        }
+    }
+}
+
 /// The FederatedCluster of a file of manifests.
-fn manifest(file: &Path, name: &str) -> anyhow::Result<FederatedCluster> {
+fn manifest(file: &Path, name: &str, namespace: &str) -> anyhow::Result<FederatedCluster> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let documents: Vec<serde_json::Value> =
         serde_saphyr::from_multiple(&text).with_context(|| format!("{} is no YAML", file.display()))?;
@@ -77,19 +90,22 @@ fn manifest(file: &Path, name: &str) -> anyhow::Result<FederatedCluster> {
         .into_iter()
         .find(|document| document["kind"] == "FederatedCluster" && document["metadata"]["name"] == name)
         .with_context(|| format!("{} holds no FederatedCluster {name}", file.display()))?;
-    serde_json::from_value(document).with_context(|| format!("the FederatedCluster in {}", file.display()))
+    let mut cluster: FederatedCluster =
+        serde_json::from_value(document).with_context(|| format!("the FederatedCluster in {}", file.display()))?;
+    match cluster.metadata.namespace.get_or_insert_with(|| namespace.to_owned()) {
+        given if given == namespace => Ok(cluster),
+        given => bail!("{} puts {name} into namespace {given}; give --namespace {given}", file.display()),
+    }
 }
 
 /// What is there, with the spec of the manifest; what Kogge filled in stays.
-fn changed(manifest: FederatedCluster, present: Option<FederatedCluster>, namespace: &str) -> FederatedCluster {
-    let Some(mut cluster) = present else {
-        let mut cluster = manifest;
-        cluster.metadata.namespace = Some(namespace.to_owned());
-        return cluster;
-    };
+fn laid_over(manifest: FederatedCluster, present: FederatedCluster) -> FederatedCluster {
+    let mut cluster = present;
     let id = manifest.spec.cluster_id.clone().or_else(|| cluster.spec.cluster_id.clone());
     cluster.spec = manifest.spec;
     cluster.spec.cluster_id = id;
+    let annotations = manifest.metadata.annotations.unwrap_or_default();
+    cluster.metadata.annotations.get_or_insert_default().extend(annotations);
     cluster
 }
 
@@ -101,13 +117,43 @@ async fn kept(home: &Cluster, id: &ClusterId, system_namespace: &str) -> anyhow:
     Kept::read(&stored).context("the kept revisions cannot be read")
 }
 
-async fn secrets(
-    home: &Cluster,
-    id: &ClusterId,
-    system_namespace: &str,
-) -> anyhow::Result<Option<DatabaseSecrets>> {
+async fn secrets(home: &Cluster, id: &ClusterId, system_namespace: &str) -> anyhow::Result<SecretsKnown> {
     let name = DatabaseSecrets::name(id);
     let secrets: Api<Secret> = Api::namespaced(home.client(), system_namespace);
-    let secret = home.request(&format!("read Secret {system_namespace}/{name}"), secrets.get_opt(&name)).await?;
-    Ok(secret.as_ref().map(DatabaseSecrets::read).transpose()?)
+    let look = async {
+        match secrets.get_opt(&name).await {
+            Err(kube::Error::Api(status)) if status.code == 403 => Ok(Err(status.message.clone())),
+            answer => answer.map(Ok),
+        }
+    };
+    Ok(match home.request(&format!("read Secret {system_namespace}/{name}"), look).await? {
+        Ok(Some(secret)) => SecretsKnown::Read(Box::new(DatabaseSecrets::read(&secret)?)),
+        Ok(None) => SecretsKnown::Absent,
+        Err(forbidden) => SecretsKnown::Unreadable(forbidden),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A FederatedCluster with these data centres.
+    fn cluster(cluster_id: Option<&str>, vdcs: &[&str]) -> FederatedCluster {
+        let placement: Vec<_> = vdcs.iter().map(|vdc| json!({ "name": vdc, "vdc": vdc })).collect();
+        serde_json::from_value(json!({
+            "apiVersion": "kogge.dev/v1alpha1",
+            "kind": "FederatedCluster",
+            "metadata": { "name": "db", "namespace": "databases" },
+            "spec": { "clusterID": cluster_id, "placement": placement },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_manifest_without_a_cluster_id_keeps_the_one_that_is_there() {
+        let changed = laid_over(cluster(None, &["north", "south"]), cluster(Some("abcdefgh"), &["north"]));
+        assert_eq!(changed.spec.cluster_id.unwrap().as_str(), "abcdefgh");
+        assert_eq!(changed.spec.placement.len(), 2);
+    }
 }

@@ -1,26 +1,33 @@
-//! `kogge plan`: what the operator would do, by the same code, and nothing is done.
+//! `kogge plan`: what the operator would do next, by the same code. Nothing here can write: no
+//! [`Fence`](kogge_fleet::Fence) exists that would let a write to a worker through, and the control cluster is
+//! only read, or asked with `dryRun=All`.
 
 mod control;
+mod foresee;
+mod members;
+mod outline;
+mod redact;
+mod words;
 mod workers;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use kogge_api::{ClusterId, FederatedCluster, labels};
+use clap::ValueEnum;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kogge_chart::ChartStore;
-use kogge_federated_cluster::revisions::{Kept, Rollout};
+use kogge_federated_cluster::Prepared;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
-use kogge_federated_cluster::{DatabasePlan, Identity, Observation, Sighting, accepted_epoch, plan, template};
-use kogge_mongo::{Millis, Topology};
-use kogge_plan::FleetView;
-use kogge_plan::placement::RegisteredWorker;
 
 use crate::ControlArgs;
 use crate::cluster::{self, Cluster};
-use control::Known;
+use foresee::foresee;
+use outline::{Outcome, Outline};
+use workers::Workers;
 
-/// The clusterID that a database without one is planned under.
-const SAMPLE_ID: [u8; 8] = [15; 8];
+/// The exit code of a plan with changes, as `terraform plan -detailed-exitcode` has it.
+const CHANGES: u8 = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,100 +48,44 @@ pub(crate) struct Args {
         default_value = "charts"
     )]
     chart_dirs: Vec<PathBuf>,
+    /// How the plan is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
 }
 
-pub(crate) async fn run(args: Args, args_of_control: &ControlArgs) -> anyhow::Result<()> {
-    let kubeconfig = cluster::kubeconfig(args_of_control.kubeconfig.as_deref())?;
-    let home = Cluster::open(kubeconfig, args_of_control.context.as_deref(), "control cluster").await?;
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Output {
+    /// In words
+    #[default]
+    Text,
+    /// As data, without the content of Secrets
+    Json,
+}
+
+/// Prints the plan. The exit code is 0 where nothing is to do, 2 where changes are, and 1 where a problem is in
+/// the way that a person must mend.
+pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
+    let kubeconfig = cluster::kubeconfig(control.kubeconfig.as_deref())?;
+    let home = Cluster::open(kubeconfig, control.context.as_deref(), "control cluster").await?;
     let charts = ChartStore::new(args.chart_dirs.iter().cloned());
-    let mut known = control::read(&home, &args, &args_of_control.system_namespace).await?;
-    let fleet = workers::observe(&home, &known, &charts, &args_of_control.system_namespace).await?;
-    if known.cluster.spec.cluster_id.is_none() {
-        known.cluster.spec.cluster_id = Some(ClusterId::from_random(SAMPLE_ID));
-        println!("{} has no clusterID yet; Kogge gives it one first. In this plan it is a sample.", args.name);
+    let known = control::read(&home, &args, &control.system_namespace).await?;
+    let workers = Workers::connect(&home, &known.workers, &charts, &control.system_namespace).await?;
+    let seen = workers.observe().await;
+    let now = Time(Timestamp::now());
+    let ask =
+        async |prepared: &Prepared<'_>, secrets: &DatabaseSecrets| members::ask(prepared, secrets, &workers).await;
+    let outline = foresee(&known, &seen, &charts, &now, ask).await?;
+    match args.output {
+        Output::Text => print!("{outline}"),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&outline)?),
     }
-    show(&known, &fleet, &charts)
+    Ok(exit_code(&outline))
 }
 
-fn show(known: &Known, fleet: &FleetView, charts: &ChartStore) -> anyhow::Result<()> {
-    let Known { cluster, workers, control_uid, kept, secrets } = known;
-    let workers: Vec<RegisteredWorker> = workers.iter().map(RegisteredWorker::from).collect();
-    let sighting = Sighting::of(cluster, &workers, fleet, control_uid);
-    if let Some(problem) = sighting.problem() {
-        bail!("nothing would be written: {}: {}", problem.reason(), problem.message());
+fn exit_code(outline: &Outline) -> ExitCode {
+    match outline.outcome {
+        Outcome::NothingToDo => ExitCode::SUCCESS,
+        Outcome::Changes => ExitCode::from(CHANGES),
+        Outcome::Problem => ExitCode::FAILURE,
     }
-    let identity = sighting.identity().context("the database has no clusterID")?;
-    let rollout = rollout(cluster, &identity, kept, charts, known)?;
-    let epoch = accepted_epoch(cluster, &sighting.ownership.overall, false)?.context("the spec has no epoch")?;
-    let sample = DatabaseSecrets::from_random(&[0; 756], &[0; 24], &[0; 24]);
-    let prepared = Observation {
-        cluster,
-        identity: &identity,
-        control_uid,
-        epoch: &epoch,
-        fleet,
-        placements: &sighting.placements,
-        ownership: &sighting.ownership,
-        rollout: &rollout,
-        kept,
-        secrets: secrets.as_ref().unwrap_or(&sample),
-        held: false,
-    }
-    .prepare()?;
-    print(&plan(&prepared, &Topology::default(), Millis::default(), None)?);
-    Ok(())
-}
-
-/// What the spec renders to, with what was frozen when the database began.
-fn rollout(
-    cluster: &FederatedCluster,
-    identity: &Identity,
-    kept: &Kept,
-    charts: &ChartStore,
-    known: &Known,
-) -> anyhow::Result<Rollout> {
-    let global = &cluster.spec.global;
-    let pinned = cluster.status.as_ref().and_then(|status| status.chart_version.as_ref());
-    let chart = match global.chart_version.as_ref().or(pinned) {
-        Some(version) => charts.find(&global.chart, version)?,
-        None => charts.newest(&global.chart)?,
-    };
-    let frozen = match kept.frozen() {
-        Some(frozen) => frozen.clone(),
-        None => template::freeze(&cluster.spec, identity, &known.oldest_version()),
-    };
-    Ok(template::render_all(&cluster.spec, identity, &chart, &frozen)?)
-}
-
-fn print(plan: &DatabasePlan) {
-    let DatabasePlan { actions, steps, restarts, refusals, errors, approvals, engine, rollout, desired: _ } = plan;
-    for action in actions.iter().chain(restarts) {
-        println!("{action}");
-    }
-    for step in steps {
-        println!("engine: {step}");
-    }
-    for (worker, refusal) in refusals {
-        println!("{worker}: not written: {refusal}");
-    }
-    for error in errors {
-        println!("not rendered: {error}");
-    }
-    for approval in approvals {
-        println!("waits for approval ({}={}): {}", labels::APPROVE, approval.hash, approval.what);
-    }
-    if rollout.rolling {
-        println!("rollout: {} of {} pods are of the new revision", rollout.updated, rollout.total);
-    }
-    for waiting in &rollout.waiting {
-        println!("rollout waits: {waiting}");
-    }
-    if actions.is_empty() && restarts.is_empty() && refusals.is_empty() && errors.is_empty() {
-        println!("The workers hold what they should; nothing would be written to them.");
-    }
-    println!(
-        "What the engine would do depends on what its {} replica sets answer, which this command does not ask; \
-         `kubectl describe` shows what the operator last saw and waits for.",
-        engine.sets.len()
-    );
 }

@@ -1,0 +1,152 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kogge_api::WorkerCluster;
+use kogge_federated_cluster::revisions::Kept;
+use kogge_plan::{FleetView, Liveness, WorkerView};
+use serde_json::json;
+
+use super::*;
+
+fn worker(vdc: &str) -> WorkerCluster {
+    serde_json::from_value(json!({
+        "apiVersion": "kogge.dev/v1alpha1",
+        "kind": "WorkerCluster",
+        "metadata": { "name": format!("worker-{vdc}") },
+        "spec": {
+            "vdc": vdc,
+            "kubeconfig": { "secretRef": { "name": format!("worker-{vdc}") } },
+            "allowedNamespaces": { "names": ["databases"] },
+        },
+        "status": {
+            "uid": format!("uid-{vdc}"),
+            "version": "v1.34.4",
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Connected", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        },
+    }))
+    .unwrap()
+}
+
+/// A worker that holds nothing.
+fn empty(vdc: &str) -> WorkerView {
+    WorkerView {
+        vdc: vdc.to_owned(),
+        uid: Some(format!("uid-{vdc}")),
+        cluster_domain: "cluster.local".to_owned(),
+        liveness: Liveness::Live,
+        complete: true,
+        suspended: false,
+        objects: BTreeMap::new(),
+    }
+}
+
+fn new_database() -> Known {
+    let cluster = json!({
+        "apiVersion": "kogge.dev/v1alpha1",
+        "kind": "FederatedCluster",
+        "metadata": { "name": "db", "namespace": "databases", "uid": "u", "generation": 1 },
+        "spec": {
+            "global": { "chart": "bytedoc", "chartVersion": "1.0.0", "version": "7.0", "image": "mongod:7.0" },
+            "mongos": { "replicasPerPlacement": 1 },
+            "shard": { "shardCount": 1, "membersPerPlacement": 1, "storage": { "size": "1Gi" } },
+            "config": { "membersPerPlacement": 1, "storage": { "size": "1Gi" } },
+            "placement": [{ "name": "north", "vdc": "north" }, { "name": "south", "vdc": "south" }],
+        },
+    });
+    Known {
+        cluster: serde_json::from_value(cluster).unwrap(),
+        workers: vec![worker("north"), worker("south")],
+        control_uid: "control".to_owned(),
+        kept: Kept::default(),
+        secrets: SecretsKnown::Absent,
+        system_namespace: "kogge-system".to_owned(),
+    }
+}
+
+fn seen(views: impl IntoIterator<Item = WorkerView>) -> Seen {
+    let workers = views.into_iter().map(|view| (WorkerName(format!("worker-{}", view.vdc)), view));
+    Seen { fleet: Arc::new(FleetView { workers: workers.collect() }), missing: BTreeMap::new() }
+}
+
+async fn planned(known: &Known, seen: &Seen) -> Outline {
+    let charts = ChartStore::new([PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts"))]);
+    let now = Time("2026-01-01T00:00:00Z".parse().unwrap());
+    foresee(known, seen, &charts, &now, async |_: &Prepared<'_>, _: &DatabaseSecrets| Topology::default())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_new_database_is_planned_in_words() {
+    let outline = planned(&new_database(), &seen([empty("north"), empty("south")])).await;
+    assert_eq!(outline.outcome, Outcome::Changes);
+    assert_eq!(outline.to_string(), include_str!("new_database.txt"));
+}
+
+#[tokio::test]
+async fn a12_no_plan_shows_a_secret() {
+    let mut known = new_database();
+    let secrets = DatabaseSecrets::from_random(&[7; 756], &[1; 24], &[2; 24]);
+    known.secrets = SecretsKnown::Read(Box::new(secrets.clone()));
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    let shown = serde_json::to_string(&outline).unwrap() + &outline.to_string();
+    assert!(shown.contains(r#""kind":"Secret""#), "the plan has a Secret to leave out");
+    for secret in [&secrets.keyfile, &secrets.operator_password, &secrets.admin_password] {
+        assert!(!shown.contains(secret.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a03_a_worker_that_was_not_seen_stops_a_new_database_and_is_named() {
+    let mut silent = empty("south");
+    silent.complete = false;
+    let mut seen = seen([empty("north"), silent]);
+    seen.missing.insert("worker-south".into(), "the connection timed out".to_owned());
+    let outline = planned(&new_database(), &seen).await;
+    assert_eq!(outline.outcome, Outcome::Problem);
+    assert_eq!(outline.problems[0].reason, "WorkersNotSeen");
+    assert!(outline.workers.is_empty());
+    let words = outline.to_string();
+    assert!(words.contains("Note: worker-south was not seen: the connection timed out"), "{words}");
+    assert!(words.ends_with("Nothing is done before the problems are mended.\n"), "{words}");
+}
+
+#[tokio::test]
+async fn a_spec_that_cannot_be_rendered_is_a_problem() {
+    let mut known = new_database();
+    known.cluster.spec.global.chart_version = Some("9.9.9".to_owned());
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert_eq!(outline.outcome, Outcome::Problem);
+    assert!(outline.problems[0].message.contains("9.9.9"), "{:?}", outline.problems);
+}
+
+#[tokio::test]
+async fn without_its_secrets_the_members_are_left_out() {
+    let mut known = new_database();
+    known.secrets = SecretsKnown::Unreadable("secrets is forbidden".to_owned());
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert!(outline.engine.is_none() && outline.rollout.is_none());
+    assert!(outline.workers.values().flatten().all(|change| change.object.kind != "Secret"));
+}
+
+#[tokio::test]
+async fn the_secrets_of_a_database_that_stands_must_be_there() {
+    let known = new_database();
+    let first = planned(&known, &seen([empty("north"), empty("south")])).await;
+    let standing = |vdc: &str| {
+        let mut view = empty(vdc);
+        let changes = &first.workers[&WorkerName(format!("worker-{vdc}"))];
+        for change in changes.iter().filter(|change| change.object.kind == "ConfigMap") {
+            let object = serde_json::from_value(change.manifest.clone().unwrap()).unwrap();
+            view.objects.insert(change.object.clone(), Arc::new(object));
+        }
+        view
+    };
+    let mut known = known;
+    known.cluster.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
+    let outline = planned(&known, &seen([standing("north"), standing("south")])).await;
+    assert_eq!(outline.problems[0].reason, "SecretsLost", "{:?}", outline.problems);
+}
