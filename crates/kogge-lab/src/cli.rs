@@ -137,7 +137,10 @@ impl Cli {
                     mode,
                     control_routes: up.control_routes,
                 };
-                let lab = Lab::up(spec).await?;
+                let lab = tokio::select! {
+                    lab = Lab::up(spec) => lab?,
+                    _ = tokio::signal::ctrl_c() => return Err(interrupted(&self.name)),
+                };
                 eprintln!("{}", lab.status().await?);
                 eprintln!(
                     "look at it: eval \"$(kogge-lab env --name {0})\"; end it: kogge-lab down --name {0}",
@@ -203,6 +206,12 @@ impl FaultCommand {
         fault.keep();
         Ok(())
     }
+}
+
+fn interrupted(name: &str) -> LabError {
+    LabError::Invalid(format!(
+        "interrupted; what was started stays: `kogge-lab up --name {name}` completes it, `kogge-lab down --name {name}` ends it"
+    ))
 }
 
 /// Writes to standard output; a reader that has had enough is no failure.

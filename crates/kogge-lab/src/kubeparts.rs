@@ -38,12 +38,22 @@ impl Binaries {
     pub fn ensure(mode: Mode) -> Result<Self> {
         if mode == Mode::ApiOnly
             && let Some(folder) = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from)
-            && ["etcd", "kube-apiserver"].iter().all(|program| folder.join(program).is_file())
         {
-            tracing::info!("using etcd and kube-apiserver of {}", folder.display());
-            return Ok(Self::Folder(folder));
+            if ["etcd", "kube-apiserver"].iter().all(|program| folder.join(program).is_file()) {
+                tracing::info!("using etcd and kube-apiserver of {}", folder.display());
+                return Ok(Self::Folder(folder));
+            }
+            tracing::warn!(
+                "$KUBEBUILDER_ASSETS ({}) lacks etcd or kube-apiserver and is not used",
+                folder.display()
+            );
         }
         ensure().map(Self::Kubeparts)
+    }
+
+    /// Whether the programs are still there.
+    pub(crate) fn exist(&self) -> bool {
+        self.program("kube-apiserver").is_file()
     }
 
     /// The start of a component's command line; `seen_as` is the binary's path where the component runs.
@@ -61,7 +71,11 @@ impl Binaries {
     pub(crate) fn program(&self, component: &str) -> PathBuf {
         match self {
             Self::Kubeparts(path) => path.clone(),
-            Self::Folder(folder) => folder.join(component),
+            Self::Folder(folder) => {
+                let path = folder.join(component);
+                // What runs is what a link leads to.
+                fs::canonicalize(&path).unwrap_or(path)
+            }
         }
     }
 }

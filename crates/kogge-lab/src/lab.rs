@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::command::blocking;
 use crate::context::LabContext;
 use crate::error::{LabError, Result};
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::images;
 use crate::kubeparts::Binaries;
 use crate::network;
@@ -44,19 +44,19 @@ impl Lab {
         })
         .await?;
         let context = LabContext::new(record)?;
-        if mode == Mode::Full {
-            let lab = Arc::clone(&context);
-            blocking(move || {
+        let lab = Arc::clone(&context);
+        blocking(move || {
+            if mode == Mode::Full {
                 network::ensure_wan(&lab)?;
-                network::heal_faults(&lab)
-            })
-            .await?;
-        }
+            }
+            faults::lift(&lab)
+        })
+        .await?;
         let images = BaseImages::new(images);
         let clusters = context.clusters();
         let clusters = try_join_all(clusters.iter().map(|cluster| runtime::bring_up(cluster, &images))).await?;
         tracing::info!("lab {} is up: {:.1}s", context.name, start.elapsed().as_secs_f32());
-        Ok(Self { clusters, context: Some(context) })
+        Ok(Self::new(clusters, Some(context)))
     }
 
     /// One API server, or several, without nodes: no root needed, ready in seconds.
@@ -72,7 +72,7 @@ impl Lab {
         })?;
         let context = LabContext::new(record)?;
         let clusters = context.clusters().into_iter().map(Cluster::of_lab).collect::<Result<_>>()?;
-        Ok(Self { clusters, context: Some(context) })
+        Ok(Self::new(clusters, Some(context)))
     }
 
     /// Clusters that run already, by name and kubeconfig; `control` must be among them.
@@ -84,7 +84,13 @@ impl Lab {
         }
         let clusters =
             kubeconfigs.iter().map(|(name, file)| Cluster::external(name, file)).collect::<Result<_>>()?;
-        Ok(Self { clusters, context: None })
+        Ok(Self::new(clusters, None))
+    }
+
+    /// Every constructor brings a control cluster; it goes first.
+    fn new(mut clusters: Vec<Cluster>, context: Option<Arc<LabContext>>) -> Self {
+        clusters.sort_by_key(|cluster| cluster.name() != CONTROL);
+        Self { clusters, context }
     }
 
     /// Ends the lab with everything it started. Clusters that it did not make are left alone.
@@ -116,8 +122,7 @@ impl Lab {
 
     /// The cluster where Kogge runs.
     pub fn control(&self) -> &Cluster {
-        // Every constructor puts a control cluster in.
-        self.clusters.iter().find(|c| c.name() == CONTROL).unwrap_or(&self.clusters[0])
+        &self.clusters[0]
     }
 
     /// The worker clusters, in the order of their names' numbers.
@@ -170,8 +175,11 @@ impl Lab {
 /// The record of the lab to be: of the one that stands, or a new one after the rest of a lost one is swept.
 fn prepare(name: &LabName, spec: &LabSpec, binaries: Binaries) -> Result<LabRecord> {
     let standing = LabRecord::read(name)?.filter(|record| record.folder.is_dir());
-    let (mut record, spec) = if let Some(record) = standing {
+    let (mut record, spec) = if let Some(mut record) = standing {
         let spec = spec.widened_by(&record.spec)?;
+        if !record.binaries.exist() {
+            record.binaries = binaries;
+        }
         (record, spec)
     } else {
         sweep::sweep(name)?;

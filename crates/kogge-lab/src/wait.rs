@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::error::{LabError, Result};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(150);
+const REMINDER_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Asks `probe` until it succeeds; its error is what is still missing.
 pub async fn until<T, F>(what: &str, deadline: Duration, mut probe: impl FnMut() -> F) -> Result<T>
@@ -14,6 +15,7 @@ where
     let start = Instant::now();
     tracing::info!("waiting for {what}");
     let mut last = "nothing yet".to_owned();
+    let mut reminded = start;
     while start.elapsed() < deadline {
         let rest = deadline.saturating_sub(start.elapsed());
         match tokio::time::timeout(rest, probe()).await {
@@ -23,6 +25,10 @@ where
             }
             Ok(Err(missing)) => last = missing,
             Err(_) => break,
+        }
+        if reminded.elapsed() >= REMINDER_INTERVAL {
+            reminded = Instant::now();
+            tracing::info!("still waiting for {what} after {:.0}s: {last}", start.elapsed().as_secs_f32());
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }

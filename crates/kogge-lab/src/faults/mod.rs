@@ -11,7 +11,7 @@ pub use guard::Fault;
 use crate::cluster::Cluster;
 use crate::command::blocking;
 use crate::components::Component;
-use crate::context::ClusterContext;
+use crate::context::{ClusterContext, LabContext};
 use crate::error::{LabError, Result};
 use crate::lab::Lab;
 use crate::network::{self, PacketFault};
@@ -113,16 +113,7 @@ impl<'a> Faults<'a> {
     pub async fn heal_all(&self) -> Result<()> {
         let lab = self.lab.own()?.clone();
         let context = lab.clone();
-        blocking(move || {
-            if context.record.spec.mode == Mode::Full {
-                network::heal_faults(&context)?;
-            }
-            for process in ProcessTable::read()?.marked(&context.runtime()).iter().filter(|p| p.state == 'T') {
-                signal(process.identity, Signal::SIGCONT)?;
-            }
-            Ok(())
-        })
-        .await?;
+        blocking(move || lift(&context)).await?;
         let images = BaseImages::new(Vec::new());
         let clusters = lab.clusters();
         futures::future::try_join_all(clusters.iter().map(|c| runtime::bring_up(c, &images))).await.map(drop)
@@ -145,6 +136,17 @@ impl<'a> Faults<'a> {
             Err(LabError::Invalid(format!("cluster {cluster} has API servers only: there is no network to break")))
         }
     }
+}
+
+/// Takes back what keeps running parts from working: pulled cables, packet filters, stop signals.
+pub(crate) fn lift(lab: &LabContext) -> Result<()> {
+    if lab.record.spec.mode == Mode::Full {
+        network::heal_faults(lab)?;
+    }
+    for process in ProcessTable::read()?.marked(&lab.runtime()).iter().filter(|p| p.state == 'T') {
+        signal(process.identity, Signal::SIGCONT)?;
+    }
+    Ok(())
 }
 
 fn process_of(cluster: &ClusterContext, component: Component) -> Result<crate::process::ProcessIdentity> {
