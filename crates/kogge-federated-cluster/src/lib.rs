@@ -13,6 +13,7 @@ pub mod engine;
 mod identity;
 mod observation;
 mod plan;
+mod rehearsal;
 pub mod report;
 pub mod revisions;
 pub mod secrets;

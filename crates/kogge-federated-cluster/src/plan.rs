@@ -14,12 +14,15 @@ use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, app
 use crate::desired::{self, DesiredError};
 use crate::engine::{records, restart};
 use crate::observation::{ObservationError, Prepared};
+use crate::rehearsal::rehearsal;
 use crate::shares;
 
 /// What one pass found and what it does about it.
 pub struct DatabasePlan {
     /// Writes to workers, by worker and in order. Anchors come first.
     pub actions: Vec<Action>,
+    /// What a rollout that has not begun will apply, to be applied as a dry run before anything else.
+    pub rehearsal: Vec<Action>,
     /// Steps that the engine takes on its members. None while an anchor is still to be written.
     pub steps: Vec<Step>,
     /// Pods that are deleted so that they are made again.
@@ -41,7 +44,18 @@ pub struct DatabasePlan {
 impl DatabasePlan {
     /// Nothing to do and nothing in the way.
     pub fn is_settled(&self) -> bool {
-        let Self { actions, steps, restarts, refusals, errors, approvals, engine, rollout, desired: _ } = self;
+        let Self {
+            actions,
+            rehearsal: _,
+            steps,
+            restarts,
+            refusals,
+            errors,
+            approvals,
+            engine,
+            rollout,
+            desired: _,
+        } = self;
         actions.is_empty()
             && steps.is_empty()
             && restarts.is_empty()
@@ -82,6 +96,7 @@ pub fn plan(
     );
     let mut plan = DatabasePlan {
         actions: Vec::new(),
+        rehearsal: rehearsal(prepared, &rollout),
         steps: Vec::new(),
         restarts: Vec::new(),
         refusals: Vec::new(),

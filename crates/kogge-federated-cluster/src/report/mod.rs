@@ -55,7 +55,12 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
             uri: observation.identity.uri(),
             credentials_secret: names::admin_secret(&observation.identity.name),
         }),
-        rollout: rollout::status(&before, plan, observation.rollout, now),
+        rollout: if problem.is_some() && !plan.rehearsal.is_empty() {
+            // It failed its rehearsal, so it has not begun.
+            before.rollout.clone()
+        } else {
+            rollout::status(&before, plan, observation.rollout, now)
+        },
         replica_sets: parts.replica_sets,
         mongos: Some(parts.mongos),
         placement: parts.placements,

@@ -115,7 +115,7 @@ fn body(target: &Target<'_>, object: &Object, precondition: &ApplyPrecondition) 
 }
 
 async fn send(target: &Target<'_>, body: &Value, force: bool) -> Result<Object, Failure> {
-    let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
+    let params = PatchParams { force, dry_run: target.dry_run(), ..PatchParams::apply(FIELD_MANAGER) };
     let patch = Patch::Apply(body);
     let name = &target.key.name;
     let answer = if target.metadata_only() {
@@ -129,7 +129,9 @@ async fn send(target: &Target<'_>, body: &Value, force: bool) -> Result<Object, 
 
 fn done(target: &Target<'_>, applied: Object, mut conflicts: Vec<FieldConflict>) -> Outcome {
     let resource_version = applied.metadata.resource_version.clone().unwrap_or_default();
-    target.observe(applied);
+    if !target.dry_run() {
+        target.observe(applied);
+    }
     conflicts.sort();
     conflicts.dedup();
     Outcome::Applied { resource_version, conflicts }

@@ -36,6 +36,8 @@ pub struct WriteContext<'a> {
     pub fence: &'a dyn Fence,
     /// The UID of the worker that the plan was made for; another cluster behind the same name is refused.
     pub worker_uid: &'a str,
+    /// Whether the API server only checks the write, with everything that could refuse it, and makes none.
+    pub dry_run: bool,
 }
 
 /// What a write did.
@@ -92,7 +94,7 @@ pub(crate) async fn execute(
                 .ok_or_else(|| WriteError::Malformed { worker: worker.name().clone(), missing: "type or name" })?;
             let target = Target::new(worker, system_namespace, key, context)?;
             let result = apply::apply(&target, object, precondition).await;
-            target.log("apply", why, &result);
+            target.log(if context.dry_run { "rehearse" } else { "apply" }, why, &result);
             result
         }
         Action::Delete { worker: _, key, uid, resource_version, why } => {

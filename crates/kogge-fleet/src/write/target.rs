@@ -73,6 +73,11 @@ impl<'a> Target<'a> {
         if self.context.fence.is_leader() { Ok(()) } else { Err(WriteError::NotLeader) }
     }
 
+    /// Whether nothing is to be changed.
+    pub(super) fn dry_run(&self) -> bool {
+        self.context.dry_run
+    }
+
     /// Whether only the metadata of the object may come back.
     pub(super) fn metadata_only(&self) -> bool {
         is_metadata_only(&self.key)

@@ -11,7 +11,7 @@ use crate::support::{
     Lease, NAMESPACE, collection, config_map, connected, held, key, kubeconfig, options, until, worker,
 };
 
-const LEADER: WriteContext<'_> = WriteContext { fence: &Lease(true), worker_uid: "uid-1" };
+const LEADER: WriteContext<'_> = WriteContext { fence: &Lease(true), worker_uid: "uid-1", dry_run: false };
 
 fn apply(object: &Value, precondition: ApplyPrecondition) -> Action {
     let object: Object = serde_json::from_value(object.clone()).unwrap();
@@ -138,12 +138,12 @@ async fn leadership_is_asked_directly_before_the_write() -> anyhow::Result<()> {
     let create = apply(&config_map("a", "c1"), ApplyPrecondition::Absent);
     for asked in 0..2 {
         let fence = Losing(AtomicUsize::new(asked));
-        let context = WriteContext { fence: &fence, worker_uid: "uid-1" };
+        let context = WriteContext { fence: &fence, worker_uid: "uid-1", dry_run: false };
         assert_eq!(fleet.execute(&create, context).await, Err(WriteError::NotLeader));
     }
     assert_eq!(api.count(|asked| asked.is("GET", "/configmaps/a")), 1, "lost between the read and the write");
     let fence = Lease(false);
-    let context = WriteContext { fence: &fence, worker_uid: "uid-1" };
+    let context = WriteContext { fence: &fence, worker_uid: "uid-1", dry_run: false };
     assert_eq!(fleet.execute(&delete("a", "u", None), context).await, Err(WriteError::NotLeader));
     assert_eq!(api.count(|asked| asked.method != "GET" && asked.path.contains("configmaps")), 0);
     Ok(())

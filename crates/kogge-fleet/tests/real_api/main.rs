@@ -108,7 +108,7 @@ impl Stage {
     }
 
     async fn execute(&self, action: &Action) -> Result<Outcome, WriteError> {
-        self.fleet.execute(action, WriteContext { fence: &Leader, worker_uid: &self.uid }).await
+        self.fleet.execute(action, WriteContext { fence: &Leader, worker_uid: &self.uid, dry_run: false }).await
     }
 
     async fn create(&self, object: &Value) -> anyhow::Result<Object> {

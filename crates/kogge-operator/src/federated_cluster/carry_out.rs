@@ -26,7 +26,16 @@ pub(super) struct Carried {
     pub(super) problem: Option<Problem>,
 }
 
-/// Carries out a plan.
+/// Whether a write is meant, or only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// The API server says what it would do, and does nothing.
+    Rehearsal,
+    /// It is done.
+    InEarnest,
+}
+
+/// Carries out a plan. A rollout that fails its rehearsal changes nothing.
 pub(super) async fn carry_out(
     cluster: &FederatedCluster,
     prepared: &Prepared<'_>,
@@ -35,10 +44,14 @@ pub(super) async fn carry_out(
     access: &ClusterAccess,
     context: &Context,
 ) -> Carried {
-    let mut carried = write(prepared, &plan.actions, context).await;
+    let rehearsed = write(prepared, &plan.rehearsal, Writing::Rehearsal, context).await;
+    if rehearsed.problem.is_some() {
+        return Carried { changed: false, ..rehearsed };
+    }
+    let mut carried = write(prepared, &plan.actions, Writing::InEarnest, context).await;
     let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
     carried.changed |= steps.contains(&true);
-    let restarted = write(prepared, &plan.restarts, context).await;
+    let restarted = write(prepared, &plan.restarts, Writing::InEarnest, context).await;
     for action in &plan.restarts {
         context.tell(cluster, EventType::Normal, "RestartPod", &action.to_string()).await;
     }
@@ -48,14 +61,14 @@ pub(super) async fn carry_out(
 }
 
 /// Writes to workers: a slow or dead one changes nothing for the others (A4).
-pub(super) async fn write(prepared: &Prepared<'_>, actions: &[Action], context: &Context) -> Carried {
+async fn write(prepared: &Prepared<'_>, actions: &[Action], how: Writing, context: &Context) -> Carried {
     let mut by_worker: BTreeMap<&WorkerName, Vec<&Action>> = BTreeMap::new();
     for action in actions {
         by_worker.entry(action.worker()).or_default().push(action);
     }
     let workers = by_worker.into_iter().map(|(worker, actions)| async move {
         let uid = prepared.observation.fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
-        in_order(worker, uid.unwrap_or_default(), &actions, context).await
+        in_order(worker, uid.unwrap_or_default(), &actions, how, context).await
     });
     let mut carried = Carried::default();
     for outcome in join_all(workers).await {
@@ -67,10 +80,17 @@ pub(super) async fn write(prepared: &Prepared<'_>, actions: &[Action], context: 
 
 /// What is referred to comes first, so the first write that is not known to have succeeded ends the pass for
 /// this worker. An object that is refused for itself does not hold up the others.
-pub(super) async fn in_order(worker: &WorkerName, uid: &str, actions: &[&Action], context: &Context) -> Carried {
+pub(super) async fn in_order(
+    worker: &WorkerName,
+    uid: &str,
+    actions: &[&Action],
+    how: Writing,
+    context: &Context,
+) -> Carried {
     let mut carried = Carried::default();
     for action in actions {
-        let write = WriteContext { fence: &context.leadership, worker_uid: uid };
+        let write =
+            WriteContext { fence: &context.leadership, worker_uid: uid, dry_run: how == Writing::Rehearsal };
         let outcome = context.fleet.execute(action, write).await;
         carried.changed |= outcome.is_ok();
         match outcome {

@@ -16,7 +16,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use tracing::info;
 
-use super::carry_out::in_order;
+use super::carry_out::{Writing, in_order};
 use super::pass::PassError;
 use super::{claim, tell};
 use crate::context::Context;
@@ -78,7 +78,7 @@ async fn carry_out(plan: &TeardownPlan, fleet: &FleetView, context: &Context) {
     });
     let writes = workers.into_iter().map(|(worker, actions)| async move {
         let uid = fleet.workers.get(worker).and_then(|view| view.uid.clone()).unwrap_or_default();
-        in_order(worker, &uid, &actions, context).await
+        in_order(worker, &uid, &actions, Writing::InEarnest, context).await
     });
     futures::future::join_all(writes).await;
 }
