@@ -61,6 +61,7 @@ async fn guarded_writes_on_a_real_api_server() -> anyhow::Result<()> {
 
 async fn stories(lab: &Lab) -> anyhow::Result<()> {
     let stage = Stage::set(lab).await?;
+    a_rehearsal_finds_what_would_be_refused_and_changes_nothing(&stage).await?;
     a_create_then_updates_that_are_guarded(&stage).await?;
     an_object_that_is_gone_is_not_made_again_by_an_update(&stage).await?;
     a_strangers_object_is_left_alone(&stage).await?;
@@ -109,6 +110,10 @@ impl Stage {
 
     async fn execute(&self, action: &Action) -> Result<Outcome, WriteError> {
         self.fleet.execute(action, WriteContext { fence: &Leader, worker_uid: &self.uid, dry_run: false }).await
+    }
+
+    async fn rehearse(&self, action: &Action) -> Result<Outcome, WriteError> {
+        self.fleet.execute(action, WriteContext { fence: &Leader, worker_uid: &self.uid, dry_run: true }).await
     }
 
     async fn create(&self, object: &Value) -> anyhow::Result<Object> {
@@ -186,6 +191,23 @@ fn delete(object: &Object, uid: &str, versioned: bool) -> anyhow::Result<Action>
         resource_version: object.metadata.resource_version.clone().filter(|_| versioned),
         why: "a test".to_owned(),
     })
+}
+
+async fn a_rehearsal_finds_what_would_be_refused_and_changes_nothing(stage: &Stage) -> anyhow::Result<()> {
+    let good = stage.rehearse(&apply(&config_map("rehearsed", "1"), ApplyPrecondition::Absent)?).await?;
+    assert!(matches!(good, Outcome::Applied { .. }), "{good:?}");
+    assert!(stage.held("ConfigMap", "rehearsed").is_none(), "nothing was made");
+    let present = Api::<Object>::namespaced_with(
+        stage.administrator.clone(),
+        NAMESPACE,
+        &ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap")),
+    );
+    assert!(present.get_opt("rehearsed").await?.is_none(), "nothing was made");
+    let mut bad = config_map("rehearsed", "1");
+    bad["data"] = json!({"not a key!": "1"});
+    let refused = stage.rehearse(&apply(&bad, ApplyPrecondition::Absent)?).await;
+    assert!(matches!(refused, Err(WriteError::Refused { .. })), "{refused:?}");
+    Ok(())
 }
 
 async fn a_create_then_updates_that_are_guarded(stage: &Stage) -> anyhow::Result<()> {
