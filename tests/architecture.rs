@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId};
 
 /// Crates without IO: no runtime, no client, no driver.
 const PURE: [&str; 6] =
@@ -93,17 +93,36 @@ fn every_crate_has_its_place() -> Result<()> {
     Ok(())
 }
 
+/// Whether a dependency is really built. Cargo resolves an optional one also where a feature only speaks of it
+/// in case that it is there (`ring?/alloc`).
+fn is_enabled(package: &Package, node: &Node, dependency: &Package) -> bool {
+    let declared = package.dependencies.iter().filter(|d| d.name == *dependency.name);
+    let mut names = declared.filter(|d| d.kind == DependencyKind::Normal).peekable();
+    names.peek().is_none()
+        || names.any(|d| {
+            let name = d.rename.as_deref().unwrap_or(&d.name);
+            let turns_on = |entry: &str| {
+                entry == name || entry == format!("dep:{name}") || entry.starts_with(&format!("{name}/"))
+            };
+            let features = node.features.iter().filter_map(|feature| package.features.get(feature.as_str()));
+            !d.optional || features.flatten().any(|entry| turns_on(entry))
+        })
+}
+
 /// Normal dependencies of a crate, however deep.
 fn closure(metadata: &Metadata, root: &PackageId) -> Result<BTreeSet<String>> {
     let resolve = metadata.resolve.as_ref().context("cargo resolved nothing")?;
-    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|n| (&n.id, n)).collect();
+    let nodes: BTreeMap<&PackageId, &Node> = resolve.nodes.iter().map(|n| (&n.id, n)).collect();
     let mut open = vec![root];
     let mut seen = BTreeSet::from([root]);
     while let Some(id) = open.pop() {
         let node = nodes.get(id).context("a dependency was not resolved")?;
         for dependency in &node.deps {
             let normal = dependency.dep_kinds.iter().any(|k| k.kind == DependencyKind::Normal);
-            if normal && seen.insert(&dependency.pkg) {
+            if normal
+                && is_enabled(&metadata[&node.id], node, &metadata[&dependency.pkg])
+                && seen.insert(&dependency.pkg)
+            {
                 open.push(&dependency.pkg);
             }
         }
