@@ -1,0 +1,88 @@
+//! A database forms, and its users can work with it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kogge_api::federated_cluster::Component;
+use kogge_api::names;
+use kogge_e2e::{DATABASES, Database, Harness, HistoryClient, VDCS, voters};
+use kogge_lab::CONTROL;
+
+/// Between two heartbeats of a replica set's members: what a new configuration takes to be known to all.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+pub(super) async fn a_database_forms_in_three_data_centres(harness: &Harness) -> anyhow::Result<()> {
+    let database = harness.database(DATABASES, "ll2022");
+    let applied = Instant::now();
+    harness.kubectl(CONTROL, &["apply", "-f", "examples/ll2022.yaml"]).await?;
+    let cluster = database.ready().await?;
+    tell_ratio(&database, applied.elapsed()).await?;
+
+    let voters = voters(&cluster);
+    ensure!(voters.len() == 2 && voters.values().all(|count| *count == 3), "three voters in each set: {voters:?}");
+    let status = cluster.status.context("no status")?;
+    ensure!(status.available && status.mongos.as_ref().is_some_and(|routers| routers.ready == 3), "{status:?}");
+    let shard = status.replica_sets.get(&names::service("ll2022", Component::Shard(0))).context("no shard")?;
+    ensure!(shard.added_as_shard && shard.primary.is_some() && shard.ready == 3, "{shard:?}");
+    let waiting_for = status.waiting_for;
+    ensure!(waiting_for.is_none(), "Ready, and still waiting for {waiting_for:?}");
+    Ok(())
+}
+
+/// Tells how long it took beside what cannot be undercut: the slowest pod's start, and for each of the two members
+/// that join a seed two configurations (without a vote, then with one) that all must hear of.
+async fn tell_ratio(database: &Database<'_>, took: Duration) -> anyhow::Result<()> {
+    let mut slowest = Duration::ZERO;
+    for worker in database.harness.lab.workers() {
+        let pods = database.pods_on(worker).await?;
+        slowest = pods.iter().filter_map(start_time).fold(slowest, Duration::max);
+    }
+    let limit = slowest + 2 * 2 * HEARTBEAT;
+    println!(
+        "\nReady {:.0} s after the apply; the slowest pod took {} s to start, the protocol at least {} s: {:.1} times the limit",
+        took.as_secs_f32(),
+        slowest.as_secs(),
+        (2 * 2 * HEARTBEAT).as_secs(),
+        took.as_secs_f32() / limit.as_secs_f32()
+    );
+    Ok(())
+}
+
+/// From a pod's creation until it is ready.
+fn start_time(pod: &Pod) -> Option<Duration> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True")?;
+    let ready = ready.last_transition_time.as_ref()?.0;
+    ready.duration_since(pod.metadata.creation_timestamp.as_ref()?.0).try_into().ok()
+}
+
+pub(super) async fn every_example_is_accepted(harness: &Harness) -> anyhow::Result<()> {
+    // A dry run on the server, so that examples which need more than the lab has are held to the rules as well.
+    harness.kubectl(CONTROL, &["apply", "--dry-run=server", "-R", "-f", "examples"]).await.map(drop)
+}
+
+pub(super) async fn every_name_resolves_in_every_cluster(harness: &Harness) -> anyhow::Result<()> {
+    let database = super::example(harness).await?;
+    let routers = names::service(database.name, Component::Mongos);
+    for vdc in &VDCS[..3] {
+        for component in [Component::Config, Component::Shard(0)] {
+            let service = names::service(database.name, component);
+            for placement in &VDCS[..3] {
+                let pod = names::member(database.name, component, placement, 0);
+                harness.resolve(vdc, &names::host(&pod, &service, DATABASES, "cluster.local")).await?;
+            }
+        }
+        harness.resolve(vdc, &format!("{routers}.{DATABASES}.svc.cluster.local")).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn clients_write_and_read_through_the_routers(harness: &Harness) -> anyhow::Result<()> {
+    let database = super::example(harness).await?;
+    let client = HistoryClient::start(database, "vdc2").await?;
+    client.acknowledged(100).await?;
+    let verdict = client.check().await?;
+    ensure!(verdict.lost == 0, "{verdict:?}");
+    client.stop().await
+}

@@ -1,0 +1,57 @@
+//! The cases, in the order in which they run: later ones use databases that earlier ones made, and make them where
+//! they run alone.
+
+mod bad_input;
+mod broken_workers;
+mod crash;
+mod create;
+mod deletion;
+mod partition;
+mod protection;
+mod silence;
+
+use kogge_e2e::{Case, DATABASES, Database, Harness, ready};
+
+macro_rules! cases {
+    ($($concern:ident::$case:ident),* $(,)?) => {
+        vec![$(Case {
+            name: concat!(stringify!($concern), "::", stringify!($case)),
+            run: |harness| Box::pin($concern::$case(harness)),
+        }),*]
+    };
+}
+
+pub(crate) fn all() -> Vec<Case> {
+    cases![
+        create::a_database_forms_in_three_data_centres,
+        create::every_example_is_accepted,
+        create::every_name_resolves_in_every_cluster,
+        create::clients_write_and_read_through_the_routers,
+        silence::a_settled_database_is_not_written_to,
+        broken_workers::each_broken_kubeconfig_is_named,
+        broken_workers::a_cluster_is_registered_once,
+        bad_input::an_unknown_data_centre_is_named_and_nothing_is_written,
+        bad_input::what_does_not_render_leaves_the_running_database_alone,
+        bad_input::an_object_of_another_owner_is_left_alone,
+        protection::a_count_of_zero_is_refused,
+        protection::a_count_of_zero_on_a_worker_is_put_back,
+        partition::cut_off_before_the_create_nothing_is_written,
+        partition::cut_off_after_the_initiate_the_others_serve,
+        partition::a_write_whose_answer_is_lost_is_found_out,
+        crash::killed_at_ten_random_moments_it_reaches_the_same_state,
+        deletion::a_deleted_database_is_torn_down_in_order,
+        deletion::a_deleted_database_leaves_nothing_behind,
+        protection::a_deleted_resource_keeps_its_database_through_the_cool_off,
+    ]
+}
+
+/// The database of `examples/ll2022.yaml`, standing. It serves several cases.
+async fn example(harness: &Harness) -> anyhow::Result<Database<'_>> {
+    let database = harness.database(DATABASES, "ll2022");
+    let stands = database.find().await?.is_some_and(|cluster| ready(&cluster).is_ok());
+    if !stands {
+        harness.kubectl(kogge_lab::CONTROL, &["apply", "-f", "examples/ll2022.yaml"]).await?;
+        database.ready().await?;
+    }
+    Ok(database)
+}

@@ -1,0 +1,78 @@
+//! Three accidents must not take a database down: a count of zero, on either side, and a deleted resource.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kogge_api::conditions::federated_cluster::{AVAILABLE, DELETION_PENDING};
+use kogge_api::federated_cluster::Component;
+use kogge_api::names;
+use kogge_e2e::{Database, Harness, is, ready};
+use kogge_lab::{CONTROL, wait};
+use kube::Api;
+use serde_json::json;
+
+const PUT_BACK: Duration = Duration::from_mins(2);
+const VDC: &str = "vdc1";
+/// The default of `spec.deletion.coolOff`, in hours.
+const COOL_OFF: i64 = 168;
+
+pub(super) async fn a_count_of_zero_is_refused(harness: &Harness) -> anyhow::Result<()> {
+    let database = super::example(harness).await?;
+    for (field, patch) in [
+        ("spec.shard.membersPerPlacement", json!({"spec": {"shard": {"membersPerPlacement": 0}}})),
+        ("spec.config.membersPerPlacement", json!({"spec": {"config": {"membersPerPlacement": 0}}})),
+        ("spec.mongos.replicasPerPlacement", json!({"spec": {"mongos": {"replicasPerPlacement": 0}}})),
+        ("spec.placement", json!({"spec": {"placement": []}})),
+    ] {
+        let refused = database.merge(patch).await;
+        let said = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        ensure!(said.contains(field) && said.contains("delete the FederatedCluster"), "{field}: {said:?}");
+    }
+    ready(&database.get().await?).map_err(anyhow::Error::msg)
+}
+
+pub(super) async fn a_count_of_zero_on_a_worker_is_put_back(harness: &Harness) -> anyhow::Result<()> {
+    let database = super::example(harness).await?;
+    scale_to_zero_and_see_it_put_back(&database).await?;
+    database.ready().await?;
+    Ok(())
+}
+
+pub(super) async fn a_deleted_resource_keeps_its_database_through_the_cool_off(
+    harness: &Harness,
+) -> anyhow::Result<()> {
+    let database = super::example(harness).await?;
+    let pods = database.pod_uids().await?;
+    database.delete().await?;
+    let cluster = database
+        .until("waits for its cool-off", PUT_BACK, |c| is(c, DELETION_PENDING, "True", "CoolingOff"))
+        .await?;
+    let deletion = cluster.status.and_then(|status| status.deletion).context("no deletion is told of")?;
+    let cool_off = deletion.executes_at.0.duration_since(deletion.requested_at.0);
+    ensure!(cool_off.as_hours() == COOL_OFF, "{deletion:?}");
+    ensure!(database.pod_uids().await? == pods, "pods were touched");
+    scale_to_zero_and_see_it_put_back(&database).await?;
+    database.until("serves", PUT_BACK, |c| is(c, AVAILABLE, "True", "Serving")).await?;
+    let listed = harness.kubectl(CONTROL, &["get", "fc", database.name, "-n", database.namespace]).await?;
+    println!("\n{}", listed.trim());
+    Ok(())
+}
+
+/// Scales a share by hand, as somebody would on the wrong cluster.
+async fn scale_to_zero_and_see_it_put_back(database: &Database<'_>) -> anyhow::Result<()> {
+    let harness = database.harness;
+    let share = names::workload(database.name, Component::Shard(0), VDC);
+    let sets: Api<StatefulSet> = Api::namespaced(harness.lab.worker(VDC)?.client().await?, database.namespace);
+    let before = sets.get(&share).await?.metadata.generation;
+    harness.kubectl(VDC, &["scale", "statefulset", &share, "-n", database.namespace, "--replicas=0"]).await?;
+    wait::until(&format!("{share} put back"), PUT_BACK, || async {
+        let set = sets.get(&share).await.map_err(|error| error.to_string())?;
+        let asked = set.spec.and_then(|spec| spec.replicas).unwrap_or_default();
+        let ready = set.status.and_then(|status| status.ready_replicas).unwrap_or_default();
+        let changed = set.metadata.generation > before;
+        if (asked, ready, changed) == (1, 1, true) { Ok(()) } else { Err(format!("asked {asked}, ready {ready}")) }
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The history client: a pod of a worker that writes through the routers with majority concern, and knows what was
+//! acknowledged.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Secret;
+use kogge_api::names;
+use kogge_lab::{products, wait};
+use kube::Api;
+use serde_json::json;
+
+use crate::Database;
+
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// A client in one data centre.
+pub struct HistoryClient<'a> {
+    database: Database<'a>,
+    vdc: &'a str,
+    name: String,
+}
+
+/// What the client found when it looked for its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Those of them that are not there.
+    pub lost: u64,
+}
+
+impl<'a> HistoryClient<'a> {
+    /// Starts a client that writes until it is stopped, as the administrator that the database's Secret names.
+    pub async fn start(database: Database<'a>, vdc: &'a str) -> anyhow::Result<Self> {
+        let client = Self { database, vdc, name: format!("client-of-{}", database.name) };
+        let secrets: Api<Secret> = Api::namespaced(database.harness.control.clone(), database.namespace);
+        let admin = names::admin_secret(database.name);
+        let admin = secrets.get(&admin).await.with_context(|| format!("no Secret {admin}"))?;
+        let from_secret = |variable: &str, key: &str| json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": client.name, "key": key}}});
+        let metadata = json!({"name": client.name, "namespace": database.namespace});
+        let manifests = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": admin.data},
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {
+                "containers": [{
+                    "name": "history",
+                    "image": products::HISTORY,
+                    "imagePullPolicy": "IfNotPresent",
+                    "args": ["write"],
+                    "env": [
+                        {"name": "HISTORY_RUN", "value": vdc},
+                        from_secret("HISTORY_URI", "uri"),
+                        from_secret("HISTORY_USERNAME", "username"),
+                        from_secret("HISTORY_PASSWORD", "password"),
+                    ],
+                    "volumeMounts": [{"name": "record", "mountPath": "/record"}],
+                }],
+                "volumes": [{"name": "record", "emptyDir": {}}],
+                "terminationGracePeriodSeconds": 2,
+            }},
+        ]});
+        database.harness.kubectl_apply(vdc, &manifests).await?;
+        Ok(client)
+    }
+
+    /// Waits until that many writes are acknowledged.
+    pub async fn acknowledged(&self, enough: u64) -> anyhow::Result<u64> {
+        let Self { database, vdc, name } = self;
+        let what = format!("{enough} writes acknowledged to {name} in {vdc}");
+        let count = wait::until(&what, DEADLINE, || async {
+            let logs = ["logs", name, "-n", database.namespace, "--tail=20"];
+            let log = database.harness.kubectl(vdc, &logs).await.map_err(|error| format!("{error:#}"))?;
+            let told = log.lines().rev().find_map(|line| line.strip_prefix("acknowledged ")?.split(',').next());
+            match told.and_then(|count| count.parse().ok()) {
+                Some(count) if count >= enough => Ok(count),
+                _ => Err(format!("its log ends with: {}", log.lines().next_back().unwrap_or_default())),
+            }
+        });
+        Ok(count.await?)
+    }
+
+    /// Looks for every write that was acknowledged so far.
+    pub async fn check(&self) -> anyhow::Result<Verdict> {
+        let Self { database, vdc, name } = self;
+        let what = format!("what {name} in {vdc} finds");
+        let verdict = wait::until(&what, DEADLINE, || async {
+            let check = ["exec", name, "-n", database.namespace, "--", "/bin/kogge-history", "check"];
+            let said = match database.harness.kubectl(vdc, &check).await {
+                Ok(said) => said,
+                Err(error) => format!("{error:#}"),
+            };
+            Verdict::parse(&said).ok_or(said)
+        });
+        let verdict = verdict.await?;
+        println!("{name} in {vdc}: writes acknowledged: {}, lost: {}", verdict.acknowledged, verdict.lost);
+        ensure!(verdict.acknowledged > 0, "no write was acknowledged, so nothing is shown");
+        Ok(verdict)
+    }
+
+    /// Ends the client.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let Self { database, vdc, name } = self;
+        let arguments = ["delete", "pod,secret", &name, "-n", database.namespace, "--wait=false"];
+        database.harness.kubectl(vdc, &arguments).await.map(drop)
+    }
+}
+
+impl Verdict {
+    fn parse(text: &str) -> Option<Self> {
+        let counts = text.lines().find_map(|line| line.strip_prefix("writes acknowledged: "))?;
+        let (acknowledged, lost) = counts.split_once(", lost: ")?;
+        Some(Self { acknowledged: acknowledged.parse().ok()?, lost: lost.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_is_read_from_what_the_client_prints() {
+        let verdict = Verdict { acknowledged: 4711, lost: 2 };
+        assert_eq!(Verdict::parse("writes acknowledged: 4711, lost: 2\n"), Some(verdict));
+        assert_eq!(Verdict::parse("error: no server"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! A FederatedCluster, as its user sees it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kogge_api::FederatedCluster;
+use kogge_api::conditions::federated_cluster::READY;
+use kogge_lab::{CONTROL, wait};
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::Harness;
+
+/// How long a database may take to form or to change, on a machine with two cores and much else to do.
+const SETTLING: Duration = Duration::from_mins(5);
+
+/// One database.
+#[derive(Clone, Copy)]
+pub struct Database<'a> {
+    /// Where it is.
+    pub harness: &'a Harness,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl Harness {
+    /// The database of that name.
+    pub fn database<'a>(&'a self, namespace: &'a str, name: &'a str) -> Database<'a> {
+        Database { harness: self, namespace, name }
+    }
+}
+
+impl Database<'_> {
+    /// One shard, config servers and a router in each of these data centres; it is torn down, volumes and all, as
+    /// soon as it is deleted.
+    pub fn manifest(&self, vdcs: &[&str]) -> Value {
+        let placement: Vec<Value> = vdcs.iter().map(|vdc| json!({"name": vdc, "vdc": vdc})).collect();
+        json!({
+            "apiVersion": "kogge.dev/v1alpha1",
+            "kind": "FederatedCluster",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {
+                "global": {"chartVersion": "1.0.0", "version": "7.0", "image": "lab.kogge.dev/mongosim:7.0"},
+                "mongos": {"replicasPerPlacement": 1},
+                "shard": {"storage": {"size": "1Gi"}},
+                "config": {"storage": {"size": "1Gi"}},
+                "placement": placement,
+                "deletion": {"coolOff": "0s", "data": "Delete"},
+            },
+        })
+    }
+
+    /// `kubectl apply`.
+    pub async fn apply(&self, manifest: &Value) -> anyhow::Result<()> {
+        self.harness.kubectl_apply(CONTROL, manifest).await
+    }
+
+    /// `kubectl patch --type merge`.
+    pub async fn merge(&self, patch: Value) -> anyhow::Result<()> {
+        self.patch("merge", &patch).await
+    }
+
+    /// `kubectl patch --type json`.
+    pub async fn edit(&self, operations: Value) -> anyhow::Result<()> {
+        self.patch("json", &operations).await
+    }
+
+    async fn patch(&self, kind: &str, patch: &Value) -> anyhow::Result<()> {
+        let (kind, patch) = (format!("--type={kind}"), patch.to_string());
+        let arguments = ["patch", "fc", self.name, "-n", self.namespace, &kind, "-p", &patch];
+        self.harness.kubectl(CONTROL, &arguments).await.map(drop)
+    }
+
+    /// `kubectl delete`, which does not wait for the teardown.
+    pub async fn delete(&self) -> anyhow::Result<()> {
+        let arguments = ["delete", "fc", self.name, "-n", self.namespace, "--wait=false", "--ignore-not-found"];
+        self.harness.kubectl(CONTROL, &arguments).await.map(drop)
+    }
+
+    fn api(&self) -> Api<FederatedCluster> {
+        Api::namespaced(self.harness.control.clone(), self.namespace)
+    }
+
+    /// As it is now.
+    pub async fn get(&self) -> anyhow::Result<FederatedCluster> {
+        self.api().get(self.name).await.with_context(|| format!("no FederatedCluster {}", self.name))
+    }
+
+    /// As it is now, if it is there.
+    pub async fn find(&self) -> anyhow::Result<Option<FederatedCluster>> {
+        Ok(self.api().get_opt(self.name).await?)
+    }
+
+    /// Waits until it is as `check` wants it; its error is what is still missing.
+    pub async fn until(
+        &self,
+        what: &str,
+        deadline: Duration,
+        check: impl Fn(&FederatedCluster) -> Result<(), String>,
+    ) -> anyhow::Result<FederatedCluster> {
+        let api = self.api();
+        let what = format!("{} {what}", self.name);
+        let found = wait::until(&what, deadline, || async {
+            let cluster = api.get(self.name).await.map_err(|error| error.to_string())?;
+            check(&cluster).map(|()| cluster)
+        });
+        Ok(found.await?)
+    }
+
+    /// Waits until it is Ready for the spec that it has.
+    pub async fn ready(&self) -> anyhow::Result<FederatedCluster> {
+        self.until("ready", SETTLING, ready).await
+    }
+
+    /// Waits until its resource is gone.
+    pub async fn gone(&self) -> anyhow::Result<()> {
+        let api = self.api();
+        wait::until(&format!("{} gone", self.name), SETTLING, || async {
+            match api.get_opt(self.name).await.map_err(|error| error.to_string())? {
+                None => Ok(()),
+                Some(cluster) => Err(waiting(&cluster, "it is still there")),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+/// What is missing until it is Ready for the spec that it has: the contract of `Ready`.
+pub fn ready(cluster: &FederatedCluster) -> Result<(), String> {
+    match condition(cluster, READY) {
+        None => Err("nothing has been reported yet".to_owned()),
+        Some(ready) if ready.observed_generation != cluster.metadata.generation => {
+            Err("the change has not been seen yet".to_owned())
+        }
+        Some(ready) if ready.status == "True" => Ok(()),
+        Some(ready) => Err(waiting(cluster, &format!("{}: {}", ready.reason, ready.message))),
+    }
+}
+
+fn waiting(cluster: &FederatedCluster, otherwise: &str) -> String {
+    let waiting_for = cluster.status.as_ref().and_then(|status| status.waiting_for.clone());
+    waiting_for.unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// The condition of that type.
+pub fn condition<'a>(cluster: &'a FederatedCluster, type_: &str) -> Option<&'a Condition> {
+    cluster.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Whether the present spec was judged so, with that reason; the error is what stands instead.
+pub fn is(cluster: &FederatedCluster, type_: &str, status: &str, reason: &str) -> Result<(), String> {
+    let generation = cluster.metadata.generation;
+    match condition(cluster, type_) {
+        Some(found) if (found.status.as_str(), found.reason.as_str()) == (status, reason) => {
+            if found.observed_generation == generation {
+                Ok(())
+            } else {
+                Err("of an earlier generation".to_owned())
+            }
+        }
+        Some(found) => Err(format!("{type_} is {}, {}: {}", found.status, found.reason, found.message)),
+        None => Err(format!("{type_} has not been reported yet")),
+    }
+}
+
+/// The number of voters, by replica set.
+pub fn voters(cluster: &FederatedCluster) -> BTreeMap<&str, usize> {
+    let sets = cluster.status.iter().flat_map(|status| &status.replica_sets);
+    sets.map(|(name, set)| (name.as_str(), set.members.iter().filter(|m| m.votes > 0).count())).collect()
+}
