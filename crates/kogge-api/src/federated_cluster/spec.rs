@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{FederatedClusterStatus, defaults};
 use crate::ClusterId;
-use crate::rules::{by, rule};
+use crate::rules::{by, free_form, rule};
 
 /// A sharded cluster, its shares in each data centre, and how it changes and ends.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,7 +79,7 @@ pub struct FederatedClusterSpec {
     pub placement: Vec<PlacementSpec>,
     /// Chart values, checked against the chart's `values.schema.json`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+    #[schemars(schema_with = "free_form")]
     pub values: Map<String, Value>,
     /// How changes of the template reach the members.
     #[serde(default)]
@@ -290,7 +290,7 @@ pub struct PlacementSpec {
     pub mongos: Option<RouterOverride>,
     /// Chart values of this placement, over those of the cluster.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+    #[schemars(schema_with = "free_form")]
     pub values: Map<String, Value>,
 }
 

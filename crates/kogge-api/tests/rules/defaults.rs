@@ -1,4 +1,4 @@
-//! What the API server fills in.
+//! What the API server fills in, and what it must not take away.
 
 use serde_json::{Value, json};
 
@@ -34,6 +34,16 @@ pub(crate) async fn check(clusters: &Resource, workers: &Resource) -> anyhow::Re
     Ok(filled.into_iter().filter_map(|(object, expected)| difference(&object.data["spec"], &expected)).collect())
 }
 
+/// Chart values are kept as they are given, however deep.
+pub(crate) async fn check_values(clusters: &Resource) -> anyhow::Result<Vec<String>> {
+    let values =
+        json!({"probes": {"liveness": {"tcpSocket": {"port": 1}, "list": [{"a": {"b": null, "c": "x"}}]}}});
+    let given = json!({"values": values, "placement": [{"name": "vdc1", "vdc": "vdc1", "values": values}]});
+    let spec = &clusters.store(&given).await?.data["spec"];
+    let kept = [&spec["values"], &spec["placement"][0]["values"]];
+    Ok(kept.into_iter().filter_map(|found| difference(found, &values)).collect())
+}
+
 fn difference(found: &Value, expected: &Value) -> Option<String> {
-    (found != expected).then(|| format!("defaults:\n    expected {expected}\n    found    {found}"))
+    (found != expected).then(|| format!("stored otherwise:\n    expected {expected}\n    found    {found}"))
 }

@@ -20,6 +20,7 @@ async fn the_api_server_keeps_the_rules() -> anyhow::Result<()> {
     failures.extend(workers.check_updates(&worker_cluster::updates()).await?);
     failures.extend(clusters.check_names(&federated_cluster::names()).await?);
     failures.extend(defaults::check(&clusters, &workers).await?);
+    failures.extend(defaults::check_values(&clusters).await?);
     failures.extend(federated_cluster::check_merge(&clusters).await?);
     assert!(failures.is_empty(), "{} of the rules do not hold:\n{}", failures.len(), failures.join("\n"));
     Ok(())
