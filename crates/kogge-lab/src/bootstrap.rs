@@ -3,11 +3,14 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Service, ServiceAccount};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -44,11 +47,27 @@ pub(crate) async fn apply(cluster: &Cluster, addresses: &ClusterAddresses) -> Re
     apply.await.map_err(|e| LabError::kube(cluster.name(), e))
 }
 
-/// Waits until node and DNS of a cluster are ready.
-pub(crate) async fn wait_ready(cluster: &Cluster, deadline: Duration) -> Result<()> {
+/// Waits until node and DNS of a cluster are ready. With `since`, what was reported before that moment does not
+/// count: a node that lost its power is still called ready until somebody notices.
+pub(crate) async fn wait_ready(cluster: &Cluster, since: Option<Timestamp>, deadline: Duration) -> Result<()> {
     let client = cluster.client().await?;
-    until(&format!("{}: node ready", cluster.name()), deadline, || node_ready(client.clone())).await?;
-    until(&format!("{}: DNS ready", cluster.name()), deadline, || dns_ready(client.clone())).await
+    until(&format!("{}: node ready", cluster.name()), deadline, || async {
+        node_ready(client.clone()).await?;
+        if let Some(since) = since { kubelet_reports(client.clone(), cluster.name(), since).await } else { Ok(()) }
+    })
+    .await?;
+    until(&format!("{}: DNS ready", cluster.name()), deadline, || dns_ready(client.clone(), since)).await
+}
+
+/// Whether the kubelet has renewed its lease since then.
+async fn kubelet_reports(client: Client, node: &str, since: Timestamp) -> Result<(), String> {
+    let lease = probe(Api::<Lease>::namespaced(client, "kube-node-lease").get(node)).await?;
+    let renewed = lease.spec.and_then(|spec| spec.renew_time).map(|time| time.0);
+    if renewed >= Some(since) {
+        Ok(())
+    } else {
+        Err("its kubelet has not reported since the node was powered on".to_owned())
+    }
 }
 
 /// Whether the API server says that it is ready.
@@ -64,7 +83,7 @@ pub(crate) async fn api_ready(client: Client) -> Result<(), String> {
 /// Whether all nodes are ready; there must be one.
 pub(crate) async fn node_ready(client: Client) -> Result<(), String> {
     let nodes = Api::<Node>::all(client);
-    let nodes = probe(nodes.list(&kube::api::ListParams::default())).await?;
+    let nodes = probe(nodes.list(&ListParams::default())).await?;
     let conditions = |node: &Node| node.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
     for node in &nodes.items {
         let ready = conditions(node).into_iter().find(|c| c.type_ == "Ready");
@@ -77,14 +96,15 @@ pub(crate) async fn node_ready(client: Client) -> Result<(), String> {
     if nodes.items.is_empty() { Err("the node has not registered yet".to_owned()) } else { Ok(()) }
 }
 
-async fn dns_ready(client: Client) -> Result<(), String> {
-    let deployments = Api::<Deployment>::namespaced(client, SYSTEM);
-    let status = probe(deployments.get("coredns")).await?.status.unwrap_or_default();
-    if status.available_replicas.unwrap_or(0) > 0 {
-        Ok(())
-    } else {
-        Err("CoreDNS is not available yet".to_owned())
-    }
+async fn dns_ready(client: Client, since: Option<Timestamp>) -> Result<(), String> {
+    let pods = Api::<Pod>::namespaced(client, SYSTEM);
+    let pods = probe(pods.list(&ListParams::default().labels("k8s-app=kube-dns"))).await?.items;
+    let conditions = pods.into_iter().filter_map(|pod| pod.status?.conditions).flatten();
+    // Conditions tell seconds only.
+    let fresh =
+        |at: Option<Time>| since.is_none_or(|since| at.is_some_and(|at| at.0.as_second() >= since.as_second()));
+    let mut ready = conditions.filter(|c| c.type_ == "Ready" && c.status == "True");
+    if ready.any(|c| fresh(c.last_transition_time)) { Ok(()) } else { Err("CoreDNS is not ready yet".to_owned()) }
 }
 
 async fn probe<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {

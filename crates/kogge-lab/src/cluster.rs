@@ -104,7 +104,7 @@ impl Cluster {
 
     /// Waits until API server, node and DNS are ready.
     pub async fn wait_ready(&self, deadline: Duration) -> Result<()> {
-        bootstrap::wait_ready(self, deadline).await
+        bootstrap::wait_ready(self, None, deadline).await
     }
 
     /// The parts of a cluster that the lab made.

@@ -55,8 +55,10 @@ impl Lab {
         let images = BaseImages::new(images);
         let clusters = context.clusters();
         let clusters = try_join_all(clusters.iter().map(|cluster| runtime::bring_up(cluster, &images))).await?;
+        let lab = Self::new(clusters, Some(Arc::clone(&context)));
+        lab.shell_environment()?;
         tracing::info!("lab {} is up: {:.1}s", context.name, start.elapsed().as_secs_f32());
-        Ok(Self::new(clusters, Some(context)))
+        Ok(lab)
     }
 
     /// One API server, or several, without nodes: no root needed, ready in seconds.

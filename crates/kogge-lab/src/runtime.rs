@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::bootstrap;
@@ -80,13 +81,11 @@ pub(crate) fn start(cluster: &ClusterContext, component: Component) -> Result<()
 /// Brings everything of a cluster up and waits until it works.
 pub(crate) async fn bring_up(cluster: &ClusterContext, images: &BaseImages) -> Result<Cluster> {
     let context = cluster.clone();
-    blocking(move || {
+    let before = Timestamp::now();
+    let powered_on = blocking(move || {
         context.create_folders()?;
         pki::ensure(&context.certificates(), context.name(), &context.server_names())?;
-        if context.mode() == Mode::Full {
-            node::ensure(&context)?;
-        }
-        Ok(())
+        if context.mode() == Mode::Full { node::ensure(&context) } else { Ok(false) }
     })
     .await?;
     start_stage(cluster, Stage::AtOnce).await?;
@@ -103,7 +102,7 @@ pub(crate) async fn bring_up(cluster: &ClusterContext, images: &BaseImages) -> R
     if cluster.mode() == Mode::Full {
         bootstrap::apply(&handle, &cluster.addresses()).await?;
         tokio::select! {
-            ready = bootstrap::wait_ready(&handle, NODE_DEADLINE) => ready?,
+            ready = bootstrap::wait_ready(&handle, powered_on.then_some(before), NODE_DEADLINE) => ready?,
             ended = first_to_end(cluster, &Stage::ALL) => return Err(ended),
         }
     }

@@ -1,11 +1,9 @@
 //! A fault that heals when it is dropped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::bootstrap;
 use crate::command::blocking;
 use crate::components::Component;
 use crate::context::{ClusterContext, LabContext};
@@ -13,9 +11,6 @@ use crate::error::{LabError, Result};
 use crate::network;
 use crate::process::{ProcessIdentity, signal};
 use crate::runtime::{self, BaseImages};
-use crate::spec::Mode;
-
-const READY_DEADLINE: Duration = Duration::from_mins(3);
 
 /// What takes a fault back.
 #[derive(Debug)]
@@ -34,13 +29,7 @@ impl Undo {
             Self::RemoveTable(lab, table) => blocking(move || network::remove_fault(&lab, &table)).await,
             Self::Start(cluster, component) => runtime::bring_up_component(&cluster, component).await,
             Self::Continue(process) => blocking(move || signal(process, Signal::SIGCONT)).await,
-            Self::PowerOn(cluster) => {
-                let handle = runtime::bring_up(&cluster, &BaseImages::new(Vec::new())).await?;
-                match cluster.mode() {
-                    Mode::Full => bootstrap::wait_ready(&handle, READY_DEADLINE).await,
-                    Mode::ApiOnly | Mode::ApiAndControllers => Ok(()),
-                }
-            }
+            Self::PowerOn(cluster) => runtime::bring_up(&cluster, &BaseImages::new(Vec::new())).await.map(drop),
         }
     }
 }

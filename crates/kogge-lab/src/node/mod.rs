@@ -20,6 +20,9 @@ pub(crate) use init::program as init_program;
 /// What marks the node's first process.
 const INIT: &str = "node";
 
+/// Where the last of the node's own folders is mounted.
+const LAST_MOUNT: &str = "/var/lib/cni";
+
 /// A running node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node {
@@ -38,6 +41,12 @@ impl Node {
         self.init
     }
 
+    /// Whether [`mount_folders`] came to its end; the lab may have been killed before.
+    fn has_all_folders(self) -> bool {
+        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.init.pid)).unwrap_or_default();
+        mounts.lines().any(|line| line.split(' ').nth(4) == Some(LAST_MOUNT))
+    }
+
     /// Words to put before a command so that it runs in the node.
     pub(crate) fn enter(self) -> Vec<String> {
         let target = self.init.pid.to_string();
@@ -45,11 +54,14 @@ impl Node {
     }
 }
 
-/// Powers the node on, unless it runs.
-pub(crate) fn ensure(cluster: &ClusterContext) -> Result<Node> {
+/// Powers the node on, unless it runs; tells whether it had to.
+pub(crate) fn ensure(cluster: &ClusterContext) -> Result<bool> {
     if let Some(node) = Node::find(cluster, &ProcessTable::read()?) {
-        network::ensure_node(cluster)?;
-        return Ok(node);
+        if node.has_all_folders() {
+            network::ensure_node(cluster)?;
+            return Ok(false);
+        }
+        power_off(cluster)?;
     }
     clear_runtime(cluster)?;
     cluster.create_folders()?;
@@ -73,7 +85,7 @@ pub(crate) fn ensure(cluster: &ClusterContext) -> Result<Node> {
             Node::find(cluster, &table).ok_or_else(|| format!("not there; see {}", log.display()))
         })?;
     mount_folders(cluster, node)?;
-    Ok(node)
+    Ok(true)
 }
 
 /// Cuts the node's power: all its processes end at once, those of its pods too, and its cable is dead.
@@ -88,7 +100,7 @@ fn mount_folders(cluster: &ClusterContext, node: Node) -> Result<()> {
     let runtime = cluster.runtime();
     let binary = runtime.join("bin/kubeparts");
     File::create(&binary).context(|| format!("create {}", binary.display()))?;
-    fs::create_dir_all("/var/lib/cni").context(|| "create /var/lib/cni".to_owned())?;
+    fs::create_dir_all(LAST_MOUNT).context(|| format!("create {LAST_MOUNT}"))?;
     let (runtime, disk) = (runtime.display(), cluster.disk());
     let disk = disk.display();
     let kubeparts = cluster.lab.record.binaries.program("kubeparts");
@@ -100,7 +112,7 @@ fn mount_folders(cluster: &ClusterContext, node: Node) -> Result<()> {
         mount --rbind '{runtime}' /run
         mount --bind /run/disk/tmp /tmp
         mount --bind /run/disk/var-log /var/log
-        mount --bind /run/disk/cni/state /var/lib/cni",
+        mount --bind /run/disk/cni/state {LAST_MOUNT}",
         kubeparts.display()
     );
     let target = node.init.pid.to_string();
