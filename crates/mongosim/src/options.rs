@@ -134,6 +134,8 @@ struct ConfigFile {
     sharding: ShardingSection,
     security: SecuritySection,
     system_log: SystemLogSection,
+    operation_profiling: Option<serde_json::Value>,
+    process_management: Option<serde_json::Value>,
     set_parameter: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
@@ -151,6 +153,7 @@ struct NetSection {
 struct StorageSection {
     db_path: Option<PathBuf>,
     engine: Option<String>,
+    journal: Option<serde_json::Value>,
     wired_tiger: Option<serde_json::Value>,
 }
 

@@ -230,3 +230,41 @@ async fn a_member_joins_under_writes_and_then_votes() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_higher_priority_takes_over() -> anyhow::Result<()> {
+    let set = Set::fresh("h30", 3)?;
+    let mut config = set.config();
+    config.get_array_mut("members")?[2].as_document_mut().unwrap().insert("priority", 5);
+    run(&set.members[0], doc! { "replSetInitiate": config }).await?;
+    eventually("the preferred member to lead", async || {
+        run(&set.members[2], doc! { "hello": 1 })
+            .await
+            .is_ok_and(|h| h.get_bool("isWritablePrimary").unwrap_or(false))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_that_heals_has_one_primary_per_term() -> anyhow::Result<()> {
+    let set = Set::up("h27", 3).await?;
+    let old = set.primary().await?;
+    let others: Vec<usize> = (0..3).filter(|i| *i != old).collect();
+    let majority: Vec<&Member> = others.iter().map(|i| &set.members[*i]).collect();
+    partition(&[&set.members[old]], &majority);
+    let new = set.primary_among(&others).await?;
+    let term = async |i: usize| -> anyhow::Result<i64> {
+        Ok(run(&set.members[i], doc! { "replSetGetStatus": 1 }).await?.get_i64("term")?)
+    };
+    assert!(term(new).await? > term(old).await?);
+    heal(&set.members.iter().collect::<Vec<_>>());
+    eventually("the old primary to follow the new one", async || {
+        run(&set.members[old], doc! { "replSetGetStatus": 1 })
+            .await
+            .is_ok_and(|s| s.get_str("syncSourceHost").is_ok_and(|host| host == set.members[new].host()))
+    })
+    .await?;
+    assert_eq!(term(new).await?, term(old).await?);
+    assert_eq!(set.primary().await?, new);
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 mod common;
 
+use anyhow::Context;
 use bson::doc;
 use common::{Set, code, eventually, run};
 use mongodb::bson::{Bson, Document};
@@ -91,8 +92,8 @@ fn members_mut(config: &mut Document) -> anyhow::Result<&mut Vec<Bson>> {
     Ok(config.get_array_mut("members")?)
 }
 
-fn member_mut(config: &mut Document, index: usize) -> &mut Document {
-    config.get_array_mut("members").unwrap()[index].as_document_mut().unwrap()
+fn member_mut(config: &mut Document, index: usize) -> anyhow::Result<&mut Document> {
+    members_mut(config)?[index].as_document_mut().context("a member is a document")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,25 +110,25 @@ async fn a_reconfig_is_checked() -> anyhow::Result<()> {
     stale.insert("version", 1);
     assert_eq!(reconfig(stale).await, 103, "stale version");
     let mut own_priority = good.clone();
-    member_mut(&mut own_priority, primary).insert("priority", 0);
+    member_mut(&mut own_priority, primary)?.insert("priority", 0);
     assert_eq!(reconfig(own_priority).await, 104);
     let mut without_self = good.clone();
     members_mut(&mut without_self)?.remove(primary);
     assert_eq!(reconfig(without_self).await, 74);
     let mut new_id = good.clone();
-    member_mut(&mut new_id, (primary + 1) % 3).insert("_id", 9);
+    member_mut(&mut new_id, (primary + 1) % 3)?.insert("_id", 9);
     assert_eq!(reconfig(new_id).await, 103, "same host, new _id");
     let mut arbiter = good.clone();
-    member_mut(&mut arbiter, (primary + 1) % 3).extend(doc! { "arbiterOnly": true, "priority": 0 });
+    member_mut(&mut arbiter, (primary + 1) % 3)?.extend(doc! { "arbiterOnly": true, "priority": 0 });
     assert_eq!(reconfig(arbiter).await, 103, "arbiterOnly toggled");
     let mut newly = good.clone();
-    member_mut(&mut newly, (primary + 1) % 3).insert("newlyAdded", true);
+    member_mut(&mut newly, (primary + 1) % 3)?.insert("newlyAdded", true);
     assert_eq!(reconfig(newly).await, 93);
     let mut two_removed = good.clone();
     members_mut(&mut two_removed)?.retain(|m| m.as_document().unwrap().get_i32("_id").unwrap() == primary as i32);
     assert_eq!(reconfig(two_removed).await, 103, "two voters removed at once");
     let mut fewer_votes = good.clone();
-    member_mut(&mut fewer_votes, (primary + 1) % 3).extend(doc! { "votes": 0, "priority": 0 });
+    member_mut(&mut fewer_votes, (primary + 1) % 3)?.extend(doc! { "votes": 0, "priority": 0 });
     assert_eq!(reconfig(fewer_votes).await, 0);
     let status = run(at, doc! { "replSetGetStatus": 1 }).await?;
     assert_eq!(status.get_i32("votingMembersCount")?, 2);

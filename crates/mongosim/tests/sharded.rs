@@ -201,3 +201,19 @@ async fn client_of_shard(cluster: &Cluster, primary: usize) -> anyhow::Result<Cl
     assert!(fast_settings().contains_key("electionTimeoutMillis"));
     client(&as_root(member)).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mongos_finds_the_next_primary_after_a_crash() -> anyhow::Result<()> {
+    let mut cluster = cluster("crashed", 3).await?;
+    let client = cluster.root().await?;
+    client.database("admin").run_command(doc! { "addShard": cluster.shard_url() }).await?;
+    let c = client.database("history").collection::<Document>("writes");
+    c.insert_one(doc! { "_id": -1 }).await?;
+    let primary = cluster.shard.primary().await?;
+    cluster.shard.members[primary].kill();
+    for id in 0..20 {
+        c.insert_one(doc! { "_id": id }).await?;
+    }
+    assert_eq!(c.count_documents(doc! {}).await?, 21);
+    Ok(())
+}

@@ -64,7 +64,11 @@ impl Mongos {
             "readConcern": { "level": "majority" },
             "$db": db,
         };
-        let reply = self.run_on(&self.config, &find, true).await?;
+        let reply = if self.config.has_primary() {
+            self.run_on(&self.config, &find, true).await?
+        } else {
+            self.config.read_anywhere(&find).await?
+        };
         if let Some(refusal) = CommandError::from_reply(&reply) {
             return Err(refusal);
         }

@@ -1,13 +1,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bson::{Document, doc};
-use futures::future::join_all;
+use futures::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::{CommandError, CommandResult, code},
+    error::{CommandError, CommandResult, code, is_ok},
     net::PeerPool,
 };
 
@@ -69,26 +69,68 @@ impl SetMonitor {
         format!("{}/{}", self.name, self.hosts().join(","))
     }
 
+    /// Asks every host; a leader is taken as soon as it answers, so that a silent host delays nobody.
     async fn check(&self) {
         let hello = doc! { "hello": 1, "$db": "admin" };
         let hosts = self.hosts();
-        let asked = hosts.iter().map(|host| async {
-            let reply = self.peers.command(host, &hello, CHECK_LIMIT).await.ok()?;
-            (reply.get_str("setName").ok() == Some(self.name.as_str())).then_some((host.clone(), reply))
-        });
-        let replies: Vec<(String, Document)> = join_all(asked).await.into_iter().flatten().collect();
-        // Two may say that they lead while one has not heard of its end yet: the later one does.
-        let leader = replies
+        let mut asked: FuturesUnordered<_> = hosts
             .iter()
-            .filter(|(_, hello)| hello.get_bool("isWritablePrimary").unwrap_or(false))
-            .max_by_key(|(_, hello)| hello.get_object_id("electionId").map_or([0; 12], |id| id.bytes()));
-        match leader {
-            Some((_, hello)) => *self.hosts.lock() = listed(hello).collect(),
-            // The primary may be none of the hosts known so far: whoever answers knows the others.
-            None => self.hosts.lock().extend(replies.iter().flat_map(|(_, hello)| listed(hello))),
+            .map(|host| async {
+                let reply = self.peers.command(host, &hello, CHECK_LIMIT).await.ok()?;
+                (reply.get_str("setName").ok() == Some(self.name.as_str())).then_some((host.clone(), reply))
+            })
+            .collect();
+        let mut newest = None;
+        let mut named = BTreeSet::new();
+        while let Some(answer) = asked.next().await {
+            let Some((host, hello)) = answer else { continue };
+            named.extend(listed(&hello));
+            // Two may say that they lead while one has not heard of its end yet: the later one does.
+            let election = hello.get_object_id("electionId").map_or([0; 12], |id| id.bytes());
+            if hello.get_bool("isWritablePrimary").unwrap_or(false) && newest.is_none_or(|n| n < election) {
+                newest = Some(election);
+                *self.hosts.lock() = listed(&hello).collect();
+                self.set_primary(Some(hello.get_str("me").unwrap_or(&host)));
+            }
         }
-        let leader = leader.map(|(host, hello)| hello.get_str("me").unwrap_or(host).to_owned());
-        self.primary.send_if_modified(|known| std::mem::replace(known, leader.clone()) != leader);
+        if newest.is_none() {
+            self.set_primary(None);
+            // The primary may be none of the hosts known so far: whoever answers knows the others.
+            self.hosts.lock().extend(named);
+        }
+    }
+
+    fn set_primary(&self, host: Option<&str>) {
+        self.primary.send_if_modified(|known| {
+            let differs = known.as_deref() != host;
+            *known = host.map(str::to_owned);
+            differs
+        });
+    }
+
+    /// Runs a reading command on whoever answers first that it can, primary or not.
+    pub(super) async fn read_anywhere(&self, command: &Document) -> CommandResult {
+        let mut command = command.clone();
+        command.insert("$readPreference", doc! { "mode": "secondaryPreferred" });
+        let hosts = self.hosts();
+        let mut asked: FuturesUnordered<_> =
+            hosts.iter().map(|host| self.peers.command(host, &command, CHECK_LIMIT)).collect();
+        while let Some(answer) = asked.next().await {
+            if let Ok(reply) = answer
+                && is_ok(&reply)
+            {
+                return Ok(reply);
+            }
+        }
+        Err(CommandError::new(
+            code::FAILED_TO_SATISFY_READ_PREFERENCE,
+            format!("no member of {} could be read", self.name),
+        ))
+    }
+
+    /// Whether a primary is known now.
+    pub(super) fn has_primary(&self) -> bool {
+        self.primary.borrow().is_some()
     }
 
     /// Forgets a primary that refused or did not answer, and looks anew at once.

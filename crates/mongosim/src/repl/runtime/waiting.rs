@@ -63,25 +63,23 @@ impl Replication {
         durability: Durability,
         limit: Option<Duration>,
     ) -> CommandResult<Waited> {
+        // A writable primary's newest entry is of its own term: while the term lasts, so does its history.
         let outcome = self
             .wait_for(limit, |c| {
-                let lost = !c.is_leader() || c.term() != optime.term.max(c.term());
+                let leads = c.is_leader() && c.term() == optime.term;
                 let enough = match durability {
-                    Durability::Majority => {
-                        c.commit_point() >= optime && (c.is_leader() || c.commit_point().term == optime.term)
-                    }
-                    Durability::Members(n) => c.is_leader() && c.count_holding(optime) >= n,
+                    Durability::Majority => c.commit_point() >= optime && c.commit_point().term == optime.term,
+                    Durability::Members(n) => leads && c.count_holding(optime) >= n,
                 };
                 if enough {
-                    Some(Ok(Waited::Done))
-                } else {
-                    lost.then(|| {
-                        Err(CommandError::new(
-                            code::INTERRUPTED_BY_STATE_CHANGE,
-                            "operation was interrupted: the primary stepped down",
-                        ))
-                    })
+                    return Some(Ok(Waited::Done));
                 }
+                (!leads).then(|| {
+                    Err(CommandError::new(
+                        code::INTERRUPTED_BY_STATE_CHANGE,
+                        "operation was interrupted: the primary stepped down",
+                    ))
+                })
             })
             .await;
         match outcome {
