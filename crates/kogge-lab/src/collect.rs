@@ -66,7 +66,12 @@ impl Lab {
 async fn write_objects(client: &Client, folder: &Path, kind: GroupVersionKind) -> anyhow::Result<()> {
     let resource = ApiResource::from_gvk(&kind);
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let mut objects = tokio::time::timeout(LIST_DEADLINE, api.list(&ListParams::default())).await??.items;
+    let mut objects = match tokio::time::timeout(LIST_DEADLINE, api.list(&ListParams::default())).await? {
+        Ok(list) => list.items,
+        // The cluster does not know the kind.
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
     for object in &mut objects {
         object.managed_fields_mut().clear();
     }
