@@ -79,12 +79,19 @@ impl Cluster {
         let after = self
             .request(&format!("apply {manifest}"), api.patch(&name, &params, &Patch::Apply(&manifest.0)))
             .await?;
-        let outcome = match before {
+        let outcome = match before.map(content) {
             None => Outcome::Created,
-            Some(before) if before.resource_version() == after.resource_version() => Outcome::Unchanged,
+            Some(before) if before == content(after) => Outcome::Unchanged,
             Some(_) => Outcome::Configured,
         };
         println!("{}: {manifest} {outcome}", self.name);
         Ok(outcome)
     }
+}
+
+/// The object without what the server notes down about writes.
+fn content(mut object: DynamicObject) -> DynamicObject {
+    object.metadata.managed_fields = None;
+    object.metadata.resource_version = None;
+    object
 }

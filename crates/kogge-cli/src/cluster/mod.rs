@@ -34,7 +34,8 @@ impl Cluster {
             .await
             .with_context(|| format!("context {name:?} of the kubeconfig for the {role} cannot be used"))?;
         config.connect_timeout = Some(DEADLINE);
-        config.default_retry = false;
+        // A server that is busy is asked again, for as long as the deadline of the request allows.
+        config.default_retry = true;
         let client = Client::try_from(config)
             .with_context(|| format!("context {name:?} of the kubeconfig for the {role} cannot be used"))?;
         Ok(Self { name: format!("{role} ({name})"), entry, client })

@@ -1,0 +1,154 @@
+//! The command line against real API servers: what it makes is what the operator needs, and no more.
+
+mod support;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kogge_api::conditions::{Status, worker_cluster as types};
+use kogge_api::worker_cluster::Access;
+use kogge_api::{FederatedCluster, WorkerCluster, rbac};
+use kogge_chart::ChartStore;
+use kogge_fleet::fleet::FleetOptions;
+use kogge_fleet::{Fleet, RequiredRules, SecretLookup};
+use kogge_plan::WorkerName;
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+use support::{CHARTS, Place, kogge, kogge_ends, kogge_fails};
+
+const JOIN: [&str; 6] = ["worker", "join", "worker-vdc1", "--vdc", "vdc1", "--allow-namespace=databases"];
+
+#[tokio::test]
+async fn a_worker_joins_and_a_database_is_planned() -> Result<()> {
+    let place = Place::make().await?;
+    joining_is_enough_for_the_operator(&place).await?;
+    joining_again_changes_nothing(&place)?;
+    a_dry_run_asks_nobody(&place)?;
+    errors_say_what_to_do(&place).await?;
+    one_cluster_is_not_registered_twice(&place).await?;
+    a_plan_shows_what_would_be_written_and_writes_nothing(&place).await
+}
+
+async fn joining_is_enough_for_the_operator(place: &Place) -> Result<()> {
+    let said = place.join("vdc1", &JOIN)?;
+    assert!(said.contains("worker (vdc1): Role databases/kogge-worker created"), "{said}");
+    let workers: Api<WorkerCluster> = Api::all(place.control.clone());
+    let secrets: Api<Secret> = Api::namespaced(place.control.clone(), "kogge-system");
+    let worker = workers.get("worker-vdc1").await?;
+    let kubeconfig = secrets.get("worker-vdc1").await?.data.and_then(|mut data| data.remove("kubeconfig"));
+    let required = RequiredRules {
+        namespaced: rbac::worker_rules(&ChartStore::new([CHARTS.into()]).kinds()?, Access::PortForward),
+        system: rbac::system_rules(),
+        cluster: rbac::identity_rules(),
+    };
+    let fleet = Fleet::new(FleetOptions::new("kogge-system", required));
+    let mut changes = Box::pin(fleet.changes());
+    fleet.upsert(&worker, &SecretLookup::Found(kubeconfig.context("the Secret has no kubeconfig")?.0));
+    let name = WorkerName::from("worker-vdc1");
+    let ready = async {
+        loop {
+            let found = fleet.status(&name).map(|found| found.conditions).unwrap_or_default();
+            if found.iter().any(|f| f.type_ == types::READY && f.status == Status::True) {
+                return;
+            }
+            changes.next().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), ready).await;
+    waited.with_context(|| format!("the operator would say: {:#?}", fleet.status(&name)))
+}
+
+fn joining_again_changes_nothing(place: &Place) -> Result<()> {
+    let said = place.join("vdc1", &JOIN)?;
+    assert!(!said.contains(" created") && !said.contains(" configured"), "{said}");
+    Ok(())
+}
+
+fn a_dry_run_asks_nobody(place: &Place) -> Result<()> {
+    let nowhere = place.write("nowhere", &kubeconfig("https://127.0.0.1:1"))?;
+    let printed = kogge(&[
+        &JOIN[..],
+        &["--dry-run", "--chart-dir", CHARTS, "--worker-kubeconfig", &nowhere, "--kubeconfig", &nowhere],
+    ])?;
+    for part in ["kind: ServiceAccount\n", "kind: Role\n", "- statefulsets\n", "kind: WorkerCluster\n"] {
+        assert!(printed.contains(part), "{part:?} in {printed}");
+    }
+    Ok(())
+}
+
+async fn errors_say_what_to_do(place: &Place) -> Result<()> {
+    let nowhere = place.write("nowhere", &kubeconfig("https://127.0.0.1:1"))?;
+    let operators = place.operators().await?;
+    let vdc1 = place.kubeconfig("vdc1");
+    let cases: [(&[&str], &str); 5] = [
+        (&["--worker-kubeconfig", &vdc1, "--worker-context", "x"], "the kubeconfig has no context \"x\"; it has"),
+        (&["--worker-kubeconfig", "/nonexistent"], "cannot read the kubeconfig /nonexistent"),
+        (&["--worker-kubeconfig", &nowhere], "https://127.0.0.1:1 cannot be reached"),
+        (&["--worker-kubeconfig", &operators], "use credentials that are allowed to"),
+        (&["--worker-kubeconfig", &vdc1, "--chart-dir", "/nonexistent"], "no chart is in /nonexistent"),
+    ];
+    for (arguments, sentence) in cases {
+        let control = place.kubeconfig("control");
+        let charts: &[&str] = if arguments.contains(&"--chart-dir") { &[] } else { &["--chart-dir", CHARTS] };
+        let said = kogge_fails(&[&JOIN[..], &["--kubeconfig", &control], charts, arguments])?;
+        assert!(said.contains(sentence), "{sentence:?} in {said}");
+    }
+    Ok(())
+}
+
+async fn one_cluster_is_not_registered_twice(place: &Place) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(place.worker.clone());
+    let uid = namespaces.get("kube-system").await?.metadata.uid;
+    let workers: Api<WorkerCluster> = Api::all(place.control.clone());
+    let ready = json!({
+        "type": "Ready", "status": "True", "reason": "Test", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    let status = json!({"status": {"uid": uid, "conditions": [ready]}});
+    workers.patch_status("worker-vdc1", &PatchParams::default(), &Patch::Merge(&status)).await?;
+    let (control, vdc1) = (place.kubeconfig("control"), place.kubeconfig("vdc1"));
+    let twin = ["worker", "join", "worker-vdc2", "--vdc", "vdc2", "--allow-namespace=databases"];
+    let said =
+        kogge_fails(&[&twin, &["--chart-dir", CHARTS, "--kubeconfig", &control, "--worker-kubeconfig", &vdc1]])?;
+    assert!(said.contains("is registered already as the WorkerCluster worker-vdc1"), "{said}");
+    assert!(workers.get_opt("worker-vdc2").await?.is_none());
+    Ok(())
+}
+
+async fn a_plan_shows_what_would_be_written_and_writes_nothing(place: &Place) -> Result<()> {
+    let clusters: Api<FederatedCluster> = Api::namespaced(place.control.clone(), "databases");
+    let cluster = serde_json::from_value(json!({
+        "apiVersion": "kogge.dev/v1alpha1",
+        "kind": "FederatedCluster",
+        "metadata": {"name": "ll2022"},
+        "spec": {"placement": [{"name": "vdc1", "vdc": "vdc1"}]},
+    }))?;
+    clusters.create(&PostParams::default(), &cluster).await?;
+    let control = place.kubeconfig("control");
+    // 2 says that something would be done.
+    let planned = kogge_ends(
+        2,
+        &[&["plan", "ll2022", "--namespace=databases"], &["--chart-dir", CHARTS, "--kubeconfig", &control]],
+    )?;
+    for line in ["create ConfigMap databases/ll2022-anchor", "create StatefulSet databases/ll2022-config-vdc1"] {
+        assert!(planned.contains(line), "{line:?} in {planned}");
+    }
+    let written: Api<ConfigMap> = Api::namespaced(place.worker.clone(), "databases");
+    let ours = ListParams::default().labels(kogge_api::labels::CLUSTER_ID);
+    assert_eq!(written.list(&ours).await?.items, []);
+    Ok(())
+}
+
+fn kubeconfig(server: &str) -> String {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    })
+    .to_string()
+}
