@@ -65,12 +65,15 @@ pub(crate) async fn run(filter: Option<&str>) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-/// The labs that stand.
+/// The labs of tests, by the names that the tests give them. They end them themselves, unless they are killed.
+const LABS: [&str; 6] = ["api-rules", "cli", "e2e", "fleet-api", "lab-tests", "lab-tests-api"];
+
+/// The labs of tests that stand.
 pub(crate) fn standing_labs() -> BTreeSet<String> {
-    Lab::standing().into_iter().collect()
+    Lab::standing().into_iter().filter(|name| LABS.contains(&name.as_str())).collect()
 }
 
-/// Ends the labs that were not there before: those that the tests made.
+/// Ends the labs of tests that were not there before: somebody may keep one to look at it.
 pub(crate) async fn end_labs_beside(before: &BTreeSet<String>) -> anyhow::Result<()> {
     for name in standing_labs().into_iter().filter(|name| !before.contains(name)) {
         println!("ending the lab {name}");
