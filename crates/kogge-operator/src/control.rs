@@ -76,9 +76,8 @@ impl Control {
 
     /// The UID of `kube-system`: the identity of this control cluster.
     pub async fn uid(&self) -> Result<Option<String>, ControlError> {
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        let found = bounded("read namespace kube-system", namespaces.get("kube-system")).await?;
-        Ok(found.metadata.uid)
+        let found = self.get_cluster::<Namespace>("kube-system").await?;
+        Ok(found.and_then(|namespace| namespace.metadata.uid))
     }
 
     /// An object of a namespace, if it is there.
@@ -88,6 +87,15 @@ impl Control {
     {
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         bounded(&format!("read {} {namespace}/{name}", K::kind(&())), api.get_opt(name)).await
+    }
+
+    /// A cluster-scoped object, if it is there.
+    pub async fn get_cluster<K>(&self, name: &str) -> Result<Option<K>, ControlError>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let api = Api::<K>::all(self.client.clone());
+        bounded(&format!("read {} {name}", K::kind(&())), api.get_opt(name)).await
     }
 
     /// The objects of a namespace that a label selector chooses.

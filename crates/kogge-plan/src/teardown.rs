@@ -36,6 +36,7 @@ pub fn deletion_record(
         _ => DeletionStatus {
             requested_at: deletion_timestamp.clone(),
             executes_at: Time(later(deletion_timestamp.0, cool_off)),
+            halted: None,
         },
     }
 }

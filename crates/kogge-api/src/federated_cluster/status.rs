@@ -227,4 +227,7 @@ pub struct DeletionStatus {
     pub requested_at: Time,
     /// When it will be carried out; fixed when it was asked for.
     pub executes_at: Time,
+    /// What halts the countdown: the namespace, or the definition, is being deleted itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
 }

@@ -176,7 +176,19 @@ pub fn control_grants() -> Vec<Grant> {
             &["create", "patch"],
             "What happened, on the resource that the user looks at.",
         ),
-        kube_system(),
+        grant(
+            "",
+            &["namespaces"],
+            &["get"],
+            "The UID of `kube-system`, and whether a database's namespace is being deleted: then its countdown halts.",
+        ),
+        Grant {
+            rule: PolicyRule {
+                resource_names: Some(vec!["federatedclusters.kogge.dev".to_owned()]),
+                ..rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"])
+            },
+            why: "Whether the definition is being deleted: then every countdown halts.",
+        },
         version(),
     ]
 }

@@ -234,10 +234,13 @@ fn spec_valid(prepared: &Prepared<'_>) -> Finding {
 
 /// The condition of a deletion that waits. Its words do not count down: an event and a metric do.
 pub(super) fn deletion_pending(deletion: &DeletionStatus) -> Finding {
-    Finding::new(
-        types::DELETION_PENDING,
-        true,
-        "CoolingOff",
-        format!("the database keeps running and will be torn down at {}", deletion.executes_at.0),
-    )
+    match &deletion.halted {
+        Some(cause) => Finding::new(types::DELETION_PENDING, true, "Halted", cause),
+        None => Finding::new(
+            types::DELETION_PENDING,
+            true,
+            "CoolingOff",
+            format!("the database keeps running and will be torn down at {}", deletion.executes_at.0),
+        ),
+    }
 }

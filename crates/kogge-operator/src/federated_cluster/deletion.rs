@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
 use kogge_api::{ClusterId, FINALIZER, FederatedCluster, labels, names};
 use kogge_federated_cluster::revisions::system_labels;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_record, deletion_state, teardown};
 use kogge_plan::{FleetView, WorkerName};
-use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
+use kube::{CustomResourceExt as _, ResourceExt as _};
 use tracing::info;
 
 use super::carry_out::{Writing, in_order};
@@ -43,8 +45,35 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     }
     match deletion_state(tell::now().0, asked, recorded, cool_off) {
         DeletionState::Pending { .. } => Ok(None),
-        DeletionState::Due => tear_down(cluster, context).await.map(Some),
+        // Whoever deletes these deletes databases by accident: the countdown halts, and the database runs on.
+        DeletionState::Due => match halted_by(cluster, context).await? {
+            Some(cause) if record.halted.as_ref() != Some(&cause) => {
+                context.tell(cluster, EventType::Warning, "DeletionHalted", &cause).await;
+                let mut status = cluster.status.clone().unwrap_or_default();
+                status.deletion = Some(DeletionStatus { halted: Some(cause), ..record });
+                tell::status(cluster, status, context).await?;
+                Ok(Some(Action::requeue(Duration::from_millis(100))))
+            }
+            Some(_) => Ok(None),
+            None => tear_down(cluster, context).await.map(Some),
+        },
     }
+}
+
+/// What halts the countdown: the definition, or the namespace, is being deleted itself.
+async fn halted_by(cluster: &FederatedCluster, context: &Context) -> Result<Option<String>, PassError> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let ends = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
+    let found = context.control.get_cluster::<Namespace>(&namespace).await?;
+    if found.is_some_and(|namespace| ends(&namespace.metadata)) {
+        return Ok(Some(format!("namespace {namespace} is being deleted: the database keeps running")));
+    }
+    let definition = FederatedCluster::crd_name();
+    let found = context.control.get_cluster::<CustomResourceDefinition>(definition).await?;
+    if found.is_some_and(|definition| ends(&definition.metadata)) {
+        return Ok(Some(format!("the definition {definition} is being deleted: the database keeps running")));
+    }
+    Ok(None)
 }
 
 async fn tear_down(cluster: &FederatedCluster, context: &Context) -> Result<Action, PassError> {
@@ -128,7 +157,7 @@ async fn forget(id: &ClusterId, cluster: &FederatedCluster, context: &Context) -
     for revision in context.control.list::<ControllerRevision>(&context.namespace, &selector).await? {
         context.control.delete::<ControllerRevision>(&context.namespace, &revision.name_any()).await?;
     }
-    if cluster.spec.deletion.data == kogge_api::federated_cluster::DataPolicy::Delete {
+    if cluster.spec.deletion.data == DataPolicy::Delete {
         // Volumes that stay are worth nothing without the key and the passwords.
         context.control.delete::<Secret>(&context.namespace, &DatabaseSecrets::name(id)).await?;
     }
