@@ -14,12 +14,29 @@ use mongodb::{bson::Document, options::WriteConcern};
 use mongosim::testing::free_port;
 use tempfile::TempDir;
 
-fn start(dir: &Path, port: u16) -> anyhow::Result<Child> {
-    Ok(Command::new(env!("CARGO_BIN_EXE_mongosim"))
+/// A process that does not outlive its test.
+struct Server(Child);
+
+impl Server {
+    fn kill(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start(dir: &Path, port: u16) -> anyhow::Result<Server> {
+    let process = Command::new(env!("CARGO_BIN_EXE_mongosim"))
         .args(["--replSet", "crash", "--port", &port.to_string(), "--dbpath"])
         .arg(dir)
         .stdout(Stdio::null())
-        .spawn()?)
+        .spawn()?;
+    Ok(Server(process))
 }
 
 fn probe(kind: &str, port: u16) -> bool {
@@ -61,10 +78,8 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
             })
         };
         tokio::time::sleep(Duration::from_millis(400)).await;
-        server.kill()?;
-        server.wait()?;
-        let stopped = start(dir.path(), port)?;
-        server = stopped;
+        server.kill();
+        server = start(dir.path(), port)?;
         writer.abort();
         acknowledged.extend(writer.await.unwrap_or_default());
     }
@@ -73,7 +88,5 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
     for id in &acknowledged {
         assert!(c.find_one(doc! { "_id": *id }).await?.is_some(), "{id} was acknowledged and is gone");
     }
-    server.kill()?;
-    server.wait()?;
     Ok(())
 }

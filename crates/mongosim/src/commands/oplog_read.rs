@@ -62,12 +62,19 @@ impl Mongod {
         let deadline = Instant::now() + limit;
         let mut head = self.storage.head();
         let mut changes = self.replication.as_ref().map(|r| r.changes());
-        let known = self.commit_point();
+        let known = match request.body.get("lastKnownCommittedOpTime") {
+            Some(known) => OpTime::from_bson(Some(known)),
+            None => self.commit_point(),
+        };
         let entries = loop {
-            head.borrow_and_update();
-            let entries = self.storage.read()?.oplog_from(after.saturating_add(1), size)?;
+            let newest = head.borrow_and_update().ts;
+            let entries = if newest == after { Some(Vec::new()) } else { self.entries_behind(after, size)? };
+            // A rollback takes entries away under a reader: it must look for common ground again.
+            let Some(entries) = entries else {
+                return Ok(cursors::reply(oplog::NAMESPACE, 0, "nextBatch", Vec::new()));
+            };
             // News of the commit point go out at once as well: followers show it to their readers.
-            if !entries.is_empty() || self.commit_point() != known {
+            if !entries.is_empty() || self.commit_point() > known {
                 break entries;
             }
             let news = async {
@@ -83,14 +90,19 @@ impl Mongod {
                 break entries;
             }
         };
-        // A rollback takes entries away under a reader: it must look for common ground again.
-        if after != 0 && self.storage.read()?.oplog_at(after)?.is_none() {
-            return Ok(cursors::reply(oplog::NAMESPACE, 0, "nextBatch", Vec::new()));
-        }
         let after = entries.last().map_or(after, |e| OplogEntry::optime_of(e).ts);
         self.cursors.put_back(id, Cursor::Oplog { after });
         let batch = entries.into_iter().map(Bson::Document).collect();
         Ok(self.with_repl_data(cursors::reply(oplog::NAMESPACE, id, "nextBatch", batch)))
+    }
+
+    /// Entries behind a timestamp that was given out; `None` if its entry is there no longer.
+    fn entries_behind(&self, after: u64, limit: usize) -> CommandResult<Option<Vec<Document>>> {
+        let view = self.storage.read()?;
+        if after != 0 && view.oplog_at(after)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(view.oplog_from(after.saturating_add(1), limit)?))
     }
 
     fn commit_point(&self) -> OpTime {

@@ -119,6 +119,7 @@ impl Replication {
                 "batchSize": 1000,
                 "maxTimeMS": AWAIT_MILLIS,
                 "term": self.look(Coordinator::term),
+                "lastKnownCommittedOpTime": self.look(Coordinator::commit_point).to_document(),
                 "$db": "local",
             };
             let expected = self.around.storage.last_applied();
