@@ -38,6 +38,8 @@ impl Harness {
         let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
         show_progress();
         let programs = blocking(build).await?;
+        let folder = root().join("target/e2e");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         if !keep {
             let name = name.to_owned();
             blocking(move || Lab::end(&name)).await?;
@@ -46,16 +48,14 @@ impl Harness {
         for image in images(&programs).await? {
             lab.load_image(image).await?;
         }
-        let folder = root().join("target/e2e");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         for cluster in lab.clusters() {
             let file = folder.join(format!("{}.kubeconfig", cluster.name()));
             fs::write(&file, cluster.kubeconfig()).with_context(|| format!("cannot write {}", file.display()))?;
         }
         let harness = Self {
             control: lab.control().client().await?,
-            operator: OperatorProcess::of(products::find(&programs, "kogge-operator")?, &folder),
-            kogge: products::find(&programs, "kogge")?.to_owned(),
+            operator: OperatorProcess::of(own(&programs, "kogge-operator", &folder)?, &folder),
+            kogge: own(&programs, "kogge", &folder)?,
             folder,
             lab,
         };
@@ -109,6 +109,16 @@ fn build() -> kogge_lab::Result<Programs> {
     let packages = products::PROGRAMS.iter().flat_map(|program| ["--package", program]);
     let arguments: Vec<&str> = ["--bins", "--package", "kogge-cli"].into_iter().chain(packages).collect();
     products::build(root(), &arguments)
+}
+
+/// A copy of a program, which a build during the run does not replace.
+fn own(programs: &Programs, name: &str, folder: &Path) -> anyhow::Result<PathBuf> {
+    let copy = folder.join(name);
+    // What still runs keeps the file that it was started from.
+    let draft = copy.with_extension("draft");
+    fs::copy(products::find(programs, name)?, &draft).with_context(|| format!("cannot copy {name}"))?;
+    fs::rename(&draft, &copy).with_context(|| format!("cannot keep {}", copy.display()))?;
+    Ok(copy)
 }
 
 async fn images(programs: &Programs) -> anyhow::Result<Vec<PathBuf>> {

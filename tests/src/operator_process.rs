@@ -34,9 +34,9 @@ pub struct OperatorProcess {
 }
 
 impl OperatorProcess {
-    pub(crate) fn of(program: &Path, folder: &Path) -> Self {
+    pub(crate) fn of(program: PathBuf, folder: &Path) -> Self {
         Self {
-            program: program.to_owned(),
+            program,
             kubeconfig: folder.join("operator.kubeconfig"),
             log: folder.join("operator.log"),
             child: Mutex::new(None),
@@ -77,6 +77,7 @@ impl OperatorProcess {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAMESPACE", SYSTEM_NAMESPACE)
             .env("POD_NAME", IDENTITY)
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(log()?)
             .stderr(log()?)

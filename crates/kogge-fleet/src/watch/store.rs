@@ -14,10 +14,13 @@ use super::kinds::Slot;
 /// There is no read-your-writes in Kubernetes: a watch lags behind a write that was answered. So the object in
 /// a write's answer is put in at once, an event that is older than what is held is dropped (resourceVersions
 /// of one object are comparable numbers), and a list that may have been read before the write does not remove
-/// what was written: it is read again instead.
+/// what was written: it is read again instead. The other way round an answer may lag behind its watch: the object
+/// in it is not put in where a later deletion was told already.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     objects: BTreeMap<ObjectKey, Arc<Object>>,
+    /// The resourceVersion at which an object was last deleted, until it is there again.
+    deleted: BTreeMap<ObjectKey, u64>,
     progress: BTreeMap<Slot, Progress>,
 }
 
@@ -54,6 +57,7 @@ impl Store {
     /// that a view does not become empty while it is only being renewed.
     pub(crate) fn begin(&mut self, slots: &BTreeSet<Slot>) {
         self.objects.retain(|key, _| slots.iter().any(|slot| slot.holds(key)));
+        self.deleted.clear();
         self.progress = slots.iter().map(|slot| (slot.clone(), Progress::default())).collect();
     }
 
@@ -114,6 +118,9 @@ impl Store {
     pub(crate) fn written(&mut self, object: Object) -> Effect {
         let mut effect = Effect::default();
         let Some(key) = ObjectKey::of(&object) else { return effect };
+        if self.deleted.get(&key).is_some_and(|at| version(&object).is_some_and(|v| v <= *at)) {
+            return effect;
+        }
         let mut watched = false;
         for (slot, progress) in &mut self.progress {
             if slot.holds(&key) {
@@ -164,6 +171,7 @@ impl Store {
         }
         touched.extend(held.and_then(|held| cluster_id(held)).map(str::to_owned));
         touched.extend(cluster_id(&object).map(str::to_owned));
+        self.deleted.remove(&key);
         self.objects.insert(key, Arc::new(object));
     }
 
@@ -174,6 +182,9 @@ impl Store {
         }
         if let Some(held) = self.objects.remove(&key) {
             touched.extend(cluster_id(&held).map(str::to_owned));
+        }
+        if let Some(at) = version(object) {
+            self.deleted.insert(key, at);
         }
     }
 }

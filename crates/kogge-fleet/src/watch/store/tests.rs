@@ -139,6 +139,19 @@ fn a_write_is_seen_at_once_and_old_events_do_not_undo_it() {
 }
 
 #[test]
+fn an_answer_that_lags_behind_a_deletion_brings_nothing_back() {
+    // The API server answers the deletion of a Service with the Service.
+    let mut store = listed(&[("a", 5)]);
+    store.observe(&config_maps(), Event::Delete(object("a", 7, "c1")));
+    for version in [5, 7] {
+        assert_eq!(store.written(object("a", version, "c1")), Effect::default());
+    }
+    expect(&store, &[]);
+    store.written(object("a", 8, "c1"));
+    expect(&store, &[("a", 8)]);
+}
+
+#[test]
 fn a_write_that_overtakes_a_list_is_kept_and_the_list_is_read_again() {
     let mut store = listed(&[]);
     let slot = config_maps();
