@@ -100,6 +100,10 @@ pub(super) async fn foresee(
         let version = &rollout.chart_version;
         outline.notes.push(format!("what chart {version} renders to is kept as a ControllerRevision first"));
     }
+    if !planned.rehearsal.is_empty() {
+        let count = planned.rehearsal.len();
+        outline.notes.push(format!("the rollout is rehearsed first: {count} objects are applied with dryRun=All"));
+    }
     Ok(outline)
 }
 

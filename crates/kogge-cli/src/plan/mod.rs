@@ -10,6 +10,7 @@ mod redact;
 mod words;
 mod workers;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,9 +76,14 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
     let ask =
         async |prepared: &Prepared<'_>, secrets: &DatabaseSecrets| members::ask(prepared, secrets, &workers).await;
     let outline = foresee(&known, &seen, &charts, &now, ask).await?;
-    match args.output {
-        Output::Text => print!("{outline}"),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&outline)?),
+    let text = match args.output {
+        Output::Text => outline.to_string(),
+        Output::Json => serde_json::to_string_pretty(&outline)? + "\n",
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        // The reader has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
     }
     Ok(exit_code(&outline))
 }
