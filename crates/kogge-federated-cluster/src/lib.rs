@@ -19,6 +19,7 @@ pub mod revisions;
 pub mod secrets;
 mod shares;
 mod sighting;
+mod teardown;
 pub mod template;
 
 pub use desired::DesiredError;
@@ -27,3 +28,4 @@ pub use identity::{Identity, PORT};
 pub use observation::{Observation, ObservationError, Prepared, Running};
 pub use plan::{DatabasePlan, plan};
 pub use sighting::{Sighting, accepted_epoch};
+pub use teardown::teardown;

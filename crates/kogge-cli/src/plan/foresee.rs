@@ -1,6 +1,6 @@
 //! One pass of the operator, up to where it would begin to write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,11 +10,11 @@ use kogge_chart::ChartStore;
 use kogge_federated_cluster::acceptance::{self, Rendered};
 use kogge_federated_cluster::report::{Problem, soaking_for};
 use kogge_federated_cluster::secrets::{self, DatabaseSecrets};
-use kogge_federated_cluster::{DatabasePlan, Observation, Prepared, Sighting, accepted_epoch, plan};
+use kogge_federated_cluster::{DatabasePlan, Observation, Prepared, Sighting, accepted_epoch, plan, teardown};
 use kogge_mongo::{Millis, Topology};
 use kogge_plan::ownership::Verdict;
 use kogge_plan::placement::RegisteredWorker;
-use kogge_plan::teardown::{DeletionState, deletion_state};
+use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_state};
 use kogge_plan::{Action, WorkerName, anchors};
 
 use super::control::{Known, SecretsKnown};
@@ -53,6 +53,9 @@ pub(super) async fn foresee(
         engine: None,
         rollout: None,
     };
+    if let Some(End::Due) = end(&cluster, now) {
+        return Ok(outline.ending(&teardown(&cluster, &identity.id, &seen.fleet)));
+    }
     if let Some(problem) = sighting.problem() {
         return Ok(outline.blocked(&problem));
     }
@@ -107,21 +110,37 @@ pub(super) async fn foresee(
     Ok(outline)
 }
 
+/// Where a deletion stands.
+enum End {
+    Pending { executes_at: String },
+    Halted { cause: String },
+    Due,
+}
+
+fn end(cluster: &FederatedCluster, now: &Time) -> Option<End> {
+    let asked = cluster.metadata.deletion_timestamp.as_ref()?;
+    let recorded = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
+    let cool_off = Duration::from(cluster.spec.deletion.cool_off);
+    Some(match deletion_state(now.0, asked, recorded, cool_off) {
+        DeletionState::Pending { executes_at } => End::Pending { executes_at: executes_at.0.to_string() },
+        DeletionState::Due => match recorded.and_then(|record| record.halted.clone()) {
+            Some(cause) => End::Halted { cause },
+            None => End::Due,
+        },
+    })
+}
+
 /// What to know beside the plan.
 fn notes(cluster: &FederatedCluster, seen: &Seen, now: &Time) -> Vec<String> {
     let mut notes: Vec<String> =
         seen.missing.iter().map(|(worker, why)| format!("{worker} was not seen: {why}")).collect();
-    if let Some(asked) = &cluster.metadata.deletion_timestamp {
-        let recorded = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
-        let cool_off = Duration::from(cluster.spec.deletion.cool_off);
-        notes.push(match deletion_state(now.0, asked, recorded, cool_off) {
-            DeletionState::Due => {
-                "its cool-off is over: it is torn down, which this plan does not show".to_owned()
-            }
-            DeletionState::Pending { executes_at } => {
-                format!("its deletion was asked for; until {} it runs on as planned here", executes_at.0)
-            }
-        });
+    match end(cluster, now) {
+        Some(End::Due) => notes.push("its cool-off is over: this is its teardown".to_owned()),
+        Some(End::Pending { executes_at }) => {
+            notes.push(format!("its deletion was asked for; until {executes_at} it runs on as planned here"));
+        }
+        Some(End::Halted { cause }) => notes.push(format!("its deletion was asked for and is halted: {cause}")),
+        None => {}
     }
     let annotations = cluster.metadata.annotations.as_ref();
     if annotations.is_some_and(|annotations| annotations.contains_key(labels::PAUSE)) {
@@ -136,18 +155,34 @@ impl Outline {
         self
     }
 
+    fn ending(mut self, plan: &TeardownPlan) -> Self {
+        let deletes = |worker| plan.actions.iter().filter(move |action| action.worker() == worker);
+        let workers: BTreeSet<&WorkerName> = plan.actions.iter().map(Action::worker).collect();
+        self.workers = workers
+            .into_iter()
+            .map(|worker| (worker.clone(), deletes(worker).filter_map(Change::of).collect()))
+            .collect();
+        let waits = plan.remaining.iter().filter(|(worker, _)| !self.workers.contains_key(worker));
+        self.notes.extend(waits.map(|(worker, what)| format!("waits for {worker}: {what}")));
+        self.outcome = Outcome::Changes;
+        self
+    }
+
     fn filled(mut self, prepared: &Prepared<'_>, plan: &DatabasePlan, problem: Option<&Problem>) -> Self {
         let observation = &prepared.observation;
         self.problems.extend(problem.map(Obstacle::from));
         self.problems.extend(obstacles(prepared, plan));
         self.workers = plan.desired.keys().map(|worker| (worker.clone(), changes(plan, worker))).collect();
-        self.engine = Some(EngineOutline {
-            steps: plan.engine.steps.clone(),
-            anchors_first: plan.actions.iter().any(is_anchor),
-            waiting: plan.engine.waiting.clone(),
-        });
-        let order = &observation.cluster.spec.rollout.order;
-        self.rollout = Some(RolloutOutline::of(&plan.rollout, &observation.rollout.chart_version, order));
+        // While a spec is not carried out, only names are kept up to date.
+        if problem.is_none() {
+            self.engine = Some(EngineOutline {
+                steps: plan.engine.steps.clone(),
+                anchors_first: plan.actions.iter().any(is_anchor),
+                waiting: plan.engine.waiting.clone(),
+            });
+            let order = &observation.cluster.spec.rollout.order;
+            self.rollout = Some(RolloutOutline::of(&plan.rollout, &observation.rollout.chart_version, order));
+        }
         self.outcome = match () {
             () if !self.problems.is_empty() => Outcome::Problem,
             () if plan.is_settled() => Outcome::NothingToDo,

@@ -6,6 +6,7 @@ use kogge_federated_cluster::revisions::Kept;
 use kogge_plan::{FleetView, Liveness, WorkerView};
 use serde_json::json;
 
+use super::super::outline::Verb;
 use super::*;
 
 fn worker(vdc: &str) -> WorkerCluster {
@@ -149,4 +150,27 @@ async fn the_secrets_of_a_database_that_stands_must_be_there() {
     known.cluster.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
     let outline = planned(&known, &seen([standing("north"), standing("south")])).await;
     assert_eq!(outline.problems[0].reason, "SecretsLost", "{:?}", outline.problems);
+}
+
+#[tokio::test]
+async fn a_database_whose_cool_off_is_over_is_taken_down_and_not_made_again() {
+    let first = planned(&new_database(), &seen([empty("north"), empty("south")])).await;
+    let mut north = empty("north");
+    for change in &first.workers[&WorkerName("worker-north".to_owned())] {
+        let mut object: kogge_plan::Object = serde_json::from_value(change.manifest.clone().unwrap()).unwrap();
+        object.metadata.uid = Some("uid".to_owned());
+        north.objects.insert(change.object.clone(), Arc::new(object));
+    }
+    let mut known = new_database();
+    let cluster = &mut known.cluster;
+    cluster.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
+    let asked = Time("2025-01-01T00:00:00Z".parse().unwrap());
+    let cool_off = Duration::from(cluster.spec.deletion.cool_off);
+    let record = kogge_plan::teardown::deletion_record(&asked, None, cool_off);
+    cluster.metadata.deletion_timestamp = Some(asked);
+    cluster.status.get_or_insert_default().deletion = Some(record);
+    let outline = planned(&known, &seen([north, empty("south")])).await;
+    let verbs: Vec<Verb> = outline.workers.values().flatten().map(|change| change.verb).collect();
+    assert!(!verbs.is_empty() && verbs.iter().all(|verb| *verb == Verb::Delete), "{outline}");
+    assert_eq!(outline.outcome, Outcome::Changes);
 }

@@ -30,9 +30,9 @@ pub(super) struct Outline {
     pub(super) problems: Vec<Obstacle>,
     /// Writes, by worker and in order; a worker of the database without any is there too.
     pub(super) workers: BTreeMap<WorkerName, Vec<Change>>,
-    /// The members' part; none where they were not asked.
+    /// The members' part; none where nothing is planned for them.
     pub(super) engine: Option<EngineOutline>,
-    /// None where the members were not asked.
+    /// None where nothing is planned for the members.
     pub(super) rollout: Option<RolloutOutline>,
 }
 

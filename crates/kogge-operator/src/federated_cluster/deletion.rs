@@ -11,7 +11,8 @@ use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
 use kogge_api::{ClusterId, FINALIZER, FederatedCluster, labels, names};
 use kogge_federated_cluster::revisions::system_labels;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
-use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_record, deletion_state, teardown};
+use kogge_federated_cluster::teardown;
+use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_record, deletion_state};
 use kogge_plan::{FleetView, WorkerName};
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
@@ -84,7 +85,7 @@ async fn tear_down(cluster: &FederatedCluster, context: &Context) -> Result<Acti
     };
     tombstone(id, context).await?;
     let fleet = context.fleet.snapshot();
-    let plan = teardown(&fleet, &workers(cluster, &fleet, id), id, cluster.spec.deletion.data);
+    let plan = teardown(cluster, id, &fleet);
     if plan.is_done() {
         forget(id, cluster, context).await?;
         claim::release(cluster, context).await?;
@@ -110,21 +111,6 @@ async fn carry_out(plan: &TeardownPlan, fleet: &FleetView, context: &Context) {
         in_order(worker, &uid, &actions, Writing::InEarnest, context).await
     });
     futures::future::join_all(writes).await;
-}
-
-/// Every worker that holds, or was ever given, a part of the database, with the UID that it was put on.
-fn workers(cluster: &FederatedCluster, fleet: &FleetView, id: &ClusterId) -> BTreeMap<WorkerName, Option<String>> {
-    let placed = cluster.status.iter().flat_map(|status| status.placement.values());
-    let mut workers: BTreeMap<WorkerName, Option<String>> = placed
-        .filter_map(|placement| Some((WorkerName(placement.worker.clone()?), placement.worker_uid.clone())))
-        .collect();
-    let holds = |view: &kogge_plan::WorkerView| {
-        view.objects.values().any(|object| kogge_plan::object::cluster_id(object) == Some(id.as_str()))
-    };
-    for (name, view) in fleet.workers.iter().filter(|(_, view)| holds(view)) {
-        workers.entry(name.clone()).or_insert_with(|| view.uid.clone());
-    }
-    workers
 }
 
 /// The record that a database was deleted on purpose; it stands before the first deletion.
