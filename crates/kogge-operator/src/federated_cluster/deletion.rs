@@ -9,6 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
 use kogge_api::{ClusterId, FINALIZER, FederatedCluster, labels, names};
+use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::revisions::system_labels;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_federated_cluster::teardown;
@@ -93,11 +94,12 @@ async fn tear_down(cluster: &FederatedCluster, context: &Context) -> Result<Acti
         return Ok(Action::await_change());
     }
     carry_out(&plan, &fleet, context).await;
-    let mut status = cluster.status.clone().unwrap_or_default();
     let left: Vec<String> = plan.remaining.iter().map(|(worker, what)| format!("{worker}: {what}")).collect();
-    status.available = false;
-    status.waiting_for = Some(format!("the teardown: {}", left.join("; ")));
-    tell::status(cluster, status, context).await?;
+    let problem = Problem::Failed {
+        reason: "TearingDown".to_owned(),
+        message: format!("the teardown goes on; left are {}", left.join("; ")),
+    };
+    tell::blocked(cluster, &problem, context).await?;
     Ok(Action::requeue(TEARING_DOWN))
 }
 
