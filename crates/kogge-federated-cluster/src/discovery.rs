@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kogge_api::federated_cluster::Component;
 use kogge_api::{labels, names};
-use kogge_discovery::slice::SERVICE_NAME;
+use kogge_discovery::slice::{SERVICE_NAME, is_mirrored};
 use kogge_discovery::{
     Destination, DiscoveryReport, PodFact, PodPhase, ReplicaSet, Source, mirror, resolves_everywhere,
 };
@@ -16,7 +16,7 @@ use kube_core::TypeMeta;
 use serde_json::Value;
 
 use crate::identity::{Identity, PORT};
-use crate::observation::Observation;
+use crate::observation::{Observation, holds_a_part};
 
 /// What is published of a database's members, and what should be.
 #[derive(Debug, Default)]
@@ -59,9 +59,12 @@ impl Names {
                 self.stale.insert(pod.name.clone(), resolution.stale);
             }
         }
-        let mirrored = mirror(&set, &sources, &destinations);
-        for (worker, slices) in mirrored.slices {
-            self.slices.entry(worker).or_default().extend(slices);
+        let mut mirrored = mirror(&set, &sources, &destinations);
+        for destination in destinations {
+            // Where nothing can be said of the slices, those that stand are neither changed nor removed.
+            let standing = || destination.slices.into_iter().filter(is_mirrored).collect();
+            let slices = mirrored.slices.remove(&destination.worker).unwrap_or_else(standing);
+            self.slices.entry(destination.worker).or_default().extend(slices);
         }
         self.report.add(mirrored.report);
     }
@@ -82,14 +85,8 @@ impl Names {
 fn workers<'a>(observation: &Observation<'a>) -> Vec<(&'a WorkerName, &'a WorkerView)> {
     let named: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
     let fleet: &FleetView = observation.fleet;
-    let id = observation.identity.id.as_str();
-    fleet
-        .workers
-        .iter()
-        .filter(|(name, view)| {
-            named.contains(name) || view.objects.values().any(|object| cluster_id(object) == Some(id))
-        })
-        .collect()
+    let id = &observation.identity.id;
+    fleet.workers.iter().filter(|(name, view)| named.contains(name) || holds_a_part(view, id)).collect()
 }
 
 fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Source {

@@ -1,13 +1,14 @@
 //! Everything that one pass knows of a database, taken once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::anchor::{Anchor, AnchorError};
 use kogge_api::federated_cluster::{Component, PlacedComponent};
-use kogge_api::{FederatedCluster, labels};
+use kogge_api::{ClusterId, FederatedCluster, labels};
 use kogge_mongo::{Goal, Pod, PodName};
 use kogge_plan::anchors::SeedsDisagree;
 use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
+use kogge_plan::object::cluster_id;
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::Placements;
 use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView};
@@ -136,6 +137,21 @@ impl<'a> Observation<'a> {
         self.fleet.workers.iter().find(|(_, view)| view.uid.as_ref() == Some(uid))
     }
 
+    /// The workers of placements that the spec does not name any more, as long as they hold a part of the
+    /// database: members that leave, and routers, look names up there.
+    pub fn left_over(&self, anchor: &Anchor) -> BTreeSet<&'a WorkerName> {
+        let named = |placement: &String| self.cluster.spec.placement.iter().any(|p| p.name == *placement);
+        let placed = |worker: &WorkerName| self.placements.resolved.values().any(|p| p.worker == *worker);
+        anchor
+            .worker_uids
+            .keys()
+            .filter(|placement| !named(placement))
+            .filter_map(|placement| self.worker_of(placement, anchor))
+            .filter(|(worker, view)| !placed(worker) && holds_a_part(view, &self.identity.id))
+            .map(|(worker, _)| worker)
+            .collect()
+    }
+
     /// Prepares to ask the members.
     pub fn prepare(self) -> Result<Prepared<'a>, ObservationError> {
         let worker_uids = self
@@ -203,6 +219,11 @@ impl<'a> Observation<'a> {
             })
             .collect()
     }
+}
+
+/// Whether a worker was seen with an object of the database.
+pub(crate) fn holds_a_part(view: &WorkerView, id: &ClusterId) -> bool {
+    view.objects.values().any(|object| cluster_id(object) == Some(id.as_str()))
 }
 
 impl Prepared<'_> {

@@ -141,16 +141,21 @@ impl DatabasePlan {
             by_key.extend(prepared.names.slices(worker));
             self.desired.insert(worker.clone(), by_key);
         }
+        for worker in observation.left_over(&prepared.anchor) {
+            self.desired.insert(worker.clone(), prepared.names.slices(worker));
+        }
         Ok(())
     }
 
     fn act(&mut self, prepared: &Prepared<'_>) {
         let observation = &prepared.observation;
         let desired = std::mem::take(&mut self.desired);
+        let left_over = observation.left_over(&prepared.anchor);
         for (worker, objects) in &desired {
             let Some(view) = observation.fleet.workers.get(worker) else { continue };
             // A worker that was not seen is named by its placements already.
-            if !observation.ownership.may_write(worker) || !view.is_current() {
+            let may_write = observation.ownership.may_write(worker) || left_over.contains(worker);
+            if !may_write || !view.is_current() {
                 continue;
             }
             for object in objects.values() {

@@ -7,9 +7,8 @@ mod waiting;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::conditions::{self as api_conditions, Finding};
-use kogge_api::federated_cluster::{ConnectionStatus, FederatedClusterStatus, WorkState};
+use kogge_api::federated_cluster::{ConnectionStatus, FederatedClusterStatus, ShareStatus, WorkState};
 use kogge_api::{FederatedCluster, names};
-use kogge_plan::status::worst;
 
 use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
@@ -37,7 +36,6 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
     let cluster = observation.cluster;
     let before = cluster.status.clone().unwrap_or_default();
     let parts = Parts::observe(prepared, plan);
-    let (ready, size) = parts.total();
     let findings = conditions::findings(prepared, plan, &parts, problem);
     FederatedClusterStatus {
         observed_generation: cluster.metadata.generation,
@@ -47,8 +45,8 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         spec_hash: before.spec_hash.clone(),
         chart_version: rollout::reached(plan, observation.rollout).or_else(|| before.chart_version.clone()),
         running_version: before.running_version.clone(),
-        summary: Some(format!("{ready}/{size}")),
-        where_: Some(parts.in_words()),
+        summary: Some(parts::summary(&parts.placements)),
+        where_: Some(parts::in_words(&parts.placements)),
         primaries: Some(parts.primaries_in_words()),
         waiting_for: waiting::for_what(prepared, plan, &parts, problem),
         connection: Some(ConnectionStatus {
@@ -77,16 +75,31 @@ pub fn blocked(cluster: &FederatedCluster, problem: &Problem, now: &Time) -> Fed
     status.observed_generation = cluster.metadata.generation;
     status.available = false;
     status.waiting_for = Some(problem.message().to_owned());
-    for set in status.replica_sets.values_mut() {
-        set.status = WorkState::Unknown;
-        set.members.iter_mut().for_each(|member| member.ready = false);
-    }
-    for placement in status.placement.values_mut() {
-        placement.status = worst([placement.status, WorkState::Unknown]);
-    }
+    forget_what_stood(&mut status);
     let before = cluster.status.clone().unwrap_or_default();
     status.conditions = merged(cluster, &before, &findings, now);
     status
+}
+
+/// Leaves no part Ready: nobody knows how it stands.
+fn forget_what_stood(status: &mut FederatedClusterStatus) {
+    let unknown = |share: &mut ShareStatus| (share.ready, share.status) = (0, WorkState::Unknown);
+    for set in status.replica_sets.values_mut() {
+        (set.ready, set.status) = (0, WorkState::Unknown);
+        set.members.iter_mut().for_each(|member| member.ready = false);
+        set.placement.values_mut().for_each(unknown);
+    }
+    if let Some(routers) = &mut status.mongos {
+        routers.ready = 0;
+        routers.placement.values_mut().for_each(unknown);
+    }
+    for placement in status.placement.values_mut() {
+        (placement.ready, placement.status) = (0, WorkState::Unknown);
+    }
+    if !status.placement.is_empty() {
+        (status.summary, status.where_) =
+            (Some(parts::summary(&status.placement)), Some(parts::in_words(&status.placement)));
+    }
 }
 
 fn merged(

@@ -80,18 +80,6 @@ impl Parts {
         status::worst(sets.chain(self.shares.values().map(|report| report.status.status)))
     }
 
-    /// Pods that are ready, and pods that the spec asks for.
-    pub(super) fn total(&self) -> (u32, u32) {
-        let statuses = self.shares.values().map(|report| &report.status);
-        statuses.fold((0, 0), |(ready, size), share| (ready + share.ready, size + share.size))
-    }
-
-    pub(super) fn in_words(&self) -> String {
-        let words: Vec<String> =
-            self.placements.iter().map(|(name, p)| format!("{name} {}/{}", p.ready, p.size)).collect();
-        words.join(", ")
-    }
-
     pub(super) fn primaries_in_words(&self) -> String {
         let primaries: Vec<String> = self
             .replica_sets
@@ -100,6 +88,19 @@ impl Parts {
             .collect();
         primaries.join(", ")
     }
+}
+
+/// `ready/size` of all pods.
+pub(super) fn summary(placements: &BTreeMap<String, PlacementStatus>) -> String {
+    let ready: u32 = placements.values().map(|placement| placement.ready).sum();
+    let size: u32 = placements.values().map(|placement| placement.size).sum();
+    format!("{ready}/{size}")
+}
+
+/// `ready/size` by placement.
+pub(super) fn in_words(placements: &BTreeMap<String, PlacementStatus>) -> String {
+    let words: Vec<String> = placements.iter().map(|(name, p)| format!("{name} {}/{}", p.ready, p.size)).collect();
+    words.join(", ")
 }
 
 fn share_reports(prepared: &Prepared<'_>, plan: &DatabasePlan) -> BTreeMap<ShareKey, ShareReport> {

@@ -1,0 +1,75 @@
+//! A6: the operator is killed anywhere, again and again, and sees less than there is; the end is the same.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::world::{Fate, World};
+
+#[derive(Clone, Debug)]
+struct Round {
+    fate: Fate,
+    /// The workers whose watches catch up before the pass.
+    observed: Vec<bool>,
+    /// Seconds that go by after it.
+    seconds: usize,
+}
+
+fn round() -> impl Strategy<Value = Round> {
+    let killed = (prop::collection::vec(0_usize..8, 4), 0_usize..3);
+    let fate = prop_oneof![
+        1 => Just(Fate::Lives),
+        2 => killed.prop_map(|(writes, steps)| Fate::Killed { writes, steps }),
+    ];
+    (fate, prop::collection::vec(prop::bool::weighted(0.7), 4), 0_usize..3)
+        .prop_map(|(fate, observed, seconds)| Round { fate, observed, seconds })
+}
+
+fn live_through(world: &mut World, rounds: &[Round]) {
+    for Round { fate, observed, seconds } in rounds {
+        world.observe_some(observed);
+        world.pass(fate);
+        (0..*seconds).for_each(|_| world.tick());
+    }
+}
+
+fn grow(world: &mut World) {
+    world.register("vdc4");
+    world.edit(|spec| {
+        let placement = json!({"name": "vdc4", "vdc": "vdc4", "shard": {"membersPerPlacement": 2}});
+        spec.placement.push(serde_json::from_value(placement).unwrap());
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn creation_and_growth(before in prop::collection::vec(round(), 0..60), after in prop::collection::vec(round(), 0..40)) {
+        let mut world = World::three();
+        live_through(&mut world, &before);
+        grow(&mut world);
+        live_through(&mut world, &after);
+        world.settle();
+        let mut calm = World::three();
+        calm.settle();
+        grow(&mut calm);
+        calm.settle();
+        prop_assert_eq!(world.picture(), calm.picture());
+        for set in [crate::world::CONFIG, crate::world::SHARD] {
+            prop_assert_eq!(world.servers.voters(set).len(), calm.servers.voters(set).len());
+        }
+    }
+
+    #[test]
+    fn rollout_and_undo(to in prop::collection::vec(round(), 0..60), back in prop::collection::vec(round(), 0..40)) {
+        let mut world = World::three_settled();
+        let picture = world.picture();
+        world.chart_version("1.1.0");
+        live_through(&mut world, &to);
+        prop_assert!(world.servers.serve());
+        world.chart_version("1.0.0");
+        live_through(&mut world, &back);
+        world.settle();
+        prop_assert_eq!(world.picture(), picture);
+    }
+}

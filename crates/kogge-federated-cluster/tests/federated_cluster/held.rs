@@ -1,0 +1,115 @@
+//! A spec that cannot be carried out: what runs is left alone, and its names are kept up to date.
+
+use kogge_api::conditions::federated_cluster as types;
+use kogge_api::labels;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::world::{SHARD, World};
+
+type Changes = Vec<(&'static str, Value)>;
+
+#[rstest]
+#[case::no_such_version(vec![("global", json!({"chart": "bytedoc", "chartVersion": "9.9.9"}))], "ChartNotFound", "bytedoc 9.9.9")]
+#[case::no_such_chart(vec![("global", json!({"chart": "other", "chartVersion": "1.0.0"}))], "ChartNotFound", "other")]
+#[case::against_the_schema(vec![("values", json!({"terminationGracePeriodSeconds": "soon"}))], "ValuesInvalid", "terminationGracePeriodSeconds")]
+#[case::unknown_value(vec![("values", json!({"nope": 1}))], "ValuesInvalid", "nope")]
+fn what_runs_goes_on(#[case] changes: Changes, #[case] reason: &str, #[case] told: &str) {
+    let mut world = World::three_settled();
+    let before = world.picture();
+    world.set(&changes);
+    world.rounds(5);
+    assert!(world.writes.is_empty(), "{:?}", world.writes);
+    let invalid = world.condition(types::SPEC_VALID);
+    assert_eq!((invalid.status.as_str(), invalid.reason.as_str()), ("False", reason));
+    assert!(invalid.message.contains(told), "{}", invalid.message);
+    assert_eq!(invalid.observed_generation, world.cluster.metadata.generation);
+    assert_eq!(world.condition(types::READY).reason, reason);
+    assert_eq!(world.condition(types::AVAILABLE).status, "True");
+    assert_eq!(world.status().waiting_for, Some(invalid.message));
+
+    world.worker("vdc1").remove("Pod", "ll2022-shard-0-vdc1-0");
+    world.rounds(5);
+    let written: Vec<_> = ["vdc1", "vdc2", "vdc3"].iter().flat_map(|vdc| world.written_on(vdc)).collect();
+    assert!(!written.is_empty() && written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
+    assert_eq!(world.picture(), before);
+
+    world.set(&[("global", json!({"chart": "bytedoc", "chartVersion": "1.0.0"})), ("values", json!({}))]);
+    world.settle();
+    assert_eq!(world.picture(), before);
+}
+
+#[test]
+fn a_first_spec_that_does_not_render_is_told_and_nothing_is_written() {
+    let mut world = World::three();
+    world.chart_version("9.9.9");
+    world.rounds(5);
+    assert!(world.writes.is_empty() && world.secrets.is_none() && world.revisions.is_empty());
+    let invalid = world.condition(types::SPEC_VALID);
+    assert_eq!((invalid.status.as_str(), invalid.reason.as_str()), ("False", "ChartNotFound"));
+    assert!(!world.is_ready());
+    world.chart_version("1.0.0");
+    world.settle();
+}
+
+#[test]
+fn held_in_the_middle_of_a_rollout_it_goes_on_once_it_is_mended() {
+    let mut world = World::three_settled();
+    world.chart_version("1.1.0");
+    world.rounds(20);
+    world.chart_version("1.2.0");
+    world.rounds(3);
+    world.forget_history();
+    world.rounds(20);
+    let written: Vec<_> = ["vdc1", "vdc2", "vdc3"].iter().flat_map(|vdc| world.written_on(vdc)).collect();
+    assert!(written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
+    assert!(world.servers.serve());
+    world.chart_version("1.1.0");
+    world.settle();
+    assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));
+}
+
+#[test]
+fn an_invalid_spec_that_also_drops_a_placement_takes_nothing_away() {
+    let mut world = World::three_settled();
+    let before = world.picture();
+    world.edit(|spec| {
+        spec.placement.truncate(1);
+        spec.global.chart_version = Some("9.9.9".to_owned());
+    });
+    world.rounds(20);
+    assert!(world.writes.is_empty() && world.steps.is_empty(), "{:?} {:?}", world.writes, world.steps);
+    assert_eq!(world.picture(), before);
+    assert_eq!(world.servers.voters(SHARD).len(), 3);
+}
+
+#[test]
+fn a_pause_stops_everything_but_the_names() {
+    let mut world = World::three_settled();
+    world.annotate(labels::PAUSE, Some("true"));
+    world.chart_version("1.1.0");
+    world.rounds(10);
+    world.worker("vdc1").remove("Pod", "ll2022-shard-0-vdc1-0");
+    world.rounds(5);
+    let written: Vec<_> = ["vdc1", "vdc2", "vdc3"].iter().flat_map(|vdc| world.written_on(vdc)).collect();
+    assert!(!written.is_empty() && written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
+    assert!(world.steps.is_empty());
+    assert_eq!(world.condition(types::READY).reason, "Paused");
+    assert_eq!(world.condition(types::ROLLOUT_PAUSED).reason, "Asked");
+    world.annotate(labels::PAUSE, None);
+    world.settle();
+    assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));
+}
+
+#[test]
+fn a_suspended_worker_is_not_written_and_the_others_are() {
+    let mut world = World::three_settled();
+    world.worker("vdc2").suspended = true;
+    world.set(&[("mongos", json!({"replicasPerPlacement": 2}))]);
+    world.rounds(20);
+    assert!(world.written_on("vdc2").is_empty(), "{:?}", world.written_on("vdc2"));
+    assert!(world.written_on("vdc1").iter().any(|(kind, _)| kind == "Deployment"));
+    assert_eq!(world.condition(types::READY).reason, "WorkerSuspended");
+    world.worker("vdc2").suspended = false;
+    world.settle();
+}

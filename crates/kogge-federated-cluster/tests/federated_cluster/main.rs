@@ -1,0 +1,25 @@
+//! A database from its first sight to its end of changes, in a world that plays the control cluster, the
+//! workers and the servers. The tests are named by what must hold, and by invariant where it is one.
+
+#[cfg(test)]
+mod boundaries;
+#[cfg(test)]
+mod convergence;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod epochs;
+#[cfg(test)]
+mod first_sight;
+#[cfg(test)]
+mod growth;
+#[cfg(test)]
+mod held;
+#[cfg(test)]
+mod removal;
+#[cfg(test)]
+mod rollout;
+#[cfg(test)]
+mod status;
+#[cfg(test)]
+mod world;

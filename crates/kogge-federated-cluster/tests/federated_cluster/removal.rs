@@ -1,0 +1,135 @@
+//! A1 and A2: nothing goes on doubt, and data outlives everything. That no StatefulSet, claim, Secret or anchor is
+//! ever deleted is a law of the world, so here it is enough to provoke it.
+
+use kogge_api::conditions::federated_cluster as types;
+use kogge_api::labels;
+use kogge_plan::Action;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::world::{CONFIG, ID, SHARD, World, key};
+
+fn four() -> World {
+    let mut world = World::new(&["vdc1", "vdc2", "vdc3", "vdc4"]);
+    world.settle();
+    world.forget_history();
+    world
+}
+
+fn deleted(world: &World) -> Vec<String> {
+    let deletions = world.writes.iter().filter(|(_, action)| matches!(action, Action::Delete { .. }));
+    deletions.map(|(_, action)| key(action).to_string()).collect()
+}
+
+#[test]
+fn a_placement_that_is_taken_out_leaves_the_sets_and_keeps_its_data() {
+    let mut world = four();
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    world.settle();
+    for set in [CONFIG, SHARD] {
+        assert_eq!(world.servers.config(set).members.len(), 3);
+        assert_eq!(world.servers.voters(set).len(), 3);
+    }
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
+    assert_eq!(world.worker("vdc4").list("PersistentVolumeClaim").count(), 2);
+    assert!(world.anchor("vdc1").unwrap().members.keys().all(|pod| !pod.contains("vdc4")));
+}
+
+#[test]
+fn what_is_left_of_a_placement_does_not_hold_up_a_rollout() {
+    let mut world = four();
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    world.settle();
+    world.chart_version("1.1.0");
+    world.settle();
+    assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));
+}
+
+#[test]
+fn a_placement_that_comes_back_joins_again() {
+    let mut world = four();
+    let all = world.cluster.spec.placement.clone();
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    world.settle();
+    world.edit(|spec| spec.placement = all);
+    world.settle();
+    assert_eq!(world.servers.config(SHARD).members.len(), 4);
+}
+
+#[rstest]
+#[case::silent(|world: &mut World| world.worker("vdc3").silent = true)]
+#[case::partial_view(|world: &mut World| world.worker("vdc3").listing = true)]
+#[case::not_registered(|world: &mut World| drop(world.workers.remove(&"worker-vdc3".into())))]
+#[case::namespace_not_allowed(|world: &mut World| world.worker("vdc3").allowed_namespace = "others".to_owned())]
+#[case::another_cluster_behind_it(|world: &mut World| world.worker("vdc3").uid = "uid-of-a-stranger".to_owned())]
+fn a_worker_that_is_lost_loses_nothing(#[case] lose: fn(&mut World)) {
+    let mut world = World::three_settled();
+    lose(&mut world);
+    world.rounds(20);
+    assert_eq!(deleted(&world), Vec::<String>::new());
+    assert!(!world.is_ready() && world.servers.voters(SHARD).len() == 3);
+    assert!(world.written_on("vdc3").is_empty());
+    assert!(world.status().waiting_for.unwrap().contains("vdc3"));
+}
+
+#[test]
+fn a_worker_that_lost_everything_is_filled_again() {
+    let mut world = World::three_settled();
+    let picture = world.picture();
+    let names: Vec<(String, String)> = world.picture().into_keys().map(|(_, key)| (key.kind, key.name)).collect();
+    for (kind, name) in names {
+        world.worker("vdc2").remove(&kind, &name);
+    }
+    world.round();
+    world.settle();
+    assert_eq!(deleted(&world), Vec::<String>::new());
+    assert_eq!(world.picture(), picture);
+}
+
+fn leave_behind(world: &mut World, count: usize) {
+    for index in 0..count {
+        world.worker("vdc1").put(json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": format!("left-{index}"), "namespace": "databases",
+                "labels": {labels::CLUSTER_ID: ID, labels::PLACEMENT: "vdc1"},
+            },
+            "data": {},
+        }));
+    }
+}
+
+#[test]
+fn a_little_that_is_not_wanted_any_more_goes() {
+    let mut world = World::three_settled();
+    leave_behind(&mut world, 2);
+    world.settle();
+    assert_eq!(deleted(&world).len(), 2);
+}
+
+#[test]
+fn a_lot_waits_for_a_person() {
+    let mut world = World::three_settled();
+    leave_behind(&mut world, 20);
+    world.rounds(5);
+    assert!(deleted(&world).is_empty() && !world.is_ready());
+    let needed = world.condition(types::APPROVAL_NEEDED);
+    assert_eq!(needed.status, "True");
+    let hash = needed.message.rsplit('=').next().unwrap().to_owned();
+    world.annotate(labels::APPROVE, Some("0000000000000000"));
+    world.rounds(3);
+    assert!(deleted(&world).is_empty(), "another approval");
+    world.annotate(labels::APPROVE, Some(&hash));
+    world.settle();
+    assert_eq!(deleted(&world).len(), 20);
+}
+
+#[test]
+fn nothing_goes_while_not_everything_is_rendered() {
+    let mut world = World::three_settled();
+    leave_behind(&mut world, 2);
+    world.chart_version("9.9.9");
+    world.rounds(5);
+    assert!(deleted(&world).is_empty());
+}

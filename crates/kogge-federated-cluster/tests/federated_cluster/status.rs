@@ -1,0 +1,116 @@
+//! A3: what was not seen is Unknown, and never Ready.
+
+use kogge_api::conditions::federated_cluster as types;
+use kogge_api::federated_cluster::{FederatedClusterStatus, WorkState};
+use rstest::rstest;
+
+use crate::world::World;
+
+#[rstest]
+#[case::silent(|world: &mut World, silent| world.worker("vdc2").silent = silent)]
+#[case::not_wholly_listed(|world: &mut World, listing| world.worker("vdc2").listing = listing)]
+fn a_worker_that_is_not_seen_is_unknown_and_the_database_available(#[case] lose: fn(&mut World, bool)) {
+    let mut world = World::three_settled();
+    lose(&mut world, true);
+    world.round();
+    let status = world.status();
+    assert!(!world.is_ready() && status.available, "{:?}", status.conditions);
+    assert_eq!(status.placement["vdc2"].status, WorkState::Unknown);
+    assert_eq!(status.placement["vdc1"].status, WorkState::Ready);
+    for set in status.replica_sets.values() {
+        assert_eq!(set.placement["vdc2"].status, WorkState::Unknown);
+        assert_ne!(set.status, WorkState::Ready);
+    }
+    assert_eq!(status.mongos.as_ref().unwrap().placement["vdc2"].status, WorkState::Unknown);
+    assert_eq!(world.condition(types::DISCOVERY_STALE).status, "True");
+    assert!(status.waiting_for.as_ref().unwrap().contains("vdc2"));
+    assert_eq!(status.summary.as_deref(), Some("6/9"));
+
+    world.rounds(3);
+    let later = world.status();
+    world.rounds(20);
+    assert_eq!(world.status(), later, "its words do not change while it waits");
+    lose(&mut world, false);
+    world.settle();
+}
+
+#[test]
+fn every_worker_silent_leaves_nothing_that_is_known() {
+    let mut world = World::three_settled();
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.worker(vdc).silent = true;
+    }
+    world.rounds(40);
+    let status = world.status();
+    assert!(!status.available);
+    assert_eq!(world.condition(types::AVAILABLE).status, "Unknown");
+    all_unknown(&status);
+}
+
+#[test]
+fn a_pass_that_is_blocked_leaves_nothing_that_is_known() {
+    let mut world = World::three_settled();
+    world.secrets = None;
+    world.round();
+    let status = world.status();
+    assert_eq!(world.condition(types::AVAILABLE).status, "Unknown");
+    assert_eq!(world.condition(types::READY).status, "False");
+    all_unknown(&status);
+    world.rounds(3);
+    assert_eq!(world.status(), status);
+}
+
+fn all_unknown(status: &FederatedClusterStatus) {
+    let sets = status.replica_sets.values();
+    let shares = sets.clone().flat_map(|set| set.placement.values()).map(|share| share.status);
+    let routers = status.mongos.iter().flat_map(|mongos| mongos.placement.values()).map(|share| share.status);
+    let placements = status.placement.values().map(|placement| placement.status);
+    let states: Vec<WorkState> =
+        sets.clone().map(|set| set.status).chain(shares).chain(routers).chain(placements).collect();
+    assert!(states.len() >= 14 && states.iter().all(|state| *state == WorkState::Unknown), "{states:?}");
+    assert!(sets.flat_map(|set| &set.members).all(|member| !member.ready));
+    assert_eq!(status.summary.as_deref(), Some("0/9"));
+}
+
+#[test]
+fn a_member_that_is_down_is_named() {
+    let mut world = World::three_settled();
+    let revision = crate::world::revision(world.worker("vdc3").object("Pod", "ll2022-shard-0-vdc3-0").unwrap());
+    let revision = revision.unwrap().to_owned();
+    world.worker("vdc3").crashing.push(revision);
+    world.worker("vdc3").remove("Pod", "ll2022-shard-0-vdc3-0");
+    world.rounds(6);
+    let status = world.status();
+    assert!(status.available && !world.is_ready());
+    assert_eq!(world.condition(types::QUORUM_AT_RISK).status, "True");
+    assert_eq!(world.condition(types::DEGRADED).status, "True");
+    let waiting = status.waiting_for.unwrap();
+    assert!(waiting.contains("vdc3") && waiting.contains("CrashLoopBackOff"), "{waiting}");
+    let member = &status.replica_sets["ll2022-shard-0"].members[2];
+    assert!(!member.ready && member.reason.is_some(), "{member:?}");
+    world.worker("vdc3").crashing.clear();
+    world.settle();
+}
+
+#[test]
+fn ready_speaks_of_the_present_generation_only() {
+    let mut world = World::three_settled();
+    world.chart_version("1.1.0");
+    assert!(!world.is_ready(), "the status is the old one's");
+    world.round();
+    world.round();
+    world.round();
+    world.round();
+    assert!(!world.is_ready());
+}
+
+#[test]
+fn times_move_only_when_something_changes() {
+    let mut world = World::three_settled();
+    let since = world.condition(types::READY).last_transition_time;
+    world.rounds(30);
+    assert_eq!(world.condition(types::READY).last_transition_time, since);
+    world.worker("vdc1").silent = true;
+    world.rounds(2);
+    assert_ne!(world.condition(types::READY).last_transition_time, since);
+}

@@ -1,0 +1,185 @@
+//! What Kubernetes' own controllers and kubelets do on a worker, a step of it at a time.
+
+use std::collections::BTreeMap;
+
+use kogge_api::labels;
+use kogge_plan::{Object, ObjectKey};
+use serde_json::{Value, json};
+
+use super::NAMESPACE;
+use super::api_server::Worker;
+
+impl Worker {
+    /// Ends, starts and makes pods; then tells of them in statuses and EndpointSlices.
+    pub(super) fn tick(&mut self) {
+        self.end_pods();
+        self.start_pods();
+        let workloads: Vec<Object> = self.list("StatefulSet").chain(self.list("Deployment")).cloned().collect();
+        for workload in &workloads {
+            if kind(workload) == "StatefulSet" { self.keep_members(workload) } else { self.roll(workload) }
+        }
+        for workload in &workloads {
+            self.tell(workload);
+        }
+        let services: Vec<Object> = self.list("Service").cloned().collect();
+        for service in &services {
+            self.publish(service);
+        }
+    }
+
+    fn end_pods(&mut self) {
+        self.objects.retain(|key, object| key.kind != "Pod" || object.metadata.deletion_timestamp.is_none());
+    }
+
+    /// A pod is pending, runs, and is ready, in turn; one that crashes is never ready.
+    fn start_pods(&mut self) {
+        let pods: Vec<Object> = self.list("Pod").cloned().collect();
+        for mut pod in pods {
+            let crashes = self.crashing.iter().any(|r| Some(r.as_str()) == revision(&pod));
+            match pod.data.pointer("/status/phase").and_then(Value::as_str) {
+                Some("Pending") => {
+                    self.addresses += 1;
+                    let [high, low] = self.addresses.to_be_bytes();
+                    let ip = format!("10.{}.{high}.{low}", self.subnet);
+                    pod.data["status"] = json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]});
+                    if crashes {
+                        pod.data["status"]["containerStatuses"] =
+                            json!([{"name": "mongod", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
+                    }
+                }
+                Some("Running") if !crashes => {
+                    pod.data["status"].as_object_mut().unwrap().remove("containerStatuses");
+                    pod.data["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+                }
+                _ => {}
+            }
+            self.store(ObjectKey::of(&pod).unwrap(), pod);
+        }
+    }
+
+    /// Every ordinal has its pod and its claim; a pod stays as it was made until someone deletes it.
+    fn keep_members(&mut self, set: &Object) {
+        let replicas = set.data["spec"]["replicas"].as_u64().unwrap();
+        for ordinal in 0..replicas {
+            let pod = format!("{}-{ordinal}", name(set));
+            for claim in set.data["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {
+                let claim_name = format!("{}-{pod}", claim["metadata"]["name"].as_str().unwrap());
+                if self.object("PersistentVolumeClaim", &claim_name).is_none() {
+                    self.put(json!({
+                        "apiVersion": "v1",
+                        "kind": "PersistentVolumeClaim",
+                        "metadata": {
+                            "name": claim_name,
+                            "namespace": NAMESPACE,
+                            "labels": set.data["spec"]["selector"]["matchLabels"],
+                        },
+                        "spec": claim["spec"],
+                    }));
+                }
+            }
+            if self.object("Pod", &pod).is_none() {
+                self.make_pod(set, &pod, &json!({"hostname": pod, "subdomain": set.data["spec"]["serviceName"]}));
+            }
+        }
+        let surplus: Vec<String> =
+            self.pods_of(set).skip(replicas as usize).map(|pod| name(pod).to_owned()).collect();
+        surplus.iter().for_each(|pod| self.remove("Pod", pod));
+    }
+
+    /// One pod more than asked for at most, and none fewer, while templates change.
+    fn roll(&mut self, deployment: &Object) {
+        let replicas = deployment.data["spec"]["replicas"].as_u64().unwrap() as usize;
+        let template = template_revision(deployment).to_owned();
+        let is_new = |pod: &&Object| revision(pod) == Some(template.as_str());
+        let all = self.pods_of(deployment).count();
+        let new = self.pods_of(deployment).filter(is_new).count();
+        let ready = self.pods_of(deployment).filter(is_new).filter(|pod| is_ready(pod)).count();
+        let old: Vec<String> =
+            self.pods_of(deployment).filter(|pod| !is_new(pod)).map(|pod| name(pod).to_owned()).collect();
+        old.iter().skip(replicas.saturating_sub(ready)).for_each(|pod| self.remove("Pod", pod));
+        let surplus: Vec<String> =
+            self.pods_of(deployment).filter(is_new).skip(replicas).map(|pod| name(pod).to_owned()).collect();
+        surplus.iter().for_each(|pod| self.remove("Pod", pod));
+        if new < replicas && all <= replicas {
+            let pod = format!("{}-{template}-{}", name(deployment), self.version);
+            self.make_pod(deployment, &pod, &json!({}));
+        }
+    }
+
+    fn make_pod(&mut self, workload: &Object, pod: &str, more: &Value) {
+        let template = &workload.data["spec"]["template"];
+        let mut spec = template["spec"].clone();
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.put(json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": pod, "namespace": NAMESPACE, "labels": template["metadata"]["labels"]},
+            "spec": spec,
+            "status": {"phase": "Pending"},
+        }));
+    }
+
+    /// The pods that a workload selects, by name.
+    fn pods_of<'a>(&'a self, workload: &'a Object) -> impl Iterator<Item = &'a Object> {
+        self.list("Pod").filter(|pod| selects(&workload.data["spec"]["selector"]["matchLabels"], pod))
+    }
+
+    fn tell(&mut self, workload: &Object) {
+        let ready = self.pods_of(workload).filter(|pod| is_ready(pod)).count();
+        let status = json!({"observedGeneration": workload.metadata.generation, "readyReplicas": ready});
+        self.edit(kind(workload), name(workload), |stored| stored.data["status"] = status);
+    }
+
+    /// The slice of a Service's local pods, with the Service's labels.
+    fn publish(&mut self, service: &Object) {
+        let pods = self.list("Pod").filter(|pod| selects(&service.data["spec"]["selector"], pod));
+        let endpoints: Vec<Value> = pods
+            .filter_map(|pod| Some((pod, pod.data.pointer("/status/podIP")?)))
+            .map(|(pod, ip)| {
+                json!({
+                    "addresses": [ip],
+                    "hostname": pod.data.pointer("/spec/hostname"),
+                    "conditions": {"ready": is_ready(pod)},
+                })
+            })
+            .collect();
+        let mut own: BTreeMap<String, String> = service.metadata.labels.clone().unwrap_or_default();
+        own.insert("kubernetes.io/service-name".to_owned(), name(service).to_owned());
+        own.insert(labels::ENDPOINT_SLICE_MANAGED_BY.to_owned(), "endpointslice-controller.k8s.io".to_owned());
+        self.put(json!({
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": format!("{}-x7k2p", name(service)), "namespace": NAMESPACE, "labels": own},
+            "addressType": "IPv4",
+            "endpoints": endpoints,
+            "ports": [{"name": "mongodb", "port": 27017, "protocol": "TCP"}],
+        }));
+    }
+}
+
+pub(super) fn is_ready(pod: &Object) -> bool {
+    pod.data.pointer("/status/conditions/0/status").is_some_and(|ready| ready == "True")
+}
+
+pub(crate) fn revision(object: &Object) -> Option<&str> {
+    kogge_plan::object::label(object, labels::REVISION)
+}
+
+/// The revision of a workload's template.
+pub(crate) fn template_revision(workload: &Object) -> &str {
+    workload.data["spec"]["template"]["metadata"]["labels"][labels::REVISION].as_str().unwrap()
+}
+
+pub(crate) fn name(object: &Object) -> &str {
+    object.metadata.name.as_deref().unwrap()
+}
+
+pub(crate) fn kind(object: &Object) -> &str {
+    object.types.as_ref().map(|types| types.kind.as_str()).unwrap()
+}
+
+fn selects(selector: &Value, pod: &Object) -> bool {
+    selector.as_object().is_some_and(|wanted| {
+        wanted.iter().all(|(label, value)| kogge_plan::object::label(pod, label) == value.as_str())
+    })
+}

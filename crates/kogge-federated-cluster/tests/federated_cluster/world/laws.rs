@@ -1,0 +1,111 @@
+//! What holds in every pass, whatever a test is about.
+
+use kogge_api::conditions::{federated_cluster::READY, is_true};
+use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_mongo::{Action as EngineAction, Host, Step};
+use kogge_plan::object::cluster_id;
+use kogge_plan::{Action, anchors};
+
+use super::{ID, Planned, Worker, World, applied, key};
+
+pub(super) fn of_plan(world: &World, planned: &Planned) {
+    let plan = &planned.plan;
+    let anchors_wait = plan.actions.iter().filter_map(applied).any(anchors::is_anchor);
+    assert!(
+        !anchors_wait || plan.steps.is_empty() && plan.restarts.is_empty(),
+        "the anchor is written before what it guards: {:?}",
+        plan.steps
+    );
+    let ready = is_true(&planned.status.conditions, READY);
+    assert!(!ready || planned.seen && plan.is_settled(), "A3: what was not seen is never Ready");
+    holds_no_secret(world, planned);
+}
+
+/// A12.
+fn holds_no_secret(world: &World, planned: &Planned) {
+    let Some(secrets) = &world.secrets else { return };
+    let DatabaseSecrets { keyfile, operator_password, admin_password } = DatabaseSecrets::read(secrets).unwrap();
+    let plan = &planned.plan;
+    let told = [
+        serde_json::to_string(&planned.status).unwrap(),
+        format!("{:?} {:?} {:?} {:?}", plan.actions, plan.restarts, plan.refusals, plan.errors),
+        format!("{:?} {:?} {:?}", plan.steps, plan.engine, plan.approvals),
+        plan.actions.iter().map(ToString::to_string).collect(),
+    ];
+    for secret in [&keyfile[..40], &operator_password, &admin_password] {
+        assert!(told.iter().all(|text| !text.contains(secret)), "A12: a secret is told");
+    }
+}
+
+/// `epoch` is the one in the status.
+pub(super) fn of_write(worker: &Worker, action: &Action, epoch: Option<i64>) {
+    match action {
+        Action::Apply { object, .. } => {
+            if anchors::is_anchor(object) {
+                assert_eq!(
+                    Some(anchors::read(object).unwrap().epoch),
+                    epoch,
+                    "an epoch stands in the status first"
+                );
+            }
+            assert_eq!(cluster_id(object), Some(ID), "an object without our label: {action}");
+            for owner in object.metadata.owner_references.iter().flatten() {
+                let here = worker.objects.values().any(|other| other.metadata.uid.as_ref() == Some(&owner.uid));
+                assert!(here, "A9: {action} is owned by what is not on {}", worker.name);
+            }
+        }
+        Action::Delete { key, .. } => {
+            let holds_data = ["StatefulSet", "PersistentVolumeClaim", "Secret"].contains(&key.kind.as_str());
+            assert!(!holds_data && !key.name.contains("anchor"), "A2: {action}");
+        }
+    }
+}
+
+pub(super) fn of_step(world: &World, step: &Step) {
+    match &step.action {
+        EngineAction::Initiate { seed, member, .. } => {
+            for worker in world.workers.values().filter(|worker| worker.list("StatefulSet").next().is_some()) {
+                let anchor = anchors::read(worker.object("ConfigMap", "ll2022-anchor").unwrap()).unwrap();
+                assert!(
+                    anchor.seeds.values().any(|recorded| recorded == seed.as_str()),
+                    "{seed} is initiated and {} does not name it",
+                    worker.name
+                );
+            }
+            resolves(world, &member.host);
+        }
+        EngineAction::AddMember { member, .. } => resolves(world, &member.host),
+        _ => {}
+    }
+}
+
+/// A member's name leads to its pod, and to nothing else, in every data centre that answers.
+fn resolves(world: &World, host: &Host) {
+    let pod = host.as_str().split('.').next().unwrap();
+    let all_pods = || world.workers.values().flat_map(|worker| worker.list("Pod"));
+    let found = all_pods().find(|object| object.metadata.name.as_deref() == Some(pod)).unwrap();
+    for worker in
+        world.workers.values().filter(|worker| !worker.silent && worker.list("StatefulSet").next().is_some())
+    {
+        let addresses: Vec<_> = worker
+            .list("EndpointSlice")
+            .flat_map(|slice| slice.data["endpoints"].as_array().into_iter().flatten())
+            .filter(|endpoint| endpoint["hostname"] == pod)
+            .map(|endpoint| endpoint["addresses"].clone())
+            .collect();
+        let expected = serde_json::json!([[found.data["status"]["podIP"]]]);
+        assert_eq!(serde_json::json!(addresses), expected, "{pod} seen from {}", worker.name);
+    }
+}
+
+/// No set of three or more loses its majority by a restart.
+pub(super) fn of_restart(world: &World, restart: &Action) {
+    let running = world.running();
+    let gone = key(restart).name;
+    for set in world.servers.set_names().filter(|set| world.servers.has_config(set.as_str())) {
+        let voters = world.servers.voters(set.as_str());
+        let pods = voters.iter().map(|host| host.split('.').next().unwrap());
+        let left = pods.filter(|pod| running.contains_key(*pod) && **pod != *gone).count();
+        assert!(voters.len() < 3 || left > voters.len() / 2, "{set} loses its majority by {restart}");
+    }
+}

@@ -1,0 +1,274 @@
+//! A world for a database: the control cluster that Kogge reads and writes, the workers, and the servers in
+//! their pods. Its passes are those of the operator, without the wire; the laws hold in every one of them.
+
+mod api_server;
+mod control;
+mod controllers;
+mod laws;
+mod servers;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kogge_api::anchor::Anchor;
+use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
+use kogge_chart::ChartStore;
+use kogge_federated_cluster::acceptance::Rendered;
+use kogge_federated_cluster::report::Problem;
+use kogge_federated_cluster::revisions::Kept;
+use kogge_mongo::{Millis, PodName, Step};
+use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors};
+use serde_json::{Value, json};
+
+pub(crate) use api_server::{Answer, Worker};
+pub(crate) use control::{Fate, Look, Planned};
+pub(crate) use controllers::{kind, name, revision, template_revision};
+pub(crate) use servers::Servers;
+
+pub(crate) const NAMESPACE: &str = "databases";
+pub(crate) const NAME: &str = "ll2022";
+pub(crate) const ID: &str = "abcdefgh";
+pub(crate) const CONTROL_UID: &str = "uid-of-control";
+pub(crate) const CONFIG: &str = "ll2022-config-abcdefgh";
+pub(crate) const SHARD: &str = "ll2022-shard-0-abcdefgh";
+
+/// Passes after which a world that is left alone must have settled.
+const ROUNDS: usize = 300;
+
+pub(crate) struct World {
+    pub(crate) cluster: FederatedCluster,
+    /// The rollouts and the secrets that are kept in the control cluster.
+    pub(crate) revisions: Vec<ControllerRevision>,
+    pub(crate) secrets: Option<Secret>,
+    pub(crate) workers: BTreeMap<WorkerName, Worker>,
+    pub(crate) servers: Servers,
+    pub(crate) charts: ChartStore,
+    /// What Kogge wrote on workers and asked of servers, by pass.
+    pub(crate) writes: Vec<(usize, Action)>,
+    pub(crate) steps: Vec<(usize, Step)>,
+    pub(crate) passes: usize,
+    now: Millis,
+    rendered: RefCell<Option<(String, Result<Rendered, Problem>)>>,
+    read: RefCell<Option<(Vec<i64>, Rc<Kept>)>>,
+}
+
+impl World {
+    /// A database that was just applied, with a placement in each of these data centres, of which none holds
+    /// anything.
+    pub(crate) fn new(vdcs: &[&str]) -> Self {
+        let placement: Vec<Value> = vdcs.iter().map(|vdc| json!({"name": vdc, "vdc": vdc})).collect();
+        let cluster = serde_json::from_value(json!({
+            "apiVersion": "kogge.dev/v1alpha1",
+            "kind": "FederatedCluster",
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "uid-of-fc", "generation": 1},
+            "spec": {
+                "global": {"chart": "bytedoc", "chartVersion": "1.0.0"},
+                "mongos": {"replicasPerPlacement": 1},
+                "placement": placement,
+            },
+        }));
+        let mut world = Self {
+            cluster: cluster.unwrap(),
+            revisions: Vec::new(),
+            secrets: None,
+            workers: BTreeMap::new(),
+            servers: Servers::default(),
+            charts: ChartStore::new([PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts")]),
+            writes: Vec::new(),
+            steps: Vec::new(),
+            passes: 0,
+            now: 1_000_000,
+            rendered: RefCell::default(),
+            read: RefCell::default(),
+        };
+        vdcs.iter().for_each(|vdc| world.register(vdc));
+        world
+    }
+
+    pub(crate) fn three() -> Self {
+        Self::new(&["vdc1", "vdc2", "vdc3"])
+    }
+
+    /// Three data centres, settled, and the history forgotten.
+    pub(crate) fn three_settled() -> Self {
+        let mut world = Self::three();
+        world.settle();
+        world.forget_history();
+        world
+    }
+
+    pub(crate) fn register(&mut self, vdc: &str) {
+        let worker = Worker::new(vdc, u8::try_from(self.workers.len() + 1).unwrap());
+        self.workers.insert(worker.name.clone(), worker);
+    }
+
+    pub(crate) fn worker(&mut self, vdc: &str) -> &mut Worker {
+        self.workers.get_mut(&WorkerName(format!("worker-{vdc}"))).unwrap()
+    }
+
+    /// Changes the spec, as a user would.
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut FederatedClusterSpec)) {
+        change(&mut self.cluster.spec);
+        self.cluster.metadata.generation = self.cluster.metadata.generation.map(|generation| generation + 1);
+    }
+
+    /// Changes the spec as JSON: each pointer gets its value.
+    pub(crate) fn set(&mut self, changes: &[(&str, Value)]) {
+        self.edit(|spec| {
+            let mut value = serde_json::to_value(&*spec).unwrap();
+            for (field, change) in changes {
+                value[field] = change.clone();
+            }
+            *spec = serde_json::from_value(value).unwrap();
+        });
+    }
+
+    pub(crate) fn chart_version(&mut self, version: &str) {
+        let version = version.to_owned();
+        self.edit(|spec| spec.global.chart_version = Some(version));
+    }
+
+    /// Sets or takes away an annotation, as a user would.
+    pub(crate) fn annotate(&mut self, annotation: &str, value: Option<&str>) {
+        let annotations = self.cluster.metadata.annotations.get_or_insert_default();
+        match value {
+            Some(value) => annotations.insert(annotation.to_owned(), value.to_owned()),
+            None => annotations.remove(annotation),
+        };
+    }
+
+    /// Lets every watch catch up.
+    pub(crate) fn observe(&mut self) {
+        self.workers.values_mut().for_each(Worker::observe);
+    }
+
+    /// Lets the watches of some workers catch up, by their place in the list.
+    pub(crate) fn observe_some(&mut self, chosen: &[bool]) {
+        let workers = self.workers.values_mut().zip(chosen);
+        workers.filter(|(_, chosen)| **chosen).for_each(|(worker, _)| worker.observe());
+    }
+
+    /// A second passes in the data centres.
+    pub(crate) fn tick(&mut self) {
+        self.now += 1_000;
+        self.workers.values_mut().for_each(Worker::tick);
+        let running = self.running().into_keys().collect();
+        self.servers.tick(&running);
+    }
+
+    /// Observes, makes a whole pass, and lets a second go by.
+    pub(crate) fn round(&mut self) -> Look {
+        self.observe();
+        let look = self.pass(&Fate::Lives);
+        self.tick();
+        look
+    }
+
+    /// Rounds until nothing is left to do and the status says Ready.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..ROUNDS {
+            let look = self.round();
+            if look.planned().is_some_and(|planned| planned.plan.is_settled()) && self.is_ready() {
+                return;
+            }
+        }
+        panic!(
+            "not settled after {ROUNDS} rounds; it waits for {:?}: {:#?}",
+            self.status().waiting_for,
+            self.status().conditions
+        );
+    }
+
+    /// That many rounds.
+    pub(crate) fn rounds(&mut self, rounds: usize) {
+        for _ in 0..rounds {
+            self.round();
+        }
+    }
+
+    pub(crate) fn forget_history(&mut self) {
+        self.writes.clear();
+        self.steps.clear();
+    }
+
+    pub(crate) fn status(&self) -> FederatedClusterStatus {
+        self.cluster.status.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn condition(&self, type_: &str) -> Condition {
+        let found = self.status().conditions.into_iter().find(|condition| condition.type_ == type_);
+        found.unwrap_or_else(|| panic!("no condition {type_} in {:#?}", self.status().conditions))
+    }
+
+    /// Whether the status says Ready for the present generation.
+    pub(crate) fn is_ready(&self) -> bool {
+        let generation = self.cluster.metadata.generation;
+        self.status().conditions.iter().any(|condition| {
+            condition.type_ == READY && condition.status == "True" && condition.observed_generation == generation
+        })
+    }
+
+    /// The anchor of the database on a worker.
+    pub(crate) fn anchor(&self, vdc: &str) -> Option<Anchor> {
+        let worker = &self.workers[&WorkerName(format!("worker-{vdc}"))];
+        worker.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read(object).unwrap())
+    }
+
+    /// The pods that run, with their UIDs.
+    fn running(&self) -> BTreeMap<PodName, String> {
+        let pods = self.workers.values().flat_map(|worker| worker.list("Pod"));
+        pods.filter(|pod| pod.data.pointer("/status/phase").is_some_and(|phase| phase == "Running"))
+            .filter(|pod| pod.data.pointer("/status/containerStatuses").is_none())
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .map(|pod| (name(pod).into(), pod.metadata.uid.clone().unwrap()))
+            .collect()
+    }
+
+    /// The kinds and names of what Kogge wrote on a worker since the history was forgotten.
+    pub(crate) fn written_on(&self, vdc: &str) -> BTreeSet<(String, String)> {
+        let worker = WorkerName(format!("worker-{vdc}"));
+        let writes = self.writes.iter().filter(|(_, action)| *action.worker() == worker);
+        writes.map(|(_, action)| key(action)).map(|key| (key.kind, key.name)).collect()
+    }
+
+    /// What stands on every worker as Kogge wants it, without what the API servers and the pods add: the same
+    /// for two worlds that came to the same end.
+    pub(crate) fn picture(&self) -> BTreeMap<(String, ObjectKey), Value> {
+        let all = self.workers.values().flat_map(|worker| {
+            worker.contents().into_iter().map(|(key, value)| ((worker.name.0.clone(), key), value))
+        });
+        all.filter(|((_, key), _)| !["Pod", "EndpointSlice", "PersistentVolumeClaim"].contains(&key.kind.as_str()))
+            .map(|(key, mut value)| {
+                let metadata = value["metadata"].as_object_mut().unwrap();
+                metadata
+                    .retain(|field, _| ["name", "namespace", "labels", "annotations"].contains(&field.as_str()));
+                if key.1.name.contains("anchor") {
+                    value = json!({"labels": value["metadata"]["labels"]});
+                }
+                (key, value)
+            })
+            .collect()
+    }
+}
+
+/// What an action writes.
+pub(crate) fn key(action: &Action) -> ObjectKey {
+    match action {
+        Action::Apply { object, .. } => ObjectKey::of(object).unwrap(),
+        Action::Delete { key, .. } => key.clone(),
+    }
+}
+
+/// The object that an action applies.
+pub(crate) fn applied(action: &Action) -> Option<&Object> {
+    match action {
+        Action::Apply { object, .. } => Some(object),
+        Action::Delete { .. } => None,
+    }
+}
