@@ -179,7 +179,9 @@ impl<'a> SetView<'a> {
             draft.wait_member(pod, what, None);
         }
         for (pod, server) in &self.servers {
-            if let Access::Refused { reason } = &server.access {
+            if let Access::Refused { reason } = &server.access
+                && !self.is_still_syncing(pod)
+            {
                 draft.finding(
                     FindingKind::AccessRefused,
                     format!(
@@ -224,6 +226,12 @@ impl<'a> SetView<'a> {
                 ),
             );
         }
+    }
+
+    /// Whether the others say that a member does not hold the set's data yet: its users come with the data.
+    fn is_still_syncing(&self, pod: &PodName) -> bool {
+        let member = self.set.members.iter().find(|member| &member.pod == pod);
+        member.and_then(|member| self.heard(&member.host)).is_some_and(|heard| !heard.state.healthy())
     }
 
     fn all_voters_known(&self) -> bool {

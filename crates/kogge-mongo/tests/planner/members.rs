@@ -1,6 +1,9 @@
 //! Members that join, change and leave.
 
-use kogge_mongo::{Action, Executor, FindingKind, Health, MemberId, MemberRole, MemberState, SetRole};
+use kogge_mongo::{
+    Access, Action, Executor, FindingKind, Health, MemberId, MemberRole, MemberState, Replication, Server,
+    SetRole, plan,
+};
 
 use crate::support::{SHARD, World, config_member, voters};
 
@@ -181,4 +184,21 @@ fn the_shard_is_added_once() {
     let steps = world.run_until_settled(50);
     assert_eq!(steps.iter().filter(|s| s.action.name() == "AddShard").count(), 1);
     assert_eq!(world.plan().sets[SHARD].added_as_shard, Some(true));
+}
+
+#[test]
+fn a_refusal_by_a_member_that_has_not_synced_its_users_yet_alarms_nobody() {
+    let refusing = |state| {
+        let mut world = World::settled(THREE);
+        world.member("ll-shard-0-vdc3-0").state = Some(state);
+        let mut topology = world.observe();
+        let seen = topology.members.get_mut("ll-shard-0-vdc3-0").unwrap();
+        let Server::Reachable(server) = &mut seen.server else { panic!() };
+        server.access = Access::Refused { reason: "wrong password".to_owned() };
+        server.replication = Replication::Unreadable { reason: "wrong password".to_owned() };
+        let findings = plan(&world.goal, &topology, world.now).findings;
+        findings.iter().any(|finding| finding.kind == FindingKind::AccessRefused)
+    };
+    assert!(!refusing(MemberState::Startup2), "its users come with the data");
+    assert!(refusing(MemberState::Secondary), "it has the data, so somebody changed the user");
 }
