@@ -64,16 +64,15 @@ pub(super) async fn every_example_is_accepted(harness: &Harness) -> anyhow::Resu
 
 pub(super) async fn every_name_resolves_in_every_cluster(harness: &Harness) -> anyhow::Result<()> {
     let database = super::example(harness).await?;
-    let routers = names::service(database.name, Component::Mongos);
+    let mut hosts =
+        vec![format!("{}.{DATABASES}.svc.cluster.local", names::service(database.name, Component::Mongos))];
+    for component in [Component::Config, Component::Shard(0)] {
+        let service = names::service(database.name, component);
+        let pods = VDCS[..3].iter().map(|placement| names::member(database.name, component, placement, 0));
+        hosts.extend(pods.map(|pod| names::host(&pod, &service, DATABASES, "cluster.local")));
+    }
     for vdc in &VDCS[..3] {
-        for component in [Component::Config, Component::Shard(0)] {
-            let service = names::service(database.name, component);
-            for placement in &VDCS[..3] {
-                let pod = names::member(database.name, component, placement, 0);
-                harness.resolve(vdc, &names::host(&pod, &service, DATABASES, "cluster.local")).await?;
-            }
-        }
-        harness.resolve(vdc, &format!("{routers}.{DATABASES}.svc.cluster.local")).await?;
+        harness.resolve(vdc, &hosts).await?;
     }
     Ok(())
 }

@@ -26,13 +26,15 @@ pub(crate) async fn start(harness: &Harness, vdc: &str) -> anyhow::Result<()> {
 }
 
 impl Harness {
-    /// Waits until a name resolves in a cluster, and returns what the cluster's DNS says.
-    pub async fn resolve(&self, vdc: &str, host: &str) -> anyhow::Result<String> {
-        let what = format!("{host} in {vdc}");
-        let answer = wait::until(&what, DEADLINE, || async {
-            let lookup = ["exec", "-n", NAMESPACE, NAME, "--", "nslookup", "-type=a", host];
-            self.kubectl(vdc, &lookup).await.map_err(|error| format!("{error:#}"))
-        });
-        Ok(answer.await?)
+    /// Waits until all these names resolve in a cluster.
+    pub async fn resolve(&self, vdc: &str, hosts: &[String]) -> anyhow::Result<()> {
+        let lookup = "for host; do nslookup -type=a $host || exit 1; done";
+        let command = ["exec", "-n", NAMESPACE, NAME, "--", "sh", "-c", lookup, "lookup"];
+        let command: Vec<&str> = command.into_iter().chain(hosts.iter().map(String::as_str)).collect();
+        wait::until(&format!("{} names in {vdc}", hosts.len()), DEADLINE, || async {
+            self.kubectl(vdc, &command).await.map_err(|error| format!("{error:#}"))
+        })
+        .await?;
+        Ok(())
     }
 }
