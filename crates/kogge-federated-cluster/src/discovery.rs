@@ -15,7 +15,7 @@ use kogge_plan::{FleetView, Object, ObjectKey, WorkerName, WorkerView};
 use kube_core::TypeMeta;
 use serde_json::Value;
 
-use crate::identity::{Identity, PORT};
+use crate::identity::PORT;
 use crate::observation::{Observation, holds_a_part};
 
 /// What is published of a database's members, and what should be.
@@ -34,12 +34,18 @@ impl Names {
         let mut names = Self::default();
         let workers = workers(observation);
         for component in Component::replica_sets(observation.cluster.spec.shard.shard_count) {
-            names.add(observation.identity, component, &workers);
+            names.add(observation, component, &workers);
         }
         names
     }
 
-    fn add(&mut self, identity: &Identity, component: Component, workers: &[(&WorkerName, &WorkerView)]) {
+    fn add(
+        &mut self,
+        observation: &Observation<'_>,
+        component: Component,
+        workers: &[(&WorkerName, &WorkerView)],
+    ) {
+        let identity = observation.identity;
         let set = ReplicaSet {
             cluster: identity.name.clone(),
             cluster_id: identity.id.clone(),
@@ -49,9 +55,10 @@ impl Names {
             service: names::service(&identity.name, component),
             port: PORT.into(),
         };
-        let sources: Vec<Source> = workers.iter().map(|(name, view)| source(&set, name, view)).collect();
+        let sources: Vec<Source> =
+            workers.iter().map(|(name, view)| source(&set, name, view, observation.is_seen(name))).collect();
         let destinations: Vec<Destination> =
-            workers.iter().map(|(name, view)| destination(&set, name, view)).collect();
+            workers.iter().map(|(name, view)| destination(&set, name, view, observation.is_seen(name))).collect();
         for pod in sources.iter().flat_map(|source| &source.pods) {
             let resolution = resolves_everywhere(pod, &destinations);
             self.seen.insert(pod.name.clone());
@@ -89,7 +96,7 @@ fn workers<'a>(observation: &Observation<'a>) -> Vec<(&'a WorkerName, &'a Worker
     fleet.workers.iter().filter(|(name, view)| named.contains(name) || holds_a_part(view, id)).collect()
 }
 
-fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Source {
+fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {
     let pods = view
         .list("Pod", &set.namespace)
         .filter(|pod| {
@@ -106,10 +113,10 @@ fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Source {
             terminating: pod.terminating,
         })
         .collect();
-    Source { worker: worker.0.clone(), vdc: view.vdc.clone(), current: view.is_current(), pods }
+    Source { worker: worker.0.clone(), vdc: view.vdc.clone(), current, pods }
 }
 
-fn destination(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Destination {
+fn destination(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView, current: bool) -> Destination {
     let service = ObjectKey::namespaced("v1", "Service", &set.namespace, &set.service);
     let slices = view
         .list("EndpointSlice", &set.namespace)
@@ -118,7 +125,7 @@ fn destination(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView) -> Dest
         .collect();
     Destination {
         worker: worker.0.clone(),
-        current: view.is_current(),
+        current,
         service_uid: view.objects.get(&service).and_then(|service| service.metadata.uid.clone()),
         slices,
     }

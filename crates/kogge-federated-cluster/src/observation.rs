@@ -108,6 +108,15 @@ impl<'a> Observation<'a> {
         self.cluster.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(labels::PAUSE))
     }
 
+    /// Whether what a worker's view lacks is not there. Where a placement must not stand on it, such as in a
+    /// namespace that is not allowed, nobody looks for it.
+    pub fn is_seen(&self, worker: &WorkerName) -> bool {
+        let invalid =
+            |placement: &String| self.placements.errors.get(placement).is_some_and(|e| e.is_invalid_spec());
+        self.fleet.workers.get(worker).is_some_and(WorkerView::is_current)
+            && !self.placements.on(worker).any(|placement| invalid(&placement.name))
+    }
+
     /// Placements that were not seen wholly, and why.
     pub fn unseen(&self) -> BTreeMap<String, String> {
         let spec = &self.cluster.spec;

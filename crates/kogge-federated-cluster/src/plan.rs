@@ -155,7 +155,7 @@ impl DatabasePlan {
             let Some(view) = observation.fleet.workers.get(worker) else { continue };
             // A worker that was not seen is named by its placements already.
             let may_write = observation.ownership.may_write(worker) || left_over.contains(worker);
-            if !may_write || !view.is_current() {
+            if !may_write || !observation.is_seen(worker) {
                 continue;
             }
             for object in objects.values() {

@@ -110,7 +110,9 @@ fn share_reports(prepared: &Prepared<'_>, plan: &DatabasePlan) -> BTreeMap<Share
         .iter()
         .map(|share| {
             let key = shares::key(share);
-            let view = view_of(observation.fleet, observation.placements, &share.placement.name);
+            let worker = observation.placements.resolved.get(&key.placement).map(|placement| &placement.worker);
+            let view = worker.filter(|worker| observation.is_seen(worker));
+            let view = view.and_then(|worker| observation.fleet.workers.get(worker));
             let desired = observation.rollout.shares.get(&key_name(&key)).map(|r| r.revision.as_str());
             let revision = match plan.rollout.use_revision.get(&key) {
                 Some(UseRevision::Keep(running)) => Some(running.as_str()),

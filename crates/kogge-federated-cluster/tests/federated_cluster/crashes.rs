@@ -66,6 +66,8 @@ proptest! {
         let picture = world.picture();
         world.chart_version("1.1.0");
         live_through(&mut world, &to);
+        // A primary that was asked to step down has its heir within a moment.
+        world.tick();
         prop_assert!(world.servers.serve());
         world.chart_version("1.0.0");
         live_through(&mut world, &back);

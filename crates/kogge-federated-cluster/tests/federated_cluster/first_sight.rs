@@ -5,7 +5,7 @@ use kogge_api::conditions::federated_cluster as types;
 use kogge_federated_cluster::report::Problem;
 use kogge_plan::{Action, Object, anchors};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{Fate, ID, Look, World, applied};
 
@@ -81,18 +81,23 @@ fn of<'a>(actions: &'a [Action], worker: &'a str) -> impl Iterator<Item = &'a Ac
     actions.iter().filter(move |action| action.worker().0 == worker)
 }
 
-#[test]
-fn one_anchor_is_enough_to_know_whose_it_is() {
+#[rstest]
+#[case::of_members(json!({"name": "vdc3", "vdc": "vdc3"}))]
+#[case::of_routers(json!({
+    "name": "vdc3", "vdc": "vdc3", "shard": {"membersPerPlacement": 0}, "config": {"membersPerPlacement": 0},
+}))]
+fn one_anchor_is_enough_to_know_whose_it_is_and_not_to_initiate(#[case] unseen: Value) {
     let mut world = World::three();
+    world.set(&[("placement", json!([{"name": "vdc1", "vdc": "vdc1"}, {"name": "vdc2", "vdc": "vdc2"}, unseen]))]);
     while !matches!(world.look(None), Look::Planned(_)) {
         world.round();
     }
     world.pass(&Fate::Killed { writes: vec![1], steps: 0 });
     assert_eq!(world.writes.len(), 1, "killed after the first anchor");
-    world.worker("vdc3").silent = true;
-    world.rounds(10);
+    world.worker("vdc3").listing = true;
+    world.rounds(15);
     assert!(!world.servers.has_config("ll2022-config-abcdefgh"), "no initiate without a proof that all are empty");
-    world.worker("vdc3").silent = false;
+    world.worker("vdc3").listing = false;
     world.settle();
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kogge_api::SYSTEM_NAMESPACE;
 use kogge_plan::object::cluster_id;
 use kogge_plan::{Action, ApplyPrecondition, Liveness, Object, ObjectKey, WorkerName, WorkerView};
 use serde_json::{Value, json};
@@ -77,7 +78,11 @@ impl Worker {
         let ours = self.objects.iter().filter(|(key, object)| {
             cluster_id(object).is_some() && !matches!(key.kind.as_str(), "ReplicaSet" | "ControllerRevision")
         });
-        self.seen = ours.map(|(key, object)| (key.clone(), Arc::new(as_watched(object)))).collect();
+        // What is in a namespace that is not allowed is not watched.
+        let watched = ours.filter(|(key, _)| {
+            key.namespace.as_deref().is_some_and(|n| n == self.allowed_namespace || n == SYSTEM_NAMESPACE)
+        });
+        self.seen = watched.map(|(key, object)| (key.clone(), Arc::new(as_watched(object)))).collect();
     }
 
     /// The worker as Kogge last saw it.
