@@ -84,7 +84,11 @@ mod tests {
             "apiVersion": "kogge.dev/v1alpha1",
             "kind": "WorkerCluster",
             "metadata": { "name": "w" },
-            "spec": { "vdc": "v", "kubeconfig": { "secretRef": { "name": "w" } } },
+            "spec": {
+                "vdc": "v",
+                "kubeconfig": { "secretRef": { "name": "w" } },
+                "allowedNamespaces": { "names": ["databases"] },
+            },
             "status": { "version": version },
         }))
         .unwrap()

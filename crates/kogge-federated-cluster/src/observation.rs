@@ -10,7 +10,7 @@ use kogge_plan::anchors::SeedsDisagree;
 use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
 use kogge_plan::object::cluster_id;
 use kogge_plan::ownership::{self, Ownership};
-use kogge_plan::placement::Placements;
+use kogge_plan::placement::{PlacementError, Placements};
 use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView};
 
 use crate::discovery::Names;
@@ -111,8 +111,9 @@ impl<'a> Observation<'a> {
     /// Whether what a worker's view lacks is not there. Where a placement must not stand on it, such as in a
     /// namespace that is not allowed, nobody looks for it.
     pub fn is_seen(&self, worker: &WorkerName) -> bool {
-        let invalid =
-            |placement: &String| self.placements.errors.get(placement).is_some_and(|e| e.is_invalid_spec());
+        let invalid = |placement: &String| {
+            self.placements.errors.get(placement).is_some_and(PlacementError::is_invalid_spec)
+        };
         self.fleet.workers.get(worker).is_some_and(WorkerView::is_current)
             && !self.placements.on(worker).any(|placement| invalid(&placement.name))
     }

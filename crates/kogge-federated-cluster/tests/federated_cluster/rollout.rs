@@ -186,7 +186,7 @@ fn while_it_soaks_the_status_stands_still() {
     let mut world = World::three_settled();
     world.edit(|spec| {
         spec.global.chart_version = Some("1.1.0".to_owned());
-        spec.rollout.soak = Duration::from_secs(600).into();
+        spec.rollout.soak = Duration::from_mins(10).into();
     });
     world.rounds(60);
     let status = world.status();

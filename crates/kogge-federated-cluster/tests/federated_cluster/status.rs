@@ -97,10 +97,7 @@ fn ready_speaks_of_the_present_generation_only() {
     let mut world = World::three_settled();
     world.chart_version("1.1.0");
     assert!(!world.is_ready(), "the status is the old one's");
-    world.round();
-    world.round();
-    world.round();
-    world.round();
+    world.rounds(4);
     assert!(!world.is_ready());
 }
 

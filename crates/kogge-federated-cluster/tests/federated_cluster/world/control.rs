@@ -173,7 +173,7 @@ impl World {
         let status = report::report(&observed);
         let seen =
             sighting.is_complete(&fleet) && sighting.placements.resolved.len() == cluster.spec.placement.len();
-        Look::Planned(Box::new(Planned { status, plan, problem, seen }))
+        Look::Planned(Box::new(Planned { plan, status, problem, seen }))
     }
 
     /// Now, for people.
@@ -288,7 +288,9 @@ impl World {
             self.steps.push((self.passes, step.clone()));
         }
         let restarts = &plan.restarts[..plan.restarts.len().min(fate.steps())];
-        restarts.iter().for_each(|restart| laws::of_restart(self, restart));
+        for restart in restarts {
+            laws::of_restart(self, restart);
+        }
         problem.or(self.write(restarts, fate))
     }
 

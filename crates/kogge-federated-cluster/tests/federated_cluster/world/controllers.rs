@@ -83,7 +83,9 @@ impl Worker {
         }
         let surplus: Vec<String> =
             self.pods_of(set).skip(replicas as usize).map(|pod| name(pod).to_owned()).collect();
-        surplus.iter().for_each(|pod| self.remove("Pod", pod));
+        for pod in &surplus {
+            self.remove("Pod", pod);
+        }
     }
 
     /// One pod more than asked for at most, and none fewer, while templates change.
@@ -99,7 +101,9 @@ impl Worker {
         old.iter().skip(replicas.saturating_sub(ready)).for_each(|pod| self.remove("Pod", pod));
         let surplus: Vec<String> =
             self.pods_of(deployment).filter(is_new).skip(replicas).map(|pod| name(pod).to_owned()).collect();
-        surplus.iter().for_each(|pod| self.remove("Pod", pod));
+        for pod in &surplus {
+            self.remove("Pod", pod);
+        }
         if new < replicas && all <= replicas {
             let pod = format!("{}-{template}-{}", name(deployment), self.version);
             self.make_pod(deployment, &pod, &json!({}));

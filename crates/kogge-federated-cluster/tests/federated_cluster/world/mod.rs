@@ -87,7 +87,9 @@ impl World {
             rendered: RefCell::default(),
             read: RefCell::default(),
         };
-        vdcs.iter().for_each(|vdc| world.register(vdc));
+        for vdc in vdcs {
+            world.register(vdc);
+        }
         world
     }
 
