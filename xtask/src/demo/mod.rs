@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: the whole way of the data, on real clusters.
 
 mod kubectl;
+mod limit;
 mod stage;
 mod steps;
 

@@ -1,11 +1,12 @@
 //! One apply, and a database forms.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use kogge_lab::CONTROL;
 
+use crate::demo::limit;
 use crate::demo::stage::{NAMESPACE, Stage};
 use crate::workspace;
 
@@ -13,11 +14,13 @@ const MANIFEST: &str = "examples/ll2022.yaml";
 const DEADLINE: Duration = Duration::from_mins(5);
 
 pub(in crate::demo) async fn run(stage: &Stage) -> anyhow::Result<()> {
+    let applied = Instant::now();
     match &stage.image {
         None => stage.kubectl(CONTROL, &["apply", "-f", MANIFEST]).await?,
         Some(image) => stage.kubectl_apply(CONTROL, &with_image(image)?).await?,
     }
     stage.database_ready(DEADLINE).await?;
+    limit::tell(stage, applied.elapsed(), &["vdc1", "vdc2", "vdc3"], 2).await?;
     stage.kubectl(CONTROL, &["get", "fc", "-n", NAMESPACE, "-o", "wide"]).await
 }
 
