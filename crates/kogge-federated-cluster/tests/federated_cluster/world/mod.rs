@@ -41,6 +41,9 @@ pub(crate) const SHARD: &str = "ll2022-shard-0-abcdefgh";
 /// Passes after which a world that is left alone must have settled.
 const ROUNDS: usize = 300;
 
+/// What stands, by worker and key.
+pub(crate) type Picture = BTreeMap<(String, ObjectKey), Value>;
+
 pub(crate) struct World {
     pub(crate) cluster: FederatedCluster,
     /// The rollouts and the secrets that are kept in the control cluster.
@@ -241,7 +244,7 @@ impl World {
 
     /// What stands on every worker as Kogge wants it, without what the API servers and the pods add: the same
     /// for two worlds that came to the same end.
-    pub(crate) fn picture(&self) -> BTreeMap<(String, ObjectKey), Value> {
+    pub(crate) fn picture(&self) -> Picture {
         let all = self.workers.values().flat_map(|worker| {
             worker.contents().into_iter().map(|(key, value)| ((worker.name.0.clone(), key), value))
         });
