@@ -42,6 +42,11 @@ pub struct DatabasePlan {
 }
 
 impl DatabasePlan {
+    /// The writes that keep members findable, which go on whatever else a person has yet to mend.
+    pub fn upkeep(&self) -> Vec<Action> {
+        self.actions.iter().filter(|action| is_mirrored(action)).cloned().collect()
+    }
+
     /// Nothing to do and nothing in the way.
     pub fn is_settled(&self) -> bool {
         let Self {
@@ -169,7 +174,7 @@ impl DatabasePlan {
         self.desired = desired;
         if observation.held || observation.paused() {
             // Members must find each other whatever a person has yet to decide.
-            self.actions.retain(is_mirrored);
+            self.actions = self.upkeep();
             return;
         }
         order::sort(&mut self.actions);

@@ -1,6 +1,7 @@
 //! Anchors as objects: reading them from a worker's view, bringing those of all workers together, and making
 //! the ones to write.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use kogge_api::anchor::{Anchor, AnchorError};
@@ -84,8 +85,8 @@ pub struct SeedsDisagree {
     pub seeds: [String; 2],
 }
 
-/// Adds what `other` knows to `anchor`. Nothing that was known is lost: the highest epoch and member IDs, and
-/// every member that was ever initialised.
+/// Adds what `other` knows to `anchor`. Nothing that was known is lost: the highest epoch, and of every member what
+/// was recorded under its latest ID.
 pub fn join(anchor: &mut Anchor, other: &Anchor) -> Result<(), SeedsDisagree> {
     for (component, seed) in &other.seeds {
         let known = anchor.seeds.entry(component.clone()).or_insert_with(|| seed.clone());
@@ -106,9 +107,12 @@ pub fn join(anchor: &mut Anchor, other: &Anchor) -> Result<(), SeedsDisagree> {
     }
     for (pod, member) in &other.members {
         let known = anchor.members.entry(pod.clone()).or_default();
-        known.initialized |= member.initialized;
-        // IDs are never used twice, so the higher one was given later.
-        known.member_id = known.member_id.max(member.member_id);
+        // IDs are never used twice: the higher one was given later, and so was what it says of the disk.
+        match member.member_id.cmp(&known.member_id) {
+            Ordering::Greater => known.clone_from(member),
+            Ordering::Equal => known.initialized |= member.initialized,
+            Ordering::Less => {}
+        }
     }
     Ok(())
 }

@@ -216,8 +216,8 @@ impl Default for MemberSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
-        "storage.size cannot shrink: a volume with data in it is not made smaller"),
+    rule("quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",
+        "storage.size cannot change: this version does not grow volumes yet, and none with data in it is made smaller"),
     rule("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
         "storage.storageClassName cannot change, be added or be taken away: volumes do not move between classes"),
 ]))]

@@ -46,7 +46,6 @@ fn what_is_left_of_a_placement_does_not_hold_up_a_rollout() {
 }
 
 #[test]
-#[ignore = "anchors::join keeps `initialized` of the member's earlier ID, so IDs are reserved until none is left"]
 fn a_placement_that_comes_back_joins_again() {
     let mut world = four();
     let all = world.cluster.spec.placement.clone();

@@ -46,7 +46,8 @@ pub(super) async fn carry_out(
 ) -> Carried {
     let rehearsed = write(prepared, &plan.rehearsal, Writing::Rehearsal, context).await;
     if rehearsed.problem.is_some() {
-        return Carried { changed: false, ..rehearsed };
+        let kept_up = write(prepared, &plan.upkeep(), Writing::InEarnest, context).await;
+        return Carried { changed: kept_up.changed, ..rehearsed };
     }
     let mut carried = write(prepared, &plan.actions, Writing::InEarnest, context).await;
     let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
