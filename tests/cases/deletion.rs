@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kogge_api::{FederatedCluster, SYSTEM_NAMESPACE, labels, names};
-use kogge_e2e::{Database, Harness, SCRATCH, VDCS, audit, ready};
+use kogge_api::{SYSTEM_NAMESPACE, labels, names};
+use kogge_e2e::{Database, Harness, SCRATCH, VDCS, audit};
 use kogge_lab::audit::Write;
 use kogge_lab::wait;
 use kube::api::ListParams;
@@ -15,11 +15,7 @@ use kube::{Api, ResourceExt as _};
 const SWEPT: Duration = Duration::from_mins(2);
 
 pub(super) async fn a_deleted_database_is_torn_down_in_order(harness: &Harness) -> anyhow::Result<()> {
-    let database = harness.database(SCRATCH, "unsteady");
-    if database.find().await?.is_none_or(|cluster| ready(&cluster).is_err()) {
-        database.apply(&database.manifest(&VDCS[..3])).await?;
-        database.ready().await?;
-    }
+    let database = super::scratch(harness, "unsteady").await?;
     let id = database.get().await?.spec.cluster_id.context("no clusterID")?.to_string();
     let since = Timestamp::now();
     database.delete().await?;
@@ -69,17 +65,12 @@ fn stage(write: &Write) -> usize {
 }
 
 pub(super) async fn a_deleted_database_leaves_nothing_behind(harness: &Harness) -> anyhow::Result<()> {
-    let clusters: Api<FederatedCluster> = Api::namespaced(harness.control.clone(), SCRATCH);
-    let names: Vec<String> =
-        clusters.list(&ListParams::default()).await?.items.iter().map(kube::ResourceExt::name_any).collect();
-    for name in &names {
+    for name in ["early", "unanswered", "taken", "nowhere"] {
         let database = harness.database(SCRATCH, name);
         database.delete().await?;
         database.gone().await?;
-    }
-    for name in ["early", "late", "unanswered", "taken", "unsteady", "nowhere"] {
         for vdc in VDCS {
-            nothing_is_held(&harness.database(SCRATCH, name), vdc).await?;
+            nothing_is_held(&database, vdc).await?;
         }
     }
     Ok(())

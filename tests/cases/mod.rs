@@ -10,7 +10,10 @@ mod partition;
 mod protection;
 mod silence;
 
-use kogge_e2e::{Case, DATABASES, Database, Harness, ready};
+use kogge_e2e::{Case, DATABASES, Database, Harness, SCRATCH, VDCS, ready};
+
+/// A database without cool-off that outlives the case that makes it.
+const LATE: &str = "late";
 
 macro_rules! cases {
     ($($concern:ident::$case:ident),* $(,)?) => {
@@ -42,16 +45,31 @@ pub(crate) fn all() -> Vec<Case> {
         deletion::a_deleted_database_is_torn_down_in_order,
         deletion::a_deleted_database_leaves_nothing_behind,
         protection::a_deleted_resource_keeps_its_database_through_the_cool_off,
+        protection::a_deleted_definition_halts_every_teardown,
+        protection::a_deleted_namespace_halts_its_teardowns,
     ]
 }
 
 /// The database of `examples/ll2022.yaml`, standing. It serves several cases.
 async fn example(harness: &Harness) -> anyhow::Result<Database<'_>> {
     let database = harness.database(DATABASES, "ll2022");
-    let stands = database.find().await?.is_some_and(|cluster| ready(&cluster).is_ok());
-    if !stands {
+    if !stands(&database).await? {
         harness.kubectl(kogge_lab::CONTROL, &["apply", "-f", "examples/ll2022.yaml"]).await?;
         database.ready().await?;
     }
     Ok(database)
+}
+
+/// A database in three data centres without cool-off, standing.
+async fn scratch<'a>(harness: &'a Harness, name: &'a str) -> anyhow::Result<Database<'a>> {
+    let database = harness.database(SCRATCH, name);
+    if !stands(&database).await? {
+        database.apply(&database.manifest(&VDCS[..3])).await?;
+        database.ready().await?;
+    }
+    Ok(database)
+}
+
+async fn stands(database: &Database<'_>) -> anyhow::Result<bool> {
+    Ok(database.find().await?.is_some_and(|cluster| ready(&cluster).is_ok()))
 }

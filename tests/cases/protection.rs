@@ -1,13 +1,15 @@
-//! Three accidents must not take a database down: a count of zero, on either side, and a deleted resource.
+//! Accidents that must not take a database down: a count of zero, on either side, and a deleted resource, namespace
+//! or definition.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kogge_api::conditions::federated_cluster::{AVAILABLE, DELETION_PENDING};
+use kogge_api::conditions::federated_cluster::DELETION_PENDING;
 use kogge_api::federated_cluster::Component;
 use kogge_api::names;
-use kogge_e2e::{Database, Harness, is, ready};
+use kogge_e2e::{Database, Harness, SCRATCH, condition, is, ready};
 use kogge_lab::{CONTROL, wait};
 use kube::Api;
 use serde_json::json;
@@ -53,16 +55,60 @@ pub(super) async fn a_deleted_resource_keeps_its_database_through_the_cool_off(
     ensure!(cool_off.as_hours() == COOL_OFF, "{deletion:?}");
     ensure!(database.pod_uids().await? == pods, "pods were touched");
     scale_to_zero_and_see_it_put_back(&database).await?;
-    database.until("serves", PUT_BACK, |c| is(c, AVAILABLE, "True", "Serving")).await?;
+    database.ready().await?;
     let listed = harness.kubectl(CONTROL, &["get", "fc", database.name, "-n", database.namespace]).await?;
     println!("\n{}", listed.trim());
     Ok(())
 }
 
+pub(super) async fn a_deleted_definition_halts_every_teardown(harness: &Harness) -> anyhow::Result<()> {
+    let definition = "federatedclusters.kogge.dev";
+    halts(harness, &["delete", "crd", definition, "--wait=false"], definition).await
+}
+
+pub(super) async fn a_deleted_namespace_halts_its_teardowns(harness: &Harness) -> anyhow::Result<()> {
+    halts(harness, &["delete", "namespace", SCRATCH, "--wait=false"], &format!("namespace {SCRATCH}")).await
+}
+
+/// Even without a cool-off a database runs on, and is looked after, when its resource was deleted with something
+/// else.
+async fn halts(harness: &Harness, accident: &[&str], cause: &str) -> anyhow::Result<()> {
+    let database = harness.database(SCRATCH, super::LATE);
+    if database.find().await?.is_none_or(|cluster| cluster.metadata.deletion_timestamp.is_none()) {
+        super::scratch(harness, super::LATE).await?;
+    }
+    let pods = database.pod_uids().await?;
+    harness.kubectl(CONTROL, accident).await?;
+    let cluster = database
+        .until("kept", PUT_BACK, |cluster| {
+            let deletion = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
+            match deletion.map(|deletion| deletion.halted.as_deref()) {
+                Some(Some(why)) if why.contains(cause) => Ok(()),
+                Some(why) => Err(format!("its deletion is halted by {why:?}")),
+                None => Err("no deletion is told of".to_owned()),
+            }
+        })
+        .await?;
+    let deletion = condition(&cluster, DELETION_PENDING).map(|pending| pending.message.as_str());
+    println!("\n{}", deletion.unwrap_or_default());
+    scale_to_zero_and_see_it_put_back(&database).await?;
+    database.ready().await?;
+    // The share that was scaled has a new pod.
+    let others = |pods: BTreeMap<String, String>| -> BTreeMap<String, String> {
+        pods.into_iter().filter(|(name, _)| !name.starts_with(&share(&database))).collect()
+    };
+    ensure!(others(database.pod_uids().await?) == others(pods), "other pods were touched");
+    Ok(())
+}
+
+fn share(database: &Database<'_>) -> String {
+    names::workload(database.name, Component::Shard(0), VDC)
+}
+
 /// Scales a share by hand, as somebody would on the wrong cluster.
 async fn scale_to_zero_and_see_it_put_back(database: &Database<'_>) -> anyhow::Result<()> {
     let harness = database.harness;
-    let share = names::workload(database.name, Component::Shard(0), VDC);
+    let share = share(database);
     let sets: Api<StatefulSet> = Api::namespaced(harness.lab.worker(VDC)?.client().await?, database.namespace);
     let before = sets.get(&share).await?.metadata.generation;
     harness.kubectl(VDC, &["scale", "statefulset", &share, "-n", database.namespace, "--replicas=0"]).await?;

@@ -73,11 +73,12 @@ impl Suite {
         let harness = harness.as_ref().map_err(|error| anyhow::anyhow!("there is no lab: {error}"))?;
         self.runtime.block_on(async {
             let shown = self.unless_interrupted((case.run)(harness)).await;
-            let Err(error) = harness.after_case(shown).await else { return Ok(()) };
-            if !self.interrupted.is_cancelled() {
-                let folder = harness.lab.collect(&format!("e2e-{}", case.name)).await?;
-                eprintln!("objects and logs: {}", folder.display());
+            if self.interrupted.is_cancelled() {
+                return shown;
             }
+            let Err(error) = harness.after_case(shown).await else { return Ok(()) };
+            let folder = harness.lab.collect(&format!("e2e-{}", case.name)).await?;
+            eprintln!("objects and logs: {}", folder.display());
             Err(error)
         })
     }
