@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::NamespaceResourceScope;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
 use kogge_chart::ChartStore;
 use kogge_fleet::{Fence, Fleet};
@@ -11,7 +12,7 @@ use kogge_mongo::Millis;
 use kogge_mongo_client::Engine;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::Store;
-use kube::{Resource, ResourceExt as _};
+use kube::{Api, Resource, ResourceExt as _};
 use parking_lot::Mutex;
 use tracing::warn;
 
@@ -58,6 +59,14 @@ impl Context {
     /// Whether this process is too young to tell a silent worker from one that it has not reached yet.
     pub fn is_settling_in(&self) -> bool {
         self.started.elapsed() < SETTLING_IN
+    }
+
+    /// The objects of a kind in Kogge's own namespace.
+    pub fn own<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        self.control.namespaced(&self.namespace)
     }
 
     /// Now, on the monotonic clock.

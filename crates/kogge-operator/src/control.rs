@@ -56,6 +56,11 @@ impl ControlError {
     }
 }
 
+/// What the control cluster holds: a kind with a type of its own.
+pub trait Kind: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug {}
+
+impl<K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug> Kind for K {}
+
 /// The control cluster, for its one writer.
 #[derive(Clone)]
 pub struct Control {
@@ -76,122 +81,73 @@ impl Control {
 
     /// The UID of `kube-system`: the identity of this control cluster.
     pub async fn uid(&self) -> Result<Option<String>, ControlError> {
-        let found = self.get_cluster::<Namespace>("kube-system").await?;
+        let found = self.get::<Namespace>(&self.cluster_wide(), "kube-system").await?;
         Ok(found.and_then(|namespace| namespace.metadata.uid))
     }
 
-    /// An object of a namespace, if it is there.
-    pub async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, ControlError>
+    /// The objects of a kind in a namespace.
+    pub fn namespaced<K>(&self, namespace: &str) -> Api<K>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        bounded(&format!("read {} {namespace}/{name}", K::kind(&())), api.get_opt(name)).await
+        Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// A cluster-scoped object, if it is there.
-    pub async fn get_cluster<K>(&self, name: &str) -> Result<Option<K>, ControlError>
+    /// The objects of a cluster-scoped kind.
+    pub fn cluster_wide<K>(&self) -> Api<K>
     where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug,
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope>,
     {
-        let api = Api::<K>::all(self.client.clone());
-        bounded(&format!("read {} {name}", K::kind(&())), api.get_opt(name)).await
+        Api::all(self.client.clone())
     }
 
-    /// The objects of a namespace that a label selector chooses.
-    pub async fn list<K>(&self, namespace: &str, selector: &str) -> Result<Vec<K>, ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+    /// An object, if it is there.
+    pub async fn get<K: Kind>(&self, api: &Api<K>, name: &str) -> Result<Option<K>, ControlError> {
+        bounded(&told::<K>("read", name), api.get_opt(name)).await
+    }
+
+    /// The objects that a label selector chooses.
+    pub async fn list<K: Kind>(&self, api: &Api<K>, selector: &str) -> Result<Vec<K>, ControlError> {
         let params = ListParams::default().labels(selector);
-        let what = format!("list {} in {namespace}", K::plural(&()));
-        Ok(bounded(&what, api.list(&params)).await?.items)
+        Ok(bounded(&told::<K>("list", selector), api.list(&params)).await?.items)
     }
 
     /// Makes an object that must not be there yet: what is made of randomness is never written over.
-    pub async fn create<K>(&self, namespace: &str, object: &K) -> Result<K, ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Serialize,
-    {
+    pub async fn create<K: Kind + Serialize>(&self, api: &Api<K>, object: &K) -> Result<K, ControlError> {
         self.lead()?;
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
         let params =
             PostParams { field_manager: Some(kogge_api::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let what = format!("create {} {namespace}/{}", K::kind(&()), object.meta().name.as_deref().unwrap_or("?"));
+        let what = told::<K>("create", object.meta().name.as_deref().unwrap_or("without a name"));
         bounded(&what, api.create(&params, object)).await
     }
 
-    /// Server-side apply of an object of a namespace.
-    pub async fn apply<K>(
+    /// Server-side apply of an object.
+    pub async fn apply<K: Kind>(
         &self,
-        namespace: &str,
+        api: &Api<K>,
         name: &str,
         object: &(impl Serialize + Debug),
-    ) -> Result<K, ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
+    ) -> Result<K, ControlError> {
         self.lead()?;
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let what = format!("apply {} {namespace}/{name}", K::kind(&()));
-        bounded(&what, api.patch(name, &forced(), &Patch::Apply(object))).await
+        bounded(&told::<K>("apply", name), api.patch(name, &forced(), &Patch::Apply(object))).await
     }
 
-    /// Server-side apply of the status of an object of a namespace.
-    pub async fn apply_status<K>(
+    /// Server-side apply of the status of an object.
+    pub async fn apply_status<K: Kind>(
         &self,
-        namespace: &str,
+        api: &Api<K>,
         name: &str,
         object: &(impl Serialize + Debug),
-    ) -> Result<K, ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
+    ) -> Result<K, ControlError> {
         self.lead()?;
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let what = format!("apply the status of {} {namespace}/{name}", K::kind(&()));
+        let what = told::<K>("apply the status of", name);
         bounded(&what, api.patch_status(name, &forced(), &Patch::Apply(object))).await
     }
 
-    /// Server-side apply of a cluster-scoped object.
-    pub async fn apply_cluster<K>(&self, name: &str, object: &(impl Serialize + Debug)) -> Result<K, ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug,
-    {
+    /// Deletes an object; one that is gone already is no error.
+    pub async fn delete<K: Kind>(&self, api: &Api<K>, name: &str) -> Result<(), ControlError> {
         self.lead()?;
-        let api = Api::<K>::all(self.client.clone());
-        bounded(&format!("apply {} {name}", K::kind(&())), api.patch(name, &forced(), &Patch::Apply(object))).await
-    }
-
-    /// Server-side apply of the status of a cluster-scoped object.
-    pub async fn apply_cluster_status<K>(
-        &self,
-        name: &str,
-        object: &(impl Serialize + Debug),
-    ) -> Result<K, ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug,
-    {
-        self.lead()?;
-        let api = Api::<K>::all(self.client.clone());
-        let what = format!("apply the status of {} {name}", K::kind(&()));
-        bounded(&what, api.patch_status(name, &forced(), &Patch::Apply(object))).await
-    }
-
-    /// Deletes an object of a namespace; one that is gone already is no error.
-    pub async fn delete<K>(&self, namespace: &str, name: &str) -> Result<(), ControlError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
-        self.lead()?;
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let what = format!("delete {} {namespace}/{name}", K::kind(&()));
-        match bounded(&what, api.delete(name, &DeleteParams::background())).await {
+        match bounded(&told::<K>("delete", name), api.delete(name, &DeleteParams::background())).await {
             Err(ControlError::Api { source, .. }) if is_code(&source, 404) => Ok(()),
             other => other.map(drop),
         }
@@ -200,6 +156,11 @@ impl Control {
     fn lead(&self) -> Result<(), ControlError> {
         if self.leadership.is_leader() { Ok(()) } else { Err(ControlError::NotLeading) }
     }
+}
+
+/// What is asked, in words.
+fn told<K: Kind>(verb: &str, name: &str) -> String {
+    format!("{verb} {} {name}", K::kind(&()))
 }
 
 fn forced() -> PatchParams {

@@ -118,12 +118,12 @@ async fn hold(worker: &WorkerCluster, held: bool, context: &Context) -> Result<(
         "kind": "WorkerCluster",
         "metadata": { "name": name, "uid": worker.metadata.uid, "finalizers": finalizers },
     });
-    context.control.apply_cluster::<WorkerCluster>(&name, &patch).await.map(drop)
+    context.control.apply(&context.control.cluster_wide::<WorkerCluster>(), &name, &patch).await.map(drop)
 }
 
 async fn secret(worker: &WorkerCluster, context: &Context) -> Result<SecretLookup, ControlError> {
     let reference = &worker.spec.kubeconfig.secret_ref;
-    let found = context.control.get::<Secret>(&context.namespace, &reference.name).await?;
+    let found = context.control.get(&context.own::<Secret>(), &reference.name).await?;
     Ok(match found {
         None => SecretLookup::NoSecret,
         Some(secret) => match secret.data.and_then(|mut data| data.remove(&reference.key)) {
@@ -163,7 +163,7 @@ async fn report(
         "metadata": { "name": name, "resourceVersion": worker.metadata.resource_version },
         "status": after,
     });
-    context.control.apply_cluster_status::<WorkerCluster>(&name, &status).await?;
+    context.control.apply_status(&context.control.cluster_wide::<WorkerCluster>(), &name, &status).await?;
     let was = before.conditions.iter().find(|c| c.type_ == types::READY).map(|c| c.status.as_str());
     let cause = findings.iter().find(|f| f.type_ == types::READY);
     match cause {

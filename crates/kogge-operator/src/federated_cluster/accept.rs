@@ -47,7 +47,7 @@ pub(super) async fn accept(
     context: &Context,
 ) -> Result<Acceptance, PassError> {
     let selector = format!("{}={},{}=revision", labels::CLUSTER_ID, identity.id, labels::ROLE);
-    let stored = context.control.list::<ControllerRevision>(&context.namespace, &selector).await?;
+    let stored = context.control.list(&context.own::<ControllerRevision>(), &selector).await?;
     let kept = match Kept::read(&stored) {
         Ok(kept) => kept,
         Err(error) => return Ok(Acceptance::Blocked(refused(&error))),
@@ -67,7 +67,7 @@ pub(super) async fn accept(
     if problem.is_none() && !kept.holds(&rollout) {
         match kept.object(&rollout, &identity.id, &context.namespace) {
             Ok(object) => {
-                context.control.create(&context.namespace, &object).await?;
+                context.control.create(&context.own(), &object).await?;
                 info!(chart_version = %rollout.chart_version, "a rollout is kept");
                 return Ok(Acceptance::Written);
             }
@@ -96,7 +96,7 @@ async fn secrets(
     context: &Context,
 ) -> Result<Option<DatabaseSecrets>, PassError> {
     let name = DatabaseSecrets::name(&identity.id);
-    if let Some(secret) = context.control.get::<Secret>(&context.namespace, &name).await? {
+    if let Some(secret) = context.control.get(&context.own::<Secret>(), &name).await? {
         return Ok(Some(DatabaseSecrets::read(&secret)?));
     }
     if *verdict != Verdict::New {
@@ -105,7 +105,7 @@ async fn secrets(
     let mut key = [0; 756];
     rand::fill(&mut key);
     let made = DatabaseSecrets::from_random(&key, &rand::random(), &rand::random());
-    context.control.create(&context.namespace, &made.to_secret(&identity.id, &context.namespace)).await?;
+    context.control.create(&context.own(), &made.to_secret(&identity.id, &context.namespace)).await?;
     info!("the database's secrets were made");
     Ok(Some(made))
 }

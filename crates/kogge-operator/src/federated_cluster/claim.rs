@@ -4,6 +4,7 @@ use kogge_api::{ClusterId, FINALIZER, FederatedCluster};
 use kube::ResourceExt as _;
 use serde_json::json;
 
+use super::tell;
 use crate::context::Context;
 use crate::control::ControlError;
 
@@ -30,19 +31,14 @@ async fn apply(
     id: Option<&ClusterId>,
 ) -> Result<(), ControlError> {
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    let mut patch = json!({
-        "apiVersion": "kogge.dev/v1alpha1",
-        "kind": "FederatedCluster",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "uid": cluster.metadata.uid,
-            "resourceVersion": cluster.metadata.resource_version,
-            "finalizers": finalizer.into_iter().collect::<Vec<_>>(),
-        },
-    });
+    let mut patch = tell::head(cluster);
+    patch["metadata"]["finalizers"] = json!(finalizer.into_iter().collect::<Vec<_>>());
     if let Some(id) = id {
         patch["spec"] = json!({ "clusterID": id });
     }
-    context.control.apply::<FederatedCluster>(&namespace, &name, &patch).await.map(drop)
+    context
+        .control
+        .apply(&context.control.namespaced::<FederatedCluster>(&namespace), &name, &patch)
+        .await
+        .map(drop)
 }

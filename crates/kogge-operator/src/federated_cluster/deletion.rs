@@ -66,12 +66,13 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
 async fn halted_by(cluster: &FederatedCluster, context: &Context) -> Result<Option<String>, PassError> {
     let namespace = cluster.namespace().unwrap_or_default();
     let ends = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
-    let found = context.control.get_cluster::<Namespace>(&namespace).await?;
+    let found = context.control.get(&context.control.cluster_wide::<Namespace>(), &namespace).await?;
     if found.is_some_and(|namespace| ends(&namespace.metadata)) {
         return Ok(Some(format!("namespace {namespace} is being deleted: the database keeps running")));
     }
     let definition = FederatedCluster::crd_name();
-    let found = context.control.get_cluster::<CustomResourceDefinition>(definition).await?;
+    let found =
+        context.control.get(&context.control.cluster_wide::<CustomResourceDefinition>(), definition).await?;
     if found.is_some_and(|definition| ends(&definition.metadata)) {
         return Ok(Some(format!("the definition {definition} is being deleted: the database keeps running")));
     }
@@ -118,7 +119,7 @@ async fn carry_out(plan: &TeardownPlan, fleet: &FleetView, context: &Context) {
 /// The record that a database was deleted on purpose; it stands before the first deletion.
 async fn tombstone(id: &ClusterId, context: &Context) -> Result<(), PassError> {
     let name = names::system_object(id, "tombstone");
-    if context.control.get::<ConfigMap>(&context.namespace, &name).await?.is_some() {
+    if context.control.get(&context.own::<ConfigMap>(), &name).await?.is_some() {
         return Ok(());
     }
     let record = ConfigMap {
@@ -135,23 +136,26 @@ async fn tombstone(id: &ClusterId, context: &Context) -> Result<(), PassError> {
         ),
         ..ConfigMap::default()
     };
-    context.control.create(&context.namespace, &record).await?;
+    context.control.create(&context.own(), &record).await?;
     Ok(())
 }
 
 /// Removes what Kogge kept of the database, the tombstone last: every worker has confirmed.
 async fn forget(id: &ClusterId, cluster: &FederatedCluster, context: &Context) -> Result<(), PassError> {
     let selector = format!("{}={id},{}=revision", labels::CLUSTER_ID, labels::ROLE);
-    for revision in context.control.list::<ControllerRevision>(&context.namespace, &selector).await? {
-        context.control.delete::<ControllerRevision>(&context.namespace, &revision.name_any()).await?;
+    for revision in context.control.list(&context.own::<ControllerRevision>(), &selector).await? {
+        context.control.delete(&context.own::<ControllerRevision>(), &revision.name_any()).await?;
     }
     if cluster.spec.deletion.data == DataPolicy::Delete {
         // Volumes that stay are worth nothing without the key and the passwords.
-        context.control.delete::<Secret>(&context.namespace, &DatabaseSecrets::name(id)).await?;
+        context.control.delete(&context.own::<Secret>(), &DatabaseSecrets::name(id)).await?;
     }
     let admin = names::admin_secret(&cluster.name_any());
-    context.control.delete::<Secret>(&cluster.namespace().unwrap_or_default(), &admin).await?;
-    context.control.delete::<ConfigMap>(&context.namespace, &names::system_object(id, "tombstone")).await?;
+    context
+        .control
+        .delete(&context.control.namespaced::<Secret>(&cluster.namespace().unwrap_or_default()), &admin)
+        .await?;
+    context.control.delete(&context.own::<ConfigMap>(), &names::system_object(id, "tombstone")).await?;
     context.engines.forget(id);
     Ok(())
 }

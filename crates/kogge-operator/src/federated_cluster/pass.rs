@@ -108,7 +108,10 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     let now = tell::now();
     let planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
     let carried = carry_out(cluster, &prepared, &planned, &engine, &access, context).await;
-    tell::admin_secret(&identity, &secrets, context).await?;
+    // A namespace that is being deleted takes no new Secret.
+    if cluster.metadata.deletion_timestamp.is_none() {
+        tell::admin_secret(&identity, &secrets, context).await?;
+    }
     let problem = problem.or(carried.problem);
     let status = report(&Observed { prepared: &prepared, plan: &planned, problem: problem.as_ref(), now: &now });
     tell::status(cluster, status, context).await?;

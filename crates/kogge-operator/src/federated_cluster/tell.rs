@@ -10,9 +10,9 @@ use kogge_federated_cluster::report::{self, Problem};
 use kogge_federated_cluster::revisions::Rollout;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_plan::epoch::Epoch;
-use kube::ResourceExt as _;
 use kube::runtime::events::EventType;
-use serde_json::json;
+use kube::{Resource as _, ResourceExt as _};
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::control::ControlError;
@@ -73,24 +73,33 @@ pub(super) async fn epoch(
     apply(cluster, &status, context).await
 }
 
+/// The head of a server-side apply to the resource, guarded by what was read of it.
+pub(super) fn head(cluster: &FederatedCluster) -> Value {
+    json!({
+        "apiVersion": FederatedCluster::api_version(&()),
+        "kind": FederatedCluster::kind(&()),
+        "metadata": {
+            "name": cluster.name_any(),
+            "namespace": cluster.namespace(),
+            "uid": cluster.metadata.uid,
+            "resourceVersion": cluster.metadata.resource_version,
+        },
+    })
+}
+
 async fn apply(
     cluster: &FederatedCluster,
     status: &FederatedClusterStatus,
     context: &Context,
 ) -> Result<(), ControlError> {
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    let patch = json!({
-        "apiVersion": "kogge.dev/v1alpha1",
-        "kind": "FederatedCluster",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "uid": cluster.metadata.uid,
-            "resourceVersion": cluster.metadata.resource_version,
-        },
-        "status": status,
-    });
-    context.control.apply_status::<FederatedCluster>(&namespace, &name, &patch).await.map(drop)
+    let mut patch = head(cluster);
+    patch["status"] = json!(status);
+    context
+        .control
+        .apply_status(&context.control.namespaced::<FederatedCluster>(&namespace), &name, &patch)
+        .await
+        .map(drop)
 }
 
 /// Keeps the administrator's Secret beside the FederatedCluster.
@@ -101,9 +110,13 @@ pub(super) async fn admin_secret(
 ) -> Result<(), ControlError> {
     let name = names::admin_secret(&identity.name);
     let wanted = secrets.admin_secret(&identity.name, &identity.namespace, &identity.id, &identity.uri());
-    let present = context.control.get::<Secret>(&identity.namespace, &name).await?;
+    let present = context.control.get(&context.control.namespaced::<Secret>(&identity.namespace), &name).await?;
     if present.as_ref().is_some_and(|secret| secret.data == wanted.data) {
         return Ok(());
     }
-    context.control.apply::<Secret>(&identity.namespace, &name, &wanted).await.map(drop)
+    context
+        .control
+        .apply(&context.control.namespaced::<Secret>(&identity.namespace), &name, &wanted)
+        .await
+        .map(drop)
 }
