@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kogge_api::conditions::federated_cluster::DELETION_PENDING;
+use kogge_api::FederatedCluster;
+use kogge_api::conditions::federated_cluster::{DELETION_PENDING, READY};
 use kogge_api::federated_cluster::Component;
 use kogge_api::names;
 use kogge_e2e::{Database, Harness, SCRATCH, condition, is, ready};
@@ -36,9 +37,7 @@ pub(super) async fn a_count_of_zero_is_refused(harness: &Harness) -> anyhow::Res
 
 pub(super) async fn a_count_of_zero_on_a_worker_is_put_back(harness: &Harness) -> anyhow::Result<()> {
     let database = super::example(harness).await?;
-    scale_to_zero_and_see_it_put_back(&database).await?;
-    database.ready().await?;
-    Ok(())
+    scale_to_zero_and_see_it_put_back(&database).await
 }
 
 pub(super) async fn a_deleted_resource_keeps_its_database_through_the_cool_off(
@@ -55,7 +54,6 @@ pub(super) async fn a_deleted_resource_keeps_its_database_through_the_cool_off(
     ensure!(cool_off.as_hours() == COOL_OFF, "{deletion:?}");
     ensure!(database.pod_uids().await? == pods, "pods were touched");
     scale_to_zero_and_see_it_put_back(&database).await?;
-    database.ready().await?;
     let listed = harness.kubectl(CONTROL, &["get", "fc", database.name, "-n", database.namespace]).await?;
     println!("\n{}", listed.trim());
     Ok(())
@@ -92,7 +90,6 @@ async fn halts(harness: &Harness, accident: &[&str], cause: &str) -> anyhow::Res
     let deletion = condition(&cluster, DELETION_PENDING).map(|pending| pending.message.as_str());
     println!("\n{}", deletion.unwrap_or_default());
     scale_to_zero_and_see_it_put_back(&database).await?;
-    database.ready().await?;
     // The share that was scaled has a new pod.
     let others = |pods: BTreeMap<String, String>| -> BTreeMap<String, String> {
         pods.into_iter().filter(|(name, _)| !name.starts_with(&share(&database))).collect()
@@ -105,12 +102,15 @@ fn share(database: &Database<'_>) -> String {
     names::workload(database.name, Component::Shard(0), VDC)
 }
 
-/// Scales a share by hand, as somebody would on the wrong cluster.
+/// Scales a share by hand, as somebody would on the wrong cluster; sees the pod come back and Kogge tell of it.
 async fn scale_to_zero_and_see_it_put_back(database: &Database<'_>) -> anyhow::Result<()> {
     let harness = database.harness;
     let share = share(database);
     let sets: Api<StatefulSet> = Api::namespaced(harness.lab.worker(VDC)?.client().await?, database.namespace);
     let before = sets.get(&share).await?.metadata.generation;
+    let ready_since =
+        |cluster: &FederatedCluster| condition(cluster, READY).map(|c| c.last_transition_time.clone());
+    let since = ready_since(&database.get().await?);
     harness.kubectl(VDC, &["scale", "statefulset", &share, "-n", database.namespace, "--replicas=0"]).await?;
     wait::until(&format!("{share} put back"), PUT_BACK, || async {
         let set = sets.get(&share).await.map_err(|error| error.to_string())?;
@@ -120,5 +120,9 @@ async fn scale_to_zero_and_see_it_put_back(database: &Database<'_>) -> anyhow::R
         if (asked, ready, changed) == (1, 1, true) { Ok(()) } else { Err(format!("asked {asked}, ready {ready}")) }
     })
     .await?;
-    Ok(())
+    let again = database.until("ready again", PUT_BACK, |cluster| {
+        ready(cluster)?;
+        if ready_since(cluster) == since { Err("it was not seen to be anything else".to_owned()) } else { Ok(()) }
+    });
+    again.await.map(drop)
 }

@@ -43,8 +43,9 @@ impl OperatorProcess {
         }
     }
 
-    /// Writes a kubeconfig with a token of its ServiceAccount.
+    /// Writes a kubeconfig with a token of its ServiceAccount, and begins a new log.
     pub(crate) async fn log_in(&self, control: &Cluster) -> anyhow::Result<()> {
+        File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
         let accounts: Api<ServiceAccount> = Api::namespaced(control.client().await?, SYSTEM_NAMESPACE);
         let request = TokenRequest {
             spec: TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() },
