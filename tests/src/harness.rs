@@ -106,9 +106,8 @@ pub(crate) fn root() -> &'static Path {
 }
 
 fn build() -> kogge_lab::Result<Programs> {
-    let packages = products::PROGRAMS.iter().flat_map(|program| ["--package", program]);
-    let arguments: Vec<&str> = ["--bins", "--package", "kogge-cli"].into_iter().chain(packages).collect();
-    products::build(root(), &arguments)
+    // As `cargo xtask test` builds: fewer packages would be other features, and everything built once more.
+    products::build(root(), &["--workspace", "--all-targets"])
 }
 
 /// A copy of a program, which a build during the run does not replace.

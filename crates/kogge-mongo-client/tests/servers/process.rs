@@ -99,8 +99,11 @@ fn binary(variable: &str) -> Result<PathBuf> {
 }
 
 fn build_mongosim() -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "mongosim"]).status()?;
-    ensure!(status.success(), "cargo build --package mongosim failed");
+    // The whole workspace, as `cargo xtask test` builds it: one package alone would be other features, and
+    // everything built once more.
+    let status =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--workspace", "--all-targets"]).status()?;
+    ensure!(status.success(), "cargo build failed");
     let test = env::current_exe()?;
     let profile = test.ancestors().nth(2).context("the test runs outside a target folder")?;
     Ok(profile.join("mongosim"))
