@@ -1,6 +1,6 @@
 //! What all cases share: the lab with Kogge installed in it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ pub const SCRATCH: &str = "scratch";
 /// The data centres.
 pub const VDCS: [&str; 4] = ["vdc1", "vdc2", "vdc3", "vdc4"];
 
+/// How long another run of the suite may take.
+const OTHER_RUN: Duration = Duration::from_mins(30);
+
 /// A lab of five clusters, in which the operator runs and four workers have joined.
 pub struct Harness {
     /// The clusters.
@@ -30,6 +33,7 @@ pub struct Harness {
     pub control: Client,
     pub(crate) kogge: PathBuf,
     pub(crate) folder: PathBuf,
+    _alone: File,
 }
 
 impl Harness {
@@ -38,6 +42,7 @@ impl Harness {
         let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
         show_progress();
         let programs = blocking(build).await?;
+        let alone = wait_to_be_alone(name).await?;
         let folder = root().join("target/e2e");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         if !keep {
@@ -58,6 +63,7 @@ impl Harness {
             kogge: own(&programs, "kogge", &folder)?,
             folder,
             lab,
+            _alone: alone,
         };
         harness.install().await?;
         try_join_all(VDCS.map(|vdc| workers::join(&harness, vdc))).await?;
@@ -108,6 +114,18 @@ pub(crate) fn root() -> &'static Path {
 fn build() -> kogge_lab::Result<Programs> {
     // As `cargo xtask test` builds: fewer packages would be other features, and everything built once more.
     products::build(root(), &["--workspace", "--all-targets"])
+}
+
+/// Holds the lab of this name for this run, whichever checkout it is of: two runs would end each other's.
+async fn wait_to_be_alone(name: &str) -> anyhow::Result<File> {
+    let path = std::env::temp_dir().join(format!("kogge-{name}.lock"));
+    let lock = File::options().create(true).append(true).open(&path);
+    let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
+    wait::until(&format!("the lab {name} for this run alone"), OTHER_RUN, || async {
+        lock.try_lock().map_err(|_| format!("another run holds {}", path.display()))
+    })
+    .await?;
+    Ok(lock)
 }
 
 /// A copy of a program, which a build during the run does not replace.

@@ -9,6 +9,7 @@ use kogge_api::{SYSTEM_NAMESPACE, labels};
 use kogge_lab::Cluster;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::Value;
 
 use crate::Database;
 
@@ -67,6 +68,11 @@ impl Holdings {
     /// `Kind/name` of each.
     pub fn names(&self) -> Vec<String> {
         self.0.keys().map(|(kind, name)| format!("{kind}/{name}")).collect()
+    }
+
+    /// The endpoints of an EndpointSlice.
+    pub fn endpoints(&self, slice: &str) -> Option<&Value> {
+        self.0.get(&("EndpointSlice", slice.to_owned()))?.data.get("endpoints")
     }
 
     /// `Kind/name` of what Kogge writes the same in every placement but for the placement's name, which is left
