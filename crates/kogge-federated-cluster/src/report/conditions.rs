@@ -92,7 +92,7 @@ pub(super) fn findings(
         ready(prepared, plan, parts, problem),
         available(plan),
         progressing(plan, problem),
-        degraded(prepared, parts),
+        degraded(prepared, parts, problem),
         quorum_at_risk(plan),
         prepared.names.report.finding(),
         rollout_paused(prepared, plan),
@@ -169,7 +169,7 @@ fn progressing(plan: &DatabasePlan, problem: Option<&Problem>) -> Finding {
     }
 }
 
-fn degraded(prepared: &Prepared<'_>, parts: &Parts) -> Finding {
+fn degraded(prepared: &Prepared<'_>, parts: &Parts, problem: Option<&Problem>) -> Finding {
     let mut ill: Vec<String> = prepared.observation.placements.errors.values().map(ToString::to_string).collect();
     ill.extend(
         parts
@@ -181,6 +181,9 @@ fn degraded(prepared: &Prepared<'_>, parts: &Parts) -> Finding {
     );
     if parts.state() == WorkState::Degraded && ill.is_empty() {
         ill.extend(parts.unready().map(|(key, why)| format!("{}: {why}", key.placement)));
+    }
+    if let Some(Problem::Failed { message, .. }) = problem {
+        ill.push(message.clone());
     }
     if ill.is_empty() {
         Finding::new(types::DEGRADED, false, "Healthy", "nothing that should stand is missing")

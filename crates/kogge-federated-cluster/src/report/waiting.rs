@@ -29,4 +29,11 @@ pub(super) fn for_what(
         })
         .or_else(|| plan.engine.steps.first().map(|step| step.action.to_string()))
         .or_else(|| plan.actions.first().map(ToString::to_string))
+        .or_else(|| {
+            let deletion = observation.cluster.status.as_ref()?.deletion.as_ref()?;
+            Some(match &deletion.halted {
+                Some(cause) => cause.clone(),
+                None => format!("the end of its cool-off: it was deleted and goes at {}", deletion.executes_at.0),
+            })
+        })
 }
