@@ -101,15 +101,7 @@ fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn identity() -> Identity {
-        Identity {
-            name: "ll2022".to_owned(),
-            namespace: "databases".to_owned(),
-            id: "abcdefgh".parse().unwrap(),
-            cluster_domain: "cluster.local".to_owned(),
-        }
-    }
+    use crate::engine::fixtures::identity;
 
     fn anchor(members: &[(&str, u32)]) -> Anchor {
         Anchor {

@@ -9,3 +9,18 @@ pub use goal::{GoalInput, goal};
 pub use pods::{pod_facts, routers};
 pub use records::records;
 pub use restart::restart;
+
+#[cfg(test)]
+mod fixtures {
+    use crate::identity::Identity;
+
+    /// The database that the tests of this module are about.
+    pub(super) fn identity() -> Identity {
+        Identity {
+            name: "ll2022".to_owned(),
+            namespace: "databases".to_owned(),
+            id: "abcdefgh".parse().unwrap(),
+            cluster_domain: "cluster.local".to_owned(),
+        }
+    }
+}

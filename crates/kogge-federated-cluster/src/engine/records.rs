@@ -57,15 +57,7 @@ fn reserve(identity: &Identity, remember: &mut Remember, pod: &PodName, id: Memb
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn identity() -> Identity {
-        Identity {
-            name: "ll2022".to_owned(),
-            namespace: "databases".to_owned(),
-            id: "abcdefgh".parse().unwrap(),
-            cluster_domain: "cluster.local".to_owned(),
-        }
-    }
+    use crate::engine::fixtures::identity;
 
     fn step(action: Action) -> Step {
         Step { set: "s".into(), action, reason: String::new(), waits_for: String::new() }
