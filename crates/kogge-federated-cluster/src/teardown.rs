@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use kogge_api::{ClusterId, FederatedCluster};
-use kogge_plan::object::cluster_id;
 use kogge_plan::teardown::TeardownPlan;
-use kogge_plan::{FleetView, WorkerName, WorkerView};
+use kogge_plan::{FleetView, WorkerName};
+
+use crate::observation::holds_a_part;
 
 /// What is to be deleted next, on every worker that holds, or was ever given, a part of the database.
 pub fn teardown(cluster: &FederatedCluster, id: &ClusterId, fleet: &FleetView) -> TeardownPlan {
@@ -18,8 +19,7 @@ fn workers(cluster: &FederatedCluster, id: &ClusterId, fleet: &FleetView) -> BTr
     let mut workers: BTreeMap<WorkerName, Option<String>> = placed
         .filter_map(|placement| Some((WorkerName(placement.worker.clone()?), placement.worker_uid.clone())))
         .collect();
-    let holds = |view: &WorkerView| view.objects.values().any(|object| cluster_id(object) == Some(id.as_str()));
-    for (name, view) in fleet.workers.iter().filter(|(_, view)| holds(view)) {
+    for (name, view) in fleet.workers.iter().filter(|(_, view)| holds_a_part(view, id)) {
         workers.entry(name.clone()).or_insert_with(|| view.uid.clone());
     }
     workers
