@@ -6,6 +6,7 @@ mod broken_workers;
 mod crash;
 mod create;
 mod deletion;
+mod life;
 mod partition;
 mod protection;
 mod silence;
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_input::an_object_of_another_owner_is_left_alone,
         protection::a_count_of_zero_is_refused,
         protection::a_count_of_zero_on_a_worker_is_put_back,
+        life::members_come_change_and_go_while_a_client_writes,
         partition::cut_off_before_the_create_nothing_is_written,
         partition::cut_off_after_the_initiate_the_others_serve,
         partition::a_write_whose_answer_is_lost_is_found_out,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::names;
 use kogge_lab::{products, wait};
@@ -19,6 +20,17 @@ pub struct HistoryClient<'a> {
     database: Database<'a>,
     vdc: &'a str,
     name: String,
+}
+
+/// What a client met with during a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Writes that were acknowledged, of all that it made so far.
+    pub acknowledged: u64,
+    /// Writes that were not, of all that it made so far.
+    pub failed: u64,
+    /// The longest that an acknowledged write took, as far as the reports that were read reach.
+    pub slowest: Duration,
 }
 
 /// What the client found when it looked for its writes.
@@ -65,18 +77,28 @@ impl<'a> HistoryClient<'a> {
 
     /// Waits until that many writes are acknowledged.
     pub async fn acknowledged(&self, enough: u64) -> anyhow::Result<u64> {
-        let Self { database, vdc, name } = self;
+        let Self { vdc, name, .. } = self;
         let what = format!("{enough} writes acknowledged to {name} in {vdc}");
         let count = wait::until(&what, DEADLINE, || async {
-            let logs = ["logs", name, "-n", database.namespace, "--tail=20"];
-            let log = database.harness.kubectl(vdc, &logs).await.map_err(|error| format!("{error:#}"))?;
-            let told = log.lines().rev().find_map(|line| line.strip_prefix("acknowledged ")?.split(',').next());
-            match told.and_then(|count| count.parse().ok()) {
-                Some(count) if count >= enough => Ok(count),
+            let log = self.log("--tail=20").await.map_err(|error| format!("{error:#}"))?;
+            match Service::read(&log).acknowledged {
+                count if count >= enough => Ok(count),
                 _ => Err(format!("its log ends with: {}", log.lines().next_back().unwrap_or_default())),
             }
         });
         Ok(count.await?)
+    }
+
+    /// What it met with since then, once more writes were acknowledged.
+    pub async fn service_since(&self, since: Timestamp) -> anyhow::Result<Service> {
+        let before = Service::read(&self.log("--tail=20").await?).acknowledged;
+        self.acknowledged(before + 1).await?;
+        Ok(Service::read(&self.log(&format!("--since-time={since}")).await?))
+    }
+
+    async fn log(&self, part: &str) -> anyhow::Result<String> {
+        let Self { database, vdc, name } = self;
+        database.harness.kubectl(vdc, &["logs", name, "-n", database.namespace, part]).await
     }
 
     /// Looks for every write that was acknowledged so far.
@@ -105,6 +127,23 @@ impl<'a> HistoryClient<'a> {
     }
 }
 
+impl Service {
+    /// Reads the client's reports: `acknowledged 7, not acknowledged 0, the slowest since the last line 31 ms`.
+    fn read(log: &str) -> Self {
+        let reports = log.lines().filter_map(|line| {
+            let (acknowledged, rest) = line.strip_prefix("acknowledged ")?.split_once(", not acknowledged ")?;
+            let (failed, rest) = rest.split_once(", the slowest since the last line ")?;
+            let slowest = rest.strip_suffix(" ms")?.parse().ok()?;
+            Some(Self {
+                acknowledged: acknowledged.parse().ok()?,
+                failed: failed.parse().ok()?,
+                slowest: Duration::from_millis(slowest),
+            })
+        });
+        reports.fold(Self::default(), |known, told| Self { slowest: known.slowest.max(told.slowest), ..told })
+    }
+}
+
 impl Verdict {
     fn parse(text: &str) -> Option<Self> {
         let counts = text.lines().find_map(|line| line.strip_prefix("writes acknowledged: "))?;
@@ -116,6 +155,16 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_report_counts_and_the_slowest_of_all() {
+        let log = "acknowledged 7, not acknowledged 0, the slowest since the last line 31 ms\n\
+                   write 8 was not acknowledged: no server\n\
+                   acknowledged 9, not acknowledged 1, the slowest since the last line 12 ms\n";
+        let service = Service { acknowledged: 9, failed: 1, slowest: Duration::from_millis(31) };
+        assert_eq!(Service::read(log), service);
+        assert_eq!(Service::read("error: no server"), Service::default());
+    }
 
     #[test]
     fn the_verdict_is_read_from_what_the_client_prints() {

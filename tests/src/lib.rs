@@ -15,7 +15,7 @@ mod probe;
 mod suite;
 mod workers;
 
-pub use client::{HistoryClient, Verdict};
+pub use client::{HistoryClient, Service, Verdict};
 pub use database::{Database, condition, is, ready, voters};
 pub use harness::{DATABASES, Harness, SCRATCH, VDCS};
 pub use holdings::Holdings;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::try_join_all;
@@ -34,6 +34,8 @@ struct Shared<'a> {
     record: Mutex<Record>,
     acknowledged: AtomicU64,
     unanswered: AtomicU64,
+    /// The longest time that an acknowledged write took since the last report, in milliseconds.
+    slowest: AtomicU64,
 }
 
 pub(crate) async fn run(args: &Args, target: &Target, record: &Path, run: &str) -> anyhow::Result<()> {
@@ -54,6 +56,7 @@ pub(crate) async fn run(args: &Args, target: &Target, record: &Path, run: &str) 
         record: Mutex::new(file),
         acknowledged: AtomicU64::new(0),
         unanswered: AtomicU64::new(0),
+        slowest: AtomicU64::new(0),
     };
     tokio::select! {
         ended = try_join_all((0..args.writers).map(|_| shared.write())) => ended.map(drop)?,
@@ -70,10 +73,13 @@ impl Shared<'_> {
         loop {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let entry = Entry { id: format!("{}-{n}", self.run), run: self.run.to_owned(), n };
+            let sent = Instant::now();
             match tokio::time::timeout(DEADLINE, self.collection.insert_one(&entry)).await {
                 Ok(Ok(_)) => {
                     self.record.lock().unwrap_or_else(PoisonError::into_inner).add(n)?;
                     self.acknowledged.fetch_add(1, Ordering::Relaxed);
+                    let took = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    self.slowest.fetch_max(took, Ordering::Relaxed);
                 }
                 failure => {
                     self.unanswered.fetch_add(1, Ordering::Relaxed);
@@ -96,9 +102,10 @@ impl Shared<'_> {
 
     fn tell(&self) {
         println!(
-            "acknowledged {}, not acknowledged {}",
+            "acknowledged {}, not acknowledged {}, the slowest since the last line {} ms",
             self.acknowledged.load(Ordering::Relaxed),
-            self.unanswered.load(Ordering::Relaxed)
+            self.unanswered.load(Ordering::Relaxed),
+            self.slowest.swap(0, Ordering::Relaxed)
         );
     }
 }
