@@ -1,23 +1,19 @@
 //! A database forms, and its users can work with it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::core::v1::Pod;
 use kogge_api::federated_cluster::Component;
 use kogge_api::names;
-use kogge_e2e::{DATABASES, Database, Harness, HistoryClient, VDCS, voters};
+use kogge_e2e::{DATABASES, Harness, HistoryClient, VDCS, voters};
 use kogge_lab::CONTROL;
-
-/// Between two heartbeats of a replica set's members: what a new configuration takes to be known to all.
-const HEARTBEAT: Duration = Duration::from_secs(2);
 
 pub(super) async fn a_database_forms_in_three_data_centres(harness: &Harness) -> anyhow::Result<()> {
     let database = harness.database(DATABASES, "ll2022");
     let applied = Instant::now();
     harness.kubectl(CONTROL, &["apply", "-f", "examples/ll2022.yaml"]).await?;
     let cluster = database.ready().await?;
-    tell_ratio(&database, applied.elapsed()).await?;
+    database.tell_ratio("Ready after the apply", applied.elapsed(), &VDCS[..3], 2).await?;
 
     let voters = voters(&cluster);
     ensure!(voters.len() == 2 && voters.values().all(|count| *count == 3), "three voters in each set: {voters:?}");
@@ -28,33 +24,6 @@ pub(super) async fn a_database_forms_in_three_data_centres(harness: &Harness) ->
     let waiting_for = status.waiting_for;
     ensure!(waiting_for.is_none(), "Ready, and still waiting for {waiting_for:?}");
     Ok(())
-}
-
-/// Tells how long it took beside what cannot be undercut: the slowest pod's start, and for each of the two members
-/// that join a seed two configurations (without a vote, then with one) that all must hear of.
-async fn tell_ratio(database: &Database<'_>, took: Duration) -> anyhow::Result<()> {
-    let mut slowest = Duration::ZERO;
-    for worker in database.harness.lab.workers() {
-        let pods = database.pods_on(worker).await?;
-        slowest = pods.iter().filter_map(start_time).fold(slowest, Duration::max);
-    }
-    let limit = slowest + 2 * 2 * HEARTBEAT;
-    println!(
-        "\nReady {:.0} s after the apply; the slowest pod took {} s to start, the protocol at least {} s: {:.1} times the limit",
-        took.as_secs_f32(),
-        slowest.as_secs(),
-        (2 * 2 * HEARTBEAT).as_secs(),
-        took.as_secs_f32() / limit.as_secs_f32()
-    );
-    Ok(())
-}
-
-/// From a pod's creation until it is ready.
-fn start_time(pod: &Pod) -> Option<Duration> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let ready = conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True")?;
-    let ready = ready.last_transition_time.as_ref()?.0;
-    ready.duration_since(pod.metadata.creation_timestamp.as_ref()?.0).try_into().ok()
 }
 
 pub(super) async fn every_example_is_accepted(harness: &Harness) -> anyhow::Result<()> {

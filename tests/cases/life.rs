@@ -57,7 +57,7 @@ async fn add_vdc4(database: &Database<'_>) -> anyhow::Result<()> {
     let placement = json!({"name": "vdc4", "vdc": "vdc4", "shard": members, "config": members});
     database.edit(json!([{"op": "add", "path": "/spec/placement/-", "value": placement}])).await?;
     database.until("with a voter in vdc4", ELECTION * 10, |cluster| votes_in(cluster, "vdc4")).await?;
-    println!("a member of the new placement votes {:.1} s after it was added", added.elapsed().as_secs_f32());
+    database.tell_ratio("A member of a new placement votes", added.elapsed(), &["vdc4"], 1).await?;
     expect_voters(&database.ready().await?, 7)
 }
 

@@ -10,6 +10,7 @@ mod database;
 mod harness;
 mod holdings;
 mod kubectl;
+mod limit;
 mod operator_process;
 mod probe;
 mod suite;
