@@ -42,6 +42,7 @@ pub mod code {
     pub const CONFLICTING_OPERATION: i32 = 117;
     pub const COMMAND_NOT_SUPPORTED: i32 = 115;
     pub const FAILED_TO_SATISFY_READ_PREFERENCE: i32 = 133;
+    pub const INVALID_SSL_CONFIGURATION: i32 = 140;
     pub const PRIMARY_STEPPED_DOWN: i32 = 189;
     pub const NO_SHARDING_ENABLED: i32 = 203;
     pub const SHARDING_STATE_NOT_INITIALIZED: i32 = 193;
@@ -101,6 +102,7 @@ pub fn code_name(code: i32) -> String {
         115 => "CommandNotSupported",
         117 => "ConflictingOperationInProgress",
         133 => "FailedToSatisfyReadPreference",
+        140 => "InvalidSSLConfiguration",
         189 => "PrimarySteppedDown",
         193 => "ShardingStateNotInitialized",
         203 => "NoShardingEnabled",

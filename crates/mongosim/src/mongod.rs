@@ -217,6 +217,7 @@ impl Mongod {
             "create" | "drop" | "dropDatabase" | "createIndexes" => self.change_catalog(request).await,
             "createUser" | "updateUser" | "dropUser" | "grantRolesToUser" => self.change_users(request).await,
             "usersInfo" => self.users_info(request),
+            "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls()),
             "getParameter" => self.get_parameter(request),
             "getDefaultRWConcern" => self.get_default_rw_concern(),
             "setDefaultRWConcern" => self.set_default_rw_concern(request).await,

@@ -11,7 +11,7 @@ use crate::{
     auth::{ClusterKey, KeyFileError},
     mongod::Mongod,
     mongos::Mongos,
-    net::{Faults, PeerPool},
+    net::{Faults, PeerPool, Tls, TlsError},
     options::Options,
     repl::{Replication, runtime::Surroundings},
     server::{Service, serve},
@@ -24,6 +24,9 @@ pub enum StartError {
     /// The keyfile cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory cannot be used.
     #[error("--dbpath: {0}")]
     Storage(#[from] StorageError),
@@ -56,7 +59,8 @@ impl Node {
         let key = options.key_file.as_deref().map(ClusterKey::load).transpose()?;
         let shutdown = CancellationToken::new();
         let faults = Arc::new(Faults::default());
-        let peers = Arc::new(PeerPool::new(key.clone(), faults.clone()));
+        let tls = options.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+        let peers = Arc::new(PeerPool::new(tls.clone(), key.clone(), faults.clone()));
         let mut listeners = Vec::new();
         let mut port = options.port;
         for ip in &options.bind {
@@ -75,7 +79,7 @@ impl Node {
             (Kind::Mongod(mongod.clone()), mongod)
         };
         for listener in listeners {
-            tokio::spawn(serve(listener, service.clone(), shutdown.clone()));
+            tokio::spawn(serve(listener, tls.clone(), service.clone(), shutdown.clone()));
         }
         if let Kind::Mongod(mongod) = &kind
             && let Some(replication) = &mongod.replication

@@ -5,6 +5,8 @@ use std::{fs, net::IpAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
+use crate::net::{TlsMode, TlsOptions};
+
 /// Plays mongod and, with `--configdb`, mongos.
 #[derive(Debug, Parser)]
 #[command(name = "mongosim", version, args_conflicts_with_subcommands = true)]
@@ -76,6 +78,9 @@ pub struct ServerArgs {
     /// Turns client authentication on.
     #[arg(long)]
     pub auth: bool,
+    /// TLS between members and for clients.
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Log file; standard output without it.
     #[arg(long)]
     pub logpath: Option<PathBuf>,
@@ -94,6 +99,26 @@ pub struct ServerArgs {
     /// Size of the oplog in MiB; accepted for compatibility.
     #[arg(long = "oplogSize")]
     pub oplog_size: Option<u64>,
+}
+
+/// Flags of TLS.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TlsArgs {
+    /// Who speaks TLS: disabled, allowTLS, preferTLS or requireTLS.
+    #[arg(long = "tlsMode")]
+    pub mode: Option<TlsMode>,
+    /// Certificate and private key of this server, as PEM in one file.
+    #[arg(long = "tlsCertificateKeyFile")]
+    pub certificate_key_file: Option<PathBuf>,
+    /// Certificate and private key shown to other members; the server's own without it.
+    #[arg(long = "tlsClusterFile")]
+    pub cluster_file: Option<PathBuf>,
+    /// Certificates of the authorities that peers are trusted by.
+    #[arg(long = "tlsCAFile")]
+    pub ca_file: Option<PathBuf>,
+    /// Lets clients in that show no certificate.
+    #[arg(long = "tlsAllowConnectionsWithoutCertificates")]
+    pub allow_connections_without_certificates: bool,
 }
 
 /// Why the options cannot be used.
@@ -146,6 +171,18 @@ struct NetSection {
     bind_ip: Option<String>,
     bind_ip_all: bool,
     ipv6: bool,
+    tls: TlsSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct TlsSection {
+    mode: Option<TlsMode>,
+    certificate_key_file: Option<PathBuf>,
+    cluster_file: Option<PathBuf>,
+    #[serde(rename = "CAFile")]
+    ca_file: Option<PathBuf>,
+    allow_connections_without_certificates: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -223,6 +260,8 @@ pub struct Options {
     pub key_file: Option<PathBuf>,
     /// Client authentication.
     pub auth: bool,
+    /// TLS, unless it is disabled.
+    pub tls: Option<TlsOptions>,
     /// Log file.
     pub logpath: Option<PathBuf>,
     /// The localhost exception (`enableLocalhostAuthBypass`).
@@ -252,6 +291,7 @@ impl Options {
         } else {
             parse_bind(args.bind_ip.as_deref().or(file.net.bind_ip.as_deref()).unwrap_or("127.0.0.1"))?
         };
+        let tls = TlsOptions::resolve(args.tls, file.net.tls)?;
         let key_file = args.key_file.or(file.security.key_file);
         let auth = args.auth || key_file.is_some() || file.security.authorization.as_deref() == Some("enabled");
         let mut localhost_bypass = true;
@@ -283,9 +323,37 @@ impl Options {
             dbpath: args.dbpath.or(file.storage.db_path).unwrap_or_else(|| PathBuf::from("/data/db")),
             key_file,
             auth,
+            tls,
             logpath: args.logpath.or(file.system_log.path),
             localhost_bypass,
         })
+    }
+}
+
+impl TlsOptions {
+    /// Merged and checked as mongod does: TLS needs a certificate and, since 7.0, a chain of trust.
+    fn resolve(args: TlsArgs, file: TlsSection) -> Result<Option<Self>, OptionsError> {
+        let certificate = args.certificate_key_file.or(file.certificate_key_file);
+        let mode = match args.mode.or(file.mode) {
+            None if certificate.is_some() => {
+                return Err(invalid(
+                    "--tlsCertificateKeyFile",
+                    "needs --tlsMode allowTLS, preferTLS or requireTLS",
+                ));
+            }
+            None | Some(TlsMode::Disabled) => return Ok(None),
+            Some(mode) => mode,
+        };
+        let needed = |path: Option<PathBuf>, name| path.ok_or_else(|| invalid(name, "is needed when TLS is on"));
+        let certificate_key_file = needed(certificate, "--tlsCertificateKeyFile")?;
+        Ok(Some(Self {
+            mode,
+            cluster_file: args.cluster_file.or(file.cluster_file).unwrap_or_else(|| certificate_key_file.clone()),
+            certificate_key_file,
+            ca_file: needed(args.ca_file.or(file.ca_file), "--tlsCAFile")?,
+            allow_connections_without_certificates: args.allow_connections_without_certificates
+                || file.allow_connections_without_certificates,
+        }))
     }
 }
 
@@ -356,6 +424,20 @@ mod tests {
         assert_eq!(options.repl_set.as_deref(), Some("rs0"));
         assert_eq!((options.role, options.port), (ClusterRole::Shard, 27018));
         assert!(!options.auth);
+    }
+
+    #[test]
+    fn tls_needs_a_certificate_and_a_chain_of_trust() {
+        assert!(parse(&[]).unwrap().tls.is_none());
+        assert!(parse(&["--tlsMode", "disabled"]).unwrap().tls.is_none());
+        assert!(parse(&["--tlsMode", "sometimes"]).is_err());
+        let files = ["--tlsCertificateKeyFile", "/c", "--tlsCAFile", "/a"];
+        assert!(parse(&files).unwrap_err().contains("--tlsMode"));
+        let on = ["--tlsMode", "requireTLS"];
+        assert!(parse(&[&on[..], &files[..2]].concat()).unwrap_err().contains("--tlsCAFile"));
+        assert!(parse(&[&on[..], &files[2..]].concat()).unwrap_err().contains("--tlsCertificateKeyFile"));
+        let tls = parse(&[&on[..], &files].concat()).unwrap().tls.unwrap();
+        assert_eq!((tls.mode, tls.cluster_file), (TlsMode::Require, PathBuf::from("/c")));
     }
 
     #[test]

@@ -37,7 +37,7 @@ async fn hello(args: &ProbeArgs) -> Result<Document, ProbeError> {
     let host = format!("{}:{}", args.host, args.port);
     let limit = Duration::from_secs(args.timeout);
     let mut connection =
-        Connection::open(&host, None, Arc::new(Faults::default()), Instant::now() + limit).await?;
+        Connection::open(&host, None, None, Arc::new(Faults::default()), Instant::now() + limit).await?;
     let reply = connection.command(&doc! { "hello": 1, "$db": "admin" }, limit).await?;
     match CommandError::from_reply(&reply) {
         Some(refusal) => Err(ProbeError::Refused(refusal)),

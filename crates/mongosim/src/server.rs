@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::AuthState,
+    net::{Stream, Tls},
     wire::{self, EXHAUST_ALLOWED, MORE_TO_COME, Message, OpMsg, OpQuery, WireError},
 };
 
@@ -67,7 +68,12 @@ pub trait Service: Send + Sync + 'static {
 static CONNECTIONS: AtomicI64 = AtomicI64::new(0);
 
 /// Accepts connections until `shutdown`.
-pub async fn serve(listener: TcpListener, service: Arc<dyn Service>, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    service: Arc<dyn Service>,
+    shutdown: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -75,7 +81,7 @@ pub async fn serve(listener: TcpListener, service: Arc<dyn Service>, shutdown: C
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (service, shutdown) = (service.clone(), shutdown.clone());
+                let (tls, service, shutdown) = (tls.clone(), service.clone(), shutdown.clone());
                 tokio::spawn(async move {
                     let client = Client {
                         id: CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1,
@@ -84,7 +90,7 @@ pub async fn serve(listener: TcpListener, service: Arc<dyn Service>, shutdown: C
                     };
                     tokio::select! {
                         () = shutdown.cancelled() => {}
-                        ended = converse(stream, client, service.as_ref()) => {
+                        ended = converse(stream, tls.as_deref(), client, service.as_ref()) => {
                             if let Err(e) = ended {
                                 tracing::debug!(%peer, error = %e, "connection ended");
                             }
@@ -100,15 +106,25 @@ pub async fn serve(listener: TcpListener, service: Arc<dyn Service>, shutdown: C
     }
 }
 
-async fn converse(stream: TcpStream, mut client: Client, service: &dyn Service) -> Result<(), WireError> {
+async fn converse(
+    stream: TcpStream,
+    tls: Option<&Tls>,
+    mut client: Client,
+    service: &dyn Service,
+) -> Result<(), WireError> {
     stream.set_nodelay(true)?;
+    let stream = match tls {
+        Some(tls) => tls.accept(stream).await?,
+        None => Stream::Plain(stream),
+    };
     let mut stream = BufReader::new(stream);
     while let Some(message) = wire::read_message(&mut stream).await? {
         match message {
             Message::Query(OpQuery { request_id, body }) => {
                 let reply = service.run(&mut client, &Request::new(body)).await;
                 let bytes = OpQuery::encode_reply(wire::next_request_id(), request_id, &reply)?;
-                stream.get_mut().write_all(&bytes).await?;
+                stream.write_all(&bytes).await?;
+                stream.flush().await?;
             }
             Message::Msg(message) => answer(&mut stream, message, &mut client, service).await?,
         }
@@ -117,7 +133,7 @@ async fn converse(stream: TcpStream, mut client: Client, service: &dyn Service) 
 }
 
 async fn answer(
-    stream: &mut BufReader<TcpStream>,
+    stream: &mut BufReader<Stream>,
     message: OpMsg,
     client: &mut Client,
     service: &dyn Service,
@@ -133,7 +149,8 @@ async fn answer(
         let flags = if next.is_some() { MORE_TO_COME } else { 0 };
         let request_id = wire::next_request_id();
         let bytes = OpMsg::encode(request_id, responding_to, flags, &reply)?;
-        stream.get_mut().write_all(&bytes).await?;
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
         let Some(version) = next else { return Ok(()) };
         request.body.insert("topologyVersion", version);
         responding_to = request_id;

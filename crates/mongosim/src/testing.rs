@@ -115,6 +115,11 @@ impl Member {
         Ok(())
     }
 
+    /// Changes the flags for its next start.
+    pub fn set_args(&mut self, change: impl FnOnce(&mut ServerArgs)) {
+        change(&mut self.args);
+    }
+
     /// `127.0.0.1:port`.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)

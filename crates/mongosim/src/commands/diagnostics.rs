@@ -1,9 +1,12 @@
 //! Small commands that are the same on mongod and mongos.
 
+use std::sync::Arc;
+
 use bson::{Bson, Document, doc};
 
 use crate::{
-    error::{CommandError, CommandResult},
+    error::{CommandError, CommandResult, code},
+    net::Tls,
     server::{Client, Request},
 };
 
@@ -11,6 +14,15 @@ use crate::{
 pub const VERSION: &str = "7.0.14";
 /// The feature compatibility version of a fresh server.
 pub const FEATURE_VERSION: &str = "7.0";
+
+/// `rotateCertificates`: reads certificates, keys and authorities again, for the connections to come.
+pub fn rotate_certificates(tls: Option<&Arc<Tls>>) -> CommandResult {
+    let refused = |reason: String| CommandError::new(code::INVALID_SSL_CONFIGURATION, reason);
+    let tls = tls.ok_or_else(|| CommandError::new(code::ILLEGAL_OPERATION, "Must have TLS enabled"))?;
+    tls.reload().map_err(|e| refused(e.to_string()))?;
+    tracing::info!("certificates are read anew");
+    Ok(Document::new())
+}
 
 /// Runs a command of this family; `None` when it is of another.
 pub fn run(client: &mut Client, request: &Request) -> Option<CommandResult> {

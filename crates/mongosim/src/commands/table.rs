@@ -39,7 +39,8 @@ pub fn privilege<'a>(name: &str, db: &'a str) -> Option<Privilege<'a>> {
         | "setDefaultRWConcern"
         | "setFeatureCompatibilityVersion"
         | "fsync"
-        | "flushRouterConfig" => Privilege::Manage,
+        | "flushRouterConfig"
+        | "rotateCertificates" => Privilege::Manage,
         "replSetHeartbeat"
         | "replSetRequestVotes"
         | "replSetUpdatePosition"

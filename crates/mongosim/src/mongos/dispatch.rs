@@ -92,6 +92,7 @@ impl Mongos {
         match request.name.as_str() {
             "getMore" => self.get_more(request).await,
             "killCursors" => self.kill_cursors(request).await,
+            "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls()),
             "createUser" | "updateUser" | "dropUser" | "grantRolesToUser" | "usersInfo" => {
                 self.run_on(&self.config, &stripped(&request.body), request.name == "usersInfo").await
             }

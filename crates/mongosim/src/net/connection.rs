@@ -1,13 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
 use bson::{Document, doc};
+use futures::FutureExt;
 use tokio::{
-    io::{AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpStream, lookup_host},
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::Faults;
+use super::{Faults, Stream, Tls};
 use crate::{
     auth::{ClusterKey, scram::ClientExchange},
     error::CommandError,
@@ -17,7 +18,7 @@ use crate::{
 /// Why a peer could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The name does not resolve or nobody listens.
+    /// The name does not resolve, nobody listens, or TLS fails.
     #[error("cannot connect to {host}: {reason}")]
     Connect {
         /// `host:port`.
@@ -50,7 +51,7 @@ pub enum NetError {
 #[derive(Debug)]
 pub struct Connection {
     host: String,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
     faults: Arc<Faults>,
 }
 
@@ -58,6 +59,7 @@ impl Connection {
     /// Resolves `host` afresh, connects and authenticates, all before `deadline`.
     pub async fn open(
         host: &str,
+        tls: Option<&Tls>,
         key: Option<&ClusterKey>,
         faults: Arc<Faults>,
         deadline: Instant,
@@ -67,7 +69,7 @@ impl Connection {
             return Err(NetError::Timeout(host.to_owned()));
         }
         let stream =
-            timeout_at(deadline, connect(host)).await.map_err(|_| NetError::Timeout(host.to_owned()))??;
+            timeout_at(deadline, connect(host, tls)).await.map_err(|_| NetError::Timeout(host.to_owned()))??;
         let mut connection = Self { host: host.to_owned(), stream: BufReader::new(stream), faults };
         if let Some(key) = key {
             connection.authenticate(key, deadline).await?;
@@ -76,9 +78,9 @@ impl Connection {
     }
 
     /// Whether the peer has not closed an idle connection.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&mut self) -> bool {
         let mut byte = [0];
-        matches!(self.stream.get_ref().try_read(&mut byte), Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+        self.stream.read(&mut byte).now_or_never().is_none()
     }
 
     /// Sends a command and waits for its reply, a refusal included.
@@ -103,7 +105,8 @@ impl Connection {
         }
         let request_id = wire::next_request_id();
         let bytes = OpMsg::encode(request_id, 0, 0, command)?;
-        self.stream.get_mut().write_all(&bytes).await?;
+        self.stream.write_all(&bytes).await?;
+        self.stream.flush().await?;
         match wire::read_message(&mut self.stream).await? {
             Some(Message::Msg(reply)) if reply.response_to == request_id => Ok(reply.body),
             Some(_) => Err(WireError::Malformed("reply to another request".into())),
@@ -153,7 +156,7 @@ impl Connection {
     }
 }
 
-async fn connect(host: &str) -> Result<TcpStream, NetError> {
+async fn connect(host: &str, tls: Option<&Tls>) -> Result<Stream, NetError> {
     let failed = |reason: String| NetError::Connect { host: host.to_owned(), reason };
     let addresses = lookup_host(host).await.map_err(|e| failed(e.to_string()))?;
     let mut reason = "the name has no address".to_owned();
@@ -161,7 +164,10 @@ async fn connect(host: &str) -> Result<TcpStream, NetError> {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
-                return Ok(stream);
+                return match tls {
+                    Some(tls) => tls.connect(host, stream).await.map_err(|e| failed(format!("TLS: {e}"))),
+                    None => Ok(Stream::Plain(stream)),
+                };
             }
             Err(e) => reason = format!("{address}: {e}"),
         }

@@ -4,7 +4,7 @@ use bson::Document;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Connection, Faults, NetError};
+use super::{Connection, Faults, NetError, Tls};
 use crate::auth::ClusterKey;
 
 const IDLE_PER_HOST: usize = 16;
@@ -12,31 +12,46 @@ const IDLE_PER_HOST: usize = 16;
 /// Idle connections to other members, by host.
 #[derive(Debug)]
 pub struct PeerPool {
+    tls: Option<Arc<Tls>>,
     key: Option<ClusterKey>,
     faults: Arc<Faults>,
     idle: Mutex<HashMap<String, Vec<Connection>>>,
 }
 
 impl PeerPool {
-    /// An empty pool that authenticates with `key`.
-    pub fn new(key: Option<ClusterKey>, faults: Arc<Faults>) -> Self {
-        Self { key, faults, idle: Mutex::default() }
+    /// An empty pool that encrypts by `tls` and authenticates with `key`.
+    pub fn new(tls: Option<Arc<Tls>>, key: Option<ClusterKey>, faults: Arc<Faults>) -> Self {
+        Self { tls, key, faults, idle: Mutex::default() }
     }
 
     /// A connection of its own, outside the pool.
     pub async fn open(&self, host: &str, limit: Duration) -> Result<Connection, NetError> {
-        Connection::open(host, self.key.as_ref(), self.faults.clone(), Instant::now() + limit).await
+        self.connect(host, self.key.as_ref(), Instant::now() + limit).await
     }
 
     /// A connection without authentication, for what a stranger may ask.
     pub async fn open_anonymous(&self, host: &str, limit: Duration) -> Result<Connection, NetError> {
-        Connection::open(host, None, self.faults.clone(), Instant::now() + limit).await
+        self.connect(host, None, Instant::now() + limit).await
+    }
+
+    /// The process's TLS, if it is on.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
+    async fn connect(
+        &self,
+        host: &str,
+        key: Option<&ClusterKey>,
+        deadline: Instant,
+    ) -> Result<Connection, NetError> {
+        Connection::open(host, self.tls.as_deref(), key, self.faults.clone(), deadline).await
     }
 
     fn take_idle(&self, host: &str) -> Option<Connection> {
         let mut idle = self.idle.lock();
         let connections = idle.get_mut(host)?;
-        while let Some(connection) = connections.pop() {
+        while let Some(mut connection) = connections.pop() {
             if connection.is_alive() {
                 return Some(connection);
             }
@@ -51,7 +66,7 @@ impl PeerPool {
         let idle = self.take_idle(host);
         let mut connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(host, self.key.as_ref(), self.faults.clone(), deadline).await?,
+            None => self.connect(host, self.key.as_ref(), deadline).await?,
         };
         let left = deadline.saturating_duration_since(Instant::now());
         match connection.command(command, left).await {
