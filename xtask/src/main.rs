@@ -2,6 +2,7 @@
 
 mod cargo;
 mod checks;
+mod clients;
 mod command;
 mod demo;
 mod generate;
@@ -20,7 +21,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", disable_version_flag = true)]
 enum Task {
-    /// Checks what the lab needs, installs what it can, and builds the Kubernetes binaries
+    /// Checks what labs and tests need, installs what it can, and builds the Kubernetes binaries
     Setup,
     /// Formatting, lints, licences, and every test, those on real clusters too
     Test(checks::Args),

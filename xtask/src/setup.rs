@@ -2,11 +2,13 @@
 
 use kogge_lab::{Binaries, Mode, images};
 
+use crate::clients;
 use crate::timeline::Timeline;
 
 pub(crate) async fn run() -> anyhow::Result<()> {
     let mut timeline = Timeline::start();
     prepare(&mut timeline).await?;
+    tests(&mut timeline).await?;
     println!("\nThe lab can be made on this machine: cargo xtask demo");
     Ok(())
 }
@@ -22,6 +24,11 @@ pub(crate) async fn prepare(timeline: &mut Timeline) -> anyhow::Result<()> {
         })
         .await?;
     timeline.step("the lab's own images", async { blocking(images::base_images).await.map(drop) }).await
+}
+
+/// What only the tests need.
+pub(crate) async fn tests(timeline: &mut Timeline) -> anyhow::Result<()> {
+    timeline.step("real clients for the tests: mongosh, pymongo", clients::ensure()).await
 }
 
 /// Work that blocks, off the threads that must turn.

@@ -97,6 +97,19 @@ fn missing_packages() -> Vec<&'static str> {
 }
 
 fn install(packages: &[&'static str]) -> Result<()> {
+    install_packages(packages)?;
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(LabError::Missing(format!(
+        "after their installation, programs of these packages are still missing: {}",
+        missing.join(" ")
+    )))
+}
+
+/// Installs packages of Debian and Ubuntu. On other distributions it only names them.
+pub fn install_packages(packages: &[&'static str]) -> Result<()> {
     let list = packages.join(" ");
     if find_program("apt-get").is_none() {
         return Err(LabError::Missing(format!(
@@ -110,13 +123,5 @@ fn install(packages: &[&'static str]) -> Result<()> {
             .chain(packages.iter().copied())
             .collect();
     // A fresh machine has no package lists yet.
-    run(&install).or_else(|_| run(&["apt-get", "update"]).and_then(|_| run(&install)))?;
-    let missing = missing_packages();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(LabError::Missing(format!(
-        "after their installation, programs of these packages are still missing: {}",
-        missing.join(" ")
-    )))
+    run(&install).or_else(|_| run(&["apt-get", "update"]).and_then(|_| run(&install))).map(drop)
 }

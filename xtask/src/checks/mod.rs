@@ -34,6 +34,7 @@ async fn all(args: Args) -> anyhow::Result<()> {
         .await?;
     timeline.step("licences, sources, one TLS stack", deny::check()).await?;
     setup::prepare(&mut timeline).await?;
+    setup::tests(&mut timeline).await?;
     let programs = timeline.step("build", cargo::build(&["--workspace", "--all-targets"])).await?;
     timeline.step("images", images::pack_all(&programs)).await?;
     let summary = timeline.step("tests", suite::run(args.filter.as_deref())).await?;
