@@ -38,6 +38,41 @@ pub struct Anchor {
     /// What is known of each member, by pod name.
     #[serde(default)]
     pub members: BTreeMap<String, AnchoredMember>,
+    /// Members that were declared lost when their set had lost its majority, by pod name, with the ID that they
+    /// had then: their data may hold what nobody else has. They come back only empty, under another ID.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fenced: BTreeMap<String, u32>,
+    /// How often a shard of a name was removed, by component name. What was recorded of it before the last time
+    /// speaks of a shard that is gone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shard_removals: BTreeMap<String, Turns>,
+    /// How often Kogge stopped the balancer, and how often it runs again as before.
+    #[serde(default, skip_serializing_if = "Turns::is_none")]
+    pub balancer_pauses: Turns,
+}
+
+/// How often something that takes time was begun, and how often it came to its end. Both only rise, so that of
+/// two records the higher one is the later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Turns {
+    /// How often it was begun.
+    pub begun: u32,
+    /// How often it ended.
+    pub ended: u32,
+}
+
+impl Turns {
+    /// Whether it was never begun.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What two records together say.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self { begun: self.begun.max(other.begun), ended: self.ended.max(other.ended) }
+    }
 }
 
 /// What a worker remembers of a member.

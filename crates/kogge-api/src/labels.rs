@@ -33,5 +33,10 @@ pub const POD_UIDS: &str = "kogge.dev/pod-uids";
 pub const PAUSE: &str = "kogge.dev/pause";
 /// Annotation by a user: brings a deleted resource back before its cool-off ends.
 pub const RESTORE: &str = "kogge.dev/restore";
-/// Annotation by a user: approves the one step whose hash it names.
+/// Annotation by a user: the vdcs, with commas between them, that no primary shall be in.
+pub const AWAY_FROM: &str = "kogge.dev/away-from";
+/// Annotation by a user: which vdcs are lost for good, where replica sets lost their majority with them, as JSON; see
+/// [`crate::recovery`].
+pub const RECOVER: &str = "kogge.dev/recover";
+/// Annotation by a user: approves the steps whose hashes it names, with commas between them.
 pub const APPROVE: &str = "kogge.dev/approve";

@@ -8,9 +8,11 @@ pub mod cluster_id;
 pub mod conditions;
 pub mod crd;
 pub mod federated_cluster;
+pub mod gate;
 pub mod labels;
 pub mod names;
 pub mod rbac;
+pub mod recovery;
 mod rules;
 pub mod worker_cluster;
 

@@ -22,21 +22,26 @@ pub struct Rendered {
 /// Renders the spec. Where it cannot be rendered, what was accepted last goes on; the error is the problem of a
 /// spec before which none was accepted.
 ///
-/// `chart` is the one that [`chart`] finds, `kube_version` the [`oldest_version`] of the workers.
+/// `chart` is the one that [`chart`] finds, `kube_version` the [`oldest_version`] of the workers, `agent_image` what
+/// the pods of a database that begins now, or with another chart version, take Kogge's own containers from.
 pub fn render(
     cluster: &FederatedCluster,
     identity: &Identity,
     kept: &Kept,
     chart: Result<Arc<Chart>, ChartError>,
     kube_version: &str,
+    agent_image: &str,
 ) -> Result<Rendered, Problem> {
-    let frozen = match kept.frozen() {
+    let mut frozen = match kept.frozen() {
         Some(frozen) => frozen.clone(),
-        None => template::freeze(&cluster.spec, identity, kube_version),
+        None => template::freeze(&cluster.spec, identity, kube_version, agent_image),
     };
-    let rendered = chart
-        .map_err(TemplateError::from)
-        .and_then(|chart| template::render_all(&cluster.spec, identity, &chart, &frozen));
+    let rendered = chart.map_err(TemplateError::from).and_then(|chart| {
+        if kept.newest().is_some_and(|newest| newest.chart_version != chart.version.to_string()) {
+            agent_image.clone_into(&mut frozen.agent_image);
+        }
+        template::render_all(&cluster.spec, identity, &chart, &frozen)
+    });
     match rendered {
         Ok(rollout) => Ok(Rendered { rollout, problem: None }),
         Err(error) => {

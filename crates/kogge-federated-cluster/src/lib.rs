@@ -15,6 +15,7 @@ mod observation;
 mod plan;
 mod rehearsal;
 pub mod report;
+pub mod requests;
 pub mod revisions;
 pub mod secrets;
 mod shares;

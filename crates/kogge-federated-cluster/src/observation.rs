@@ -16,6 +16,7 @@ use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView};
 use crate::discovery::Names;
 use crate::engine::{GoalInput, goal, pod_facts, routers};
 use crate::identity::Identity;
+use crate::requests::Requests;
 use crate::revisions::{Kept, Rollout};
 use crate::secrets::DatabaseSecrets;
 use crate::shares::view_of;
@@ -55,6 +56,8 @@ pub struct Prepared<'a> {
     pub placed: Vec<PlacedComponent<'a>>,
     /// What the workers remember, with what this pass adds to it before anything else.
     pub anchor: Anchor,
+    /// What people asked for beside the spec.
+    pub requests: Requests,
     /// What the database shall be.
     pub goal: Goal,
     /// The pods of all members, wanted and leaving.
@@ -173,12 +176,14 @@ impl<'a> Observation<'a> {
         let anchor = self.anchor(Remember { worker_uids, ..Remember::default() })?;
         let names = Names::observe(&self);
         let running = self.running_routers();
+        let requests = Requests::of(self.cluster, &anchor);
         let goal = goal(GoalInput {
             identity: self.identity,
             spec: &self.cluster.spec,
             anchor: &anchor,
             unseen: self.unseen(),
             routers: running.iter().map(|(pod, (placement, _))| (pod.clone(), placement.clone())).collect(),
+            requests: &requests,
             paused: self.paused() || self.held,
         });
         let pods = self.member_pods(&goal, &anchor, &names);
@@ -188,6 +193,7 @@ impl<'a> Observation<'a> {
             observation: self,
             anchor,
             goal,
+            requests,
             pods,
             names,
         })

@@ -42,6 +42,10 @@ pub struct Frozen {
     pub config_seeds: Vec<String>,
     /// The oldest Kubernetes version among the workers.
     pub capabilities: Capabilities,
+    /// The image of Kogge's own containers in the pods. It is taken anew with another chart version, which
+    /// restarts the pods anyway.
+    #[serde(default)]
+    pub agent_image: String,
 }
 
 /// What was rendered for one share.

@@ -36,8 +36,9 @@ impl TemplateError {
     }
 }
 
-/// What a database that begins now freezes: its config servers, voters first, and what its workers can do.
-pub fn freeze(spec: &FederatedClusterSpec, identity: &Identity, kube_version: &str) -> Frozen {
+/// What a database that begins now freezes: its config servers, voters first, what its workers can do, and the
+/// image of Kogge's own containers.
+pub fn freeze(spec: &FederatedClusterSpec, identity: &Identity, kube_version: &str, agent_image: &str) -> Frozen {
     let shares = spec.placed_components();
     let config_seeds = shares
         .iter()
@@ -49,7 +50,11 @@ pub fn freeze(spec: &FederatedClusterSpec, identity: &Identity, kube_version: &s
             })
         })
         .collect();
-    Frozen { config_seeds, capabilities: Capabilities { kube_version: kube_version.to_owned() } }
+    Frozen {
+        config_seeds,
+        capabilities: Capabilities { kube_version: kube_version.to_owned() },
+        agent_image: agent_image.to_owned(),
+    }
 }
 
 /// Renders every share. All of them, before anything is written: an error in one stops them all.
@@ -99,6 +104,7 @@ fn render_share(
         component: ComponentContext::new(share.component, share.resources),
         placement: PlacementContext { name: share.placement.name.clone(), vdc: share.placement.vdc.clone() },
         image: image(spec, chart)?,
+        agent_image: frozen.agent_image.clone(),
         values: &merged.values,
         capabilities: frozen.capabilities.clone(),
     })?;

@@ -15,7 +15,7 @@ use crate::error::StepError;
 use crate::question::Questions;
 use crate::reach::MemberReach;
 use crate::session::Sessions;
-use crate::{observe, reconfig, sets};
+use crate::{observe, reconfig, sets, sharding};
 
 /// One member's observation ends by then; a member without an answer costs the others nothing, because all
 /// are asked at once.
@@ -88,6 +88,7 @@ impl Engine {
             Action::CreateUsers { via } => sets::create_users(wire, via).await,
             Action::StepDown { pod } => sets::step_down(wire, pod).await,
             Action::AddShard { via, hosts } => sets::add_shard(wire, &step.set, via, hosts).await,
+            Action::Sharding { step } => sharding::run(wire, step).await,
             Action::AddMember { change, member } => reconfig::run(wire, change, |config| config.add(member)).await,
             Action::Promote { change } => reconfig::run(wire, change, |config| config.set_votes(change, 1)).await,
             Action::Demote { change } => reconfig::run(wire, change, |config| config.set_votes(change, 0)).await,
@@ -97,10 +98,21 @@ impl Engine {
             Action::SetTags { change, tags } => {
                 reconfig::run(wire, change, |config| config.set_tags(change, tags)).await
             }
+            Action::SetHidden { change, hidden } => {
+                reconfig::run(wire, change, |config| config.set_hidden(change, *hidden)).await
+            }
+            Action::SetHost { change, to, alone: false } => {
+                reconfig::run(wire, change, |config| config.set_host(change, to)).await
+            }
+            Action::SetHost { change, to, alone: true } => {
+                reconfig::run_alone(wire, change, |config| config.set_host(change, to)).await
+            }
+            Action::ForceReconfig { via, base, lost } => reconfig::force(wire, via, *base, lost).await,
             Action::RemoveMember { change } => reconfig::run(wire, change, |config| config.remove(change)).await,
             Action::RecordSeed { .. }
             | Action::ReserveMemberId { .. }
             | Action::MarkInitialized { .. }
+            | Action::FenceMember { .. }
             | Action::ForgetMember { .. }
             | Action::RestartPod { .. } => Err(StepError::NotForTheWire { action: step.action.name() }),
         }

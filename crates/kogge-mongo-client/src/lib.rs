@@ -20,6 +20,7 @@ mod reach;
 mod reconfig;
 mod session;
 mod sets;
+mod sharding;
 mod wire;
 
 pub use credentials::{Credentials, Password, User};

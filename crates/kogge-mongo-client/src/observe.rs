@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kogge_mongo::errors::code;
-use kogge_mongo::{Access, PodName, Replication, RouterServer, ServerState};
+use kogge_mongo::{Access, ClusterState, PodName, Replication, RouterServer, ServerState};
 use mongodb::bson::{Document, doc};
 
 use crate::credentials::Credentials;
@@ -42,7 +42,7 @@ pub(crate) async fn router(
 ) -> Result<RouterServer, CommandError> {
     let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
     let reply = operator.run(doc! { "listShards": 1 }, READ_DEADLINE).await?;
-    Ok(RouterServer::Serving { shards: wire::shards(&reply)? })
+    Ok(RouterServer::Serving { shards: wire::shards(&reply)?, cluster: ClusterState::default() })
 }
 
 async fn as_user(
@@ -51,9 +51,11 @@ async fn as_user(
     access: Access,
 ) -> Result<ServerState, CommandError> {
     let mut replication = replication(status)?;
-    if let Replication::Member { config, .. } = &mut replication {
+    let removed = matches!(replication, Replication::Removed { .. });
+    if let Replication::Member { config, .. } | Replication::Removed { config } = &mut replication {
         match session.run(doc! { "replSetGetConfig": 1 }, READ_DEADLINE).await {
             Ok(reply) => *config = Some(wire::config(&reply)?),
+            Err(CommandError::Server { .. }) if removed => {}
             Err(error @ CommandError::Server { .. }) => {
                 replication = Replication::Unreadable { reason: error.to_string() };
             }
@@ -95,7 +97,7 @@ fn replication(status: Result<Document, CommandError>) -> Result<Replication, Co
         Ok(reply) => Ok(Replication::Member { status: wire::status(&reply)?, config: None }),
         Err(error) => match error.code() {
             Some(code::NOT_YET_INITIALIZED) => Ok(Replication::Uninitialized),
-            Some(code::INVALID_REPLICA_SET_CONFIG) => Ok(Replication::Removed),
+            Some(code::INVALID_REPLICA_SET_CONFIG) => Ok(Replication::Removed { config: None }),
             Some(_) => Ok(Replication::Unreadable { reason: error.to_string() }),
             None => Err(error),
         },

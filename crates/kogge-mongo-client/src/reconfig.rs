@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kogge_mongo::{Change, Host, NewMember};
+use kogge_mongo::{Change, ConfigStamp, Host, LostMember, NewMember, PodName};
 use mongodb::bson::{Bson, Document, doc};
 
 use crate::engine::{Outcome, Wire};
 use crate::error::StepError;
-use crate::session::Login;
+use crate::session::{Login, Session};
 use crate::wire::{integer, stamp};
 
 const READ_DEADLINE: Duration = Duration::from_secs(5);
@@ -17,10 +17,34 @@ const COMMIT_WAIT: Duration = Duration::from_secs(10);
 /// Above the server's limit and the 10 s that an unreachable new member costs its quorum check.
 const WRITE_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Runs one reconfiguration on the safe path; never with `force`.
+/// Runs one reconfiguration on the safe path.
 pub(crate) async fn run(
     wire: Wire<'_>,
     change: &Change,
+    edit: impl FnOnce(&mut ConfigDocument) -> Result<(), String>,
+) -> Result<Outcome, StepError> {
+    reconfigure(wire, change, false, edit).await
+}
+
+/// Reconfigures a server whose config lists nobody else and that cannot become primary under it, because it
+/// does not find itself there. The server takes such a change by `force` alone; with one member there is no
+/// other vote that it could pass over.
+pub(crate) async fn run_alone(
+    wire: Wire<'_>,
+    change: &Change,
+    edit: impl FnOnce(&mut ConfigDocument) -> Result<(), String>,
+) -> Result<Outcome, StepError> {
+    reconfigure(wire, change, true, |config| match config.members()?.len() {
+        1 => edit(config),
+        n => Err(format!("its config lists {n} members; only a majority of them changes it")),
+    })
+    .await
+}
+
+async fn reconfigure(
+    wire: Wire<'_>,
+    change: &Change,
+    alone: bool,
     edit: impl FnOnce(&mut ConfigDocument) -> Result<(), String>,
 ) -> Result<Outcome, StepError> {
     let failed = |source| StepError::Command { pod: change.via.clone(), source };
@@ -28,20 +52,56 @@ pub(crate) async fn run(
     let login = Login::User(&wire.access.credentials.operator);
     let session = wire.sessions.get(&*wire.access.reach, &change.via, login).await.map_err(failed)?;
 
+    let mut config = read_config(&session, &change.via, change.base).await?;
+    edit(&mut config).map_err(stale)?;
+    config.0.insert("version", whole(change.base.version + 1));
+    let mut command = doc! { "replSetReconfig": config.0, "maxTimeMS": whole(COMMIT_WAIT.as_millis() as i64) };
+    if alone {
+        command.insert("force", true);
+    }
+    session.run(command, WRITE_DEADLINE).await.map_err(failed)?;
+    Ok(Outcome::Done)
+}
+
+/// Takes lost members out by force: the server checks no majority, so nothing but the config that was approved
+/// may be changed. It raises the version by a large step by itself and drops the term.
+pub(crate) async fn force(
+    wire: Wire<'_>,
+    via: &PodName,
+    approved: ConfigStamp,
+    lost: &[LostMember],
+) -> Result<Outcome, StepError> {
+    let failed = |source| StepError::Command { pod: via.clone(), source };
+    let stale = |what| StepError::Stale { pod: via.clone(), what };
+    let login = Login::User(&wire.access.credentials.operator);
+    let session = wire.sessions.get(&*wire.access.reach, via, login).await.map_err(failed)?;
+    let hello = session.run(doc! { "hello": 1 }, READ_DEADLINE).await.map_err(failed)?;
+    if let Ok(primary) = hello.get_str("primary") {
+        return Err(stale(format!("it knows a primary, {primary}: nothing is to be forced")));
+    }
+    let mut config = read_config(&session, via, approved).await?;
+    for member in lost {
+        config.drop_lost(member).map_err(stale)?;
+    }
+    config.0.insert("version", whole(approved.version + 1));
+    let command = doc! { "replSetReconfig": config.0, "force": true };
+    session.run(command, WRITE_DEADLINE).await.map_err(failed)?;
+    Ok(Outcome::Done)
+}
+
+/// A server's config, which must be the one that the step was planned on.
+async fn read_config(session: &Session, via: &PodName, base: ConfigStamp) -> Result<ConfigDocument, StepError> {
+    let failed = |source| StepError::Command { pod: via.clone(), source };
+    let stale = |what| StepError::Stale { pod: via.clone(), what };
     let mut reply = session.run(doc! { "replSetGetConfig": 1 }, READ_DEADLINE).await.map_err(failed)?;
     let Some(Bson::Document(config)) = reply.remove("config") else {
         return Err(stale("replSetGetConfig answered without a config".to_owned()));
     };
-    let base = stamp(&config).map_err(failed)?;
-    if base != change.base {
-        return Err(stale(format!("its config is {base}, the step was planned on {}", change.base)));
+    let present = stamp(&config).map_err(failed)?;
+    if present != base {
+        return Err(stale(format!("its config is {present}, the step was planned on {base}")));
     }
-    let mut config = ConfigDocument(config);
-    edit(&mut config).map_err(stale)?;
-    config.0.insert("version", whole(base.version + 1));
-    let command = doc! { "replSetReconfig": config.0, "maxTimeMS": whole(COMMIT_WAIT.as_millis() as i64) };
-    session.run(command, WRITE_DEADLINE).await.map_err(failed)?;
-    Ok(Outcome::Done)
+    Ok(ConfigDocument(config))
 }
 
 /// A config as the server gave it: every field that the step does not name survives.
@@ -80,9 +140,35 @@ impl ConfigDocument {
         Ok(())
     }
 
+    pub(crate) fn set_hidden(&mut self, change: &Change, hidden: bool) -> Result<(), String> {
+        self.member(change)?.insert("hidden", hidden);
+        Ok(())
+    }
+
+    /// Fails where another member has the host already.
+    pub(crate) fn set_host(&mut self, change: &Change, host: &Host) -> Result<(), String> {
+        let taken = |known: &Bson| known.as_document().is_some_and(|known| is_at(known, host));
+        if self.members()?.iter().any(taken) {
+            return Err(format!("its config has {host} already"));
+        }
+        self.member(change)?.insert("host", host.as_str());
+        Ok(())
+    }
+
     pub(crate) fn remove(&mut self, change: &Change) -> Result<(), String> {
         self.member(change)?;
         self.members()?.retain(|known| !known.as_document().is_some_and(|known| is(known, change.id.0)));
+        Ok(())
+    }
+
+    fn drop_lost(&mut self, lost: &LostMember) -> Result<(), String> {
+        let LostMember { id, host } = lost;
+        let members = self.members()?;
+        let before = members.len();
+        members.retain(|known| !known.as_document().is_some_and(|known| is(known, id.0) && is_at(known, host)));
+        if members.len() == before {
+            return Err(format!("its config does not list {host} as member {id}"));
+        }
         Ok(())
     }
 
@@ -107,6 +193,7 @@ pub(crate) fn new_member(member: &NewMember) -> Document {
         "host": member.host.as_str(),
         "votes": whole(i64::from(member.votes)),
         "priority": whole(i64::from(member.priority)),
+        "hidden": member.hidden,
         "tags": tags_document(&member.tags),
     }
 }
@@ -173,6 +260,7 @@ mod tests {
             host: host.into(),
             votes: 0,
             priority: 0,
+            hidden: false,
             tags: BTreeMap::new(),
         };
         assert!(config().add(&member(1, "c:27017")).is_err());

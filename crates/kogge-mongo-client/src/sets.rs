@@ -97,7 +97,7 @@ impl Wire<'_> {
         session.map_err(|source| StepError::Command { pod: pod.clone(), source })
     }
 
-    async fn as_operator(
+    pub(crate) async fn as_operator(
         &self,
         pod: &PodName,
         command: Document,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kogge_mongo::{
-    ConfigMember, ConfigStamp, Hello, Host, InitialSync, MemberId, MemberState, ReplConfig, ReplStatus, SetName,
+    ConfigMember, ConfigStamp, Hello, Host, InitialSync, MemberId, MemberState, OpTime, ReplConfig, ReplStatus, SetName,
     ShardEntry, StatusMember,
 };
 use mongodb::bson::{Bson, Document};
@@ -27,6 +27,8 @@ pub(crate) fn hello(reply: &Document) -> Hello {
         set_name: text("setName"),
         writable_primary: reply.get_bool("isWritablePrimary").unwrap_or(false),
         primary: text("primary"),
+        me: text("me"),
+        max_wire_version: reply.get("maxWireVersion").and_then(Bson::as_i32),
     }
 }
 
@@ -39,6 +41,11 @@ pub(crate) fn config(reply: &Document) -> Result<ReplConfig, CommandError> {
         set: SetName::new(read.text(config, "_id")?),
         stamp: stamp(config)?,
         members: members.map(|member| config_member(read, member?)).collect::<Result<_, _>>()?,
+        replica_set_id: config
+            .get_document("settings")
+            .ok()
+            .and_then(|settings| settings.get_object_id("replicaSetId").ok())
+            .map(|id| id.to_hex()),
     })
 }
 
@@ -80,6 +87,7 @@ pub(crate) fn status(reply: &Document) -> Result<ReplStatus, CommandError> {
         term: reply.get("term").and_then(integer).unwrap_or(-1),
         members: members.map(|member| status_member(read, member?)).collect::<Result<_, _>>()?,
         initial_sync: reply.get_document("initialSyncStatus").ok().map(initial_sync),
+        oplog_bytes: None,
     })
 }
 
@@ -91,7 +99,15 @@ fn status_member(read: Reader, member: &Document) -> Result<StatusMember, Comman
         state: MemberState::from_code(read.integer(member, "state")?),
         up,
         optime_ms: member.get_datetime("optimeDate").ok().filter(|_| up).map(|date| date.timestamp_millis()),
+        optime: member.get_document("optime").ok().filter(|_| up).and_then(optime),
+        uptime_secs: member.get("uptime").and_then(integer).and_then(|n| n.try_into().ok()).unwrap_or(0),
     })
+}
+
+fn optime(optime: &Document) -> Option<OpTime> {
+    let position = optime.get_timestamp("ts").ok()?;
+    let term = optime.get("t").and_then(integer)?;
+    Some(OpTime { term, seconds: position.time, increment: position.increment })
 }
 
 fn initial_sync(progress: &Document) -> InitialSync {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use kogge_mongo::{
-    Goal, MemberAnchor, MemberGoal, MemberRole, PodName, RouterGoal, RouterServer, Server, SetGoal, SetRole,
+    Goal, MemberAnchor, MemberGoal, MemberRole, PodName, Recovery, RouterGoal, RouterServer, Server, SetGoal, SetRole,
 };
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, Password, User};
 use tokio::io::AsyncWriteExt;
@@ -36,10 +36,17 @@ fn goal(pods: &[&str]) -> Goal {
             leaving: Vec::new(),
             seed: None,
             next_member_id: 0,
+            recovery: Recovery::default(),
+            retired: false,
+            removals: Default::default(),
         }],
         routers: vec![RouterGoal { pod: "router".into(), placement: "vdc1".into() }],
         unseen: BTreeMap::new(),
         rollout_order: Vec::new(),
+        away_from: Default::default(),
+        rolling: false,
+        balancer: Default::default(),
+        feature_compatibility_version: None,
         paused: false,
     }
 }

@@ -80,6 +80,7 @@ fn initiate(view: &SetView<'_>, seed: &MemberGoal, draft: &mut Draft<'_>) {
                 host: seed.host.clone(),
                 votes: 1,
                 priority: seed.priority,
+                hidden: false,
                 tags: seed.tags(),
             },
         },

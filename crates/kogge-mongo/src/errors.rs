@@ -28,6 +28,8 @@ pub mod code {
     pub const ALREADY_INITIALIZED: i32 = 23;
     /// The command's own deadline passed.
     pub const MAX_TIME_MS_EXPIRED: i32 = 50;
+    /// No such shard.
+    pub const SHARD_NOT_FOUND: i32 = 70;
     /// A host does not resolve, does not answer, or is not this server.
     pub const NODE_NOT_FOUND: i32 = 74;
     /// Started without `--replSet`.

@@ -22,6 +22,18 @@ pub struct Goal {
     pub unseen: BTreeMap<Placement, String>,
     /// `rollout.order`: placements that restart first, in this order; the rest follow by name.
     pub rollout_order: Vec<Placement>,
+    /// Vdcs that no primary shall be in: a planned switchover. Votes stay as they are.
+    #[serde(default)]
+    pub away_from: BTreeSet<Vdc>,
+    /// A rollout goes on: the balancer rests until it is over.
+    #[serde(default)]
+    pub rolling: bool,
+    /// How often Kogge stopped the balancer, and how often it runs again as before.
+    #[serde(default)]
+    pub balancer: Turns,
+    /// The feature compatibility version that the spec asks for, such as `7.0`.
+    #[serde(default)]
+    pub feature_compatibility_version: Option<String>,
     /// No step is planned while this is set; the status is made all the same.
     pub paused: bool,
 }
@@ -42,6 +54,47 @@ pub struct SetGoal {
     pub seed: Option<PodName>,
     /// The anchor's `nextMemberId`: the lowest `_id` that was never used.
     pub next_member_id: u32,
+    /// What a person decided about a lost majority.
+    pub recovery: Recovery,
+    /// The spec does not have this shard any more: it is drained, and goes.
+    #[serde(default)]
+    pub retired: bool,
+    /// How often a shard of this name was begun to be removed, and how often that came to its end.
+    #[serde(default)]
+    pub removals: Turns,
+}
+
+/// How often something that takes time was begun, and how often it came to its end; from the anchors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turns {
+    /// How often it was begun.
+    pub begun: u32,
+    /// How often it ended.
+    pub ended: u32,
+}
+
+impl Turns {
+    /// Whether it was begun and has not ended.
+    pub fn under_way(self) -> bool {
+        self.begun > self.ended
+    }
+}
+
+/// What a person decided about a set that lost its majority, and what the anchors remember of it. Nothing of
+/// it is ever decided by Kogge itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Members, wanted or leaving, whose vdc was declared lost.
+    pub lost: BTreeSet<PodName>,
+    /// It was declared as well that nothing of the lost vdcs runs any more, or reaches the others again.
+    pub cut_off: bool,
+    /// The hashes of what was approved; see [`crate::Approval`].
+    pub approved: BTreeSet<String>,
+    /// From the anchors: members that were declared lost, and the `_id` that they had then. They are held out of
+    /// the set until they join it again under another `_id`.
+    pub fenced: BTreeMap<PodName, MemberId>,
+    /// Held-out members that may join again, once their volumes are empty.
+    pub readmitted: BTreeSet<PodName>,
 }
 
 /// What a replica set is for.
@@ -70,19 +123,21 @@ pub struct MemberGoal {
     pub vdc: Vdc,
     /// 0–1000. Used while it votes; a member without a vote has priority 0 by MongoDB's rules.
     pub priority: u32,
-    /// Whether it may vote.
+    /// What it may do.
     pub role: MemberRole,
     /// What the anchor says about it.
     pub anchor: MemberAnchor,
 }
 
-/// Whether a member may vote.
+/// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum MemberRole {
     /// May vote and become primary.
     Voter,
     /// Never votes, serves reads.
     ReadOnly,
+    /// Never votes, hidden from clients: for backups and quick promotion.
+    Standby,
 }
 
 impl fmt::Display for MemberRole {
@@ -90,6 +145,7 @@ impl fmt::Display for MemberRole {
         f.write_str(match self {
             Self::Voter => "Voter",
             Self::ReadOnly => "ReadOnly",
+            Self::Standby => "Standby",
         })
     }
 }
@@ -213,6 +269,11 @@ impl MemberGoal {
     /// Whether it may ever become primary.
     pub fn electable(&self) -> bool {
         self.role == MemberRole::Voter && self.priority > 0
+    }
+
+    /// Whether clients are kept from it.
+    pub fn hidden(&self) -> bool {
+        self.role == MemberRole::Standby
     }
 
     /// The tags that read preferences and write concerns choose by.

@@ -27,6 +27,7 @@ mod goal;
 mod membership;
 mod names;
 mod plan;
+mod recovery;
 mod replset;
 mod restart;
 mod sharding;
@@ -38,15 +39,17 @@ mod view;
 pub mod votes;
 
 pub use goal::{
-    Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, RouterGoal, SetGoal, SetRole,
+    Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, RouterGoal, SetGoal, SetRole,
+    Turns,
 };
 pub use names::{Host, MemberId, Placement, PodName, SetName, Vdc};
-pub use plan::{Finding, FindingKind, Health, MemberStatus, Plan, SetStatus, Waiting, plan};
+pub use plan::{Approval, Draining, Finding, FindingKind, Health, MemberStatus, Plan, SetStatus, Waiting, plan};
 pub use replset::{
-    ConfigMember, ConfigStamp, InitialSync, MAX_VOTERS, MemberState, ReplConfig, ReplStatus, StatusMember,
+    ConfigMember, ConfigStamp, InitialSync, MAX_VOTERS, MemberState, OpTime, ReplConfig, ReplStatus, StatusMember,
     majority,
 };
-pub use step::{Action, Change, Executor, NewMember, Step};
+pub use sharding::{Chunks, ClusterState, ShardingAction};
+pub use step::{Action, Change, Executor, LostMember, NewMember, Step};
 pub use topology::{
     Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, Pod, PodFacts, Replication, RouterObservation,
     RouterServer, Server, ServerState, ShardEntry, Topology,

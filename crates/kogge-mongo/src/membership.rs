@@ -6,6 +6,7 @@ use crate::goal::{Goal, MemberGoal, MemberRole};
 use crate::names::{MemberId, PodName};
 use crate::plan::{Draft, FindingKind};
 use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig};
+use crate::recovery::{self, Admission};
 use crate::shrink;
 use crate::step::{Action, Change, NewMember};
 use crate::topology::{Access, Pod, Replication};
@@ -43,7 +44,7 @@ pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
 fn voters(view: &SetView<'_>, config: &ReplConfig) -> BTreeSet<PodName> {
     let wanted = view.set.members.iter();
     let candidates: Vec<Candidate> = wanted
-        .filter(|m| m.role == MemberRole::Voter)
+        .filter(|m| m.role == MemberRole::Voter && !recovery::is_held_out(view, m))
         .map(|m| Candidate {
             pod: m.pod.clone(),
             vdc: m.vdc.clone(),
@@ -173,6 +174,18 @@ impl Ground<'_> {
             if self.config.by_host(&wanted.host).is_some() {
                 continue;
             }
+            match recovery::admission(self.view, wanted) {
+                Admission::Open => {}
+                Admission::HeldOut => continue,
+                Admission::Anew => {
+                    self.reserve_id(wanted, draft);
+                    return false;
+                }
+                Admission::Unwiped => {
+                    draft.wait_member(&wanted.pod, "its volume to be deleted: it holds what the set went on without", None);
+                    continue;
+                }
+            }
             done = false;
             match self.joinable(wanted) {
                 Ok(()) => {
@@ -223,7 +236,7 @@ impl Ground<'_> {
         }
         match self.view.server(&wanted.pod).map(|server| &server.replication) {
             None => Err("its server to answer".to_owned()),
-            Some(Replication::Uninitialized | Replication::Removed) => Ok(()),
+            Some(Replication::Uninitialized | Replication::Removed { .. }) => Ok(()),
             Some(Replication::Member { .. }) => Err("it to leave the config that it still holds".to_owned()),
             Some(Replication::Unreadable { reason }) => {
                 Err(format!("its replication state to be readable ({reason})"))
@@ -249,6 +262,7 @@ impl Ground<'_> {
                         host: wanted.host.clone(),
                         votes: 0,
                         priority: 0,
+                        hidden: wanted.hidden(),
                         tags: wanted.tags(),
                     },
                 },

@@ -1,17 +1,18 @@
 //! The plan: what to do now, what is waited for, what a person must know, and how things stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::goal::{Goal, SetGoal, SetRole};
 use crate::names::{Placement, PodName, SetName, Vdc};
-use crate::replset::MemberState;
+use crate::replset::{ConfigStamp, MemberState};
+use crate::sharding::Chunks;
 use crate::step::Step;
 use crate::topology::{Millis, Topology};
 use crate::view::SetView;
-use crate::{bootstrap, membership, restart, sharding, status};
+use crate::{bootstrap, membership, recovery, restart, sharding, status};
 
 /// What follows from a goal and an observation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,8 +24,12 @@ pub struct Plan {
     pub waiting: Vec<Waiting>,
     /// What a person must know; nothing is done about it.
     pub findings: Vec<Finding>,
+    /// Steps that are taken only when a person approves them.
+    pub approvals: Vec<Approval>,
     /// How each set stands.
     pub sets: BTreeMap<SetName, SetStatus>,
+    /// The feature compatibility version as a router tells it; absent while none does.
+    pub feature_compatibility_version: Option<String>,
 }
 
 /// Something that is waited for.
@@ -61,6 +66,17 @@ pub struct Finding {
     pub message: String,
 }
 
+/// A step that is taken only when a person approves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The set.
+    pub set: SetName,
+    /// What is done once it is approved, and what is lost by it.
+    pub what: String,
+    /// What to approve: it stands for this step on this config of this set, and for nothing else.
+    pub hash: String,
+}
+
 /// Kinds of findings; the name is the stable reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FindingKind {
@@ -82,6 +98,26 @@ pub enum FindingKind {
     MajorityLost,
     /// All 256 member ids were used.
     MemberIdsExhausted,
+    /// A recovery was asked for that cannot be carried out now.
+    RecoveryRefused,
+    /// A member that was declared lost is back, and is held out of the set.
+    HeldOut,
+    /// A server does not find itself behind the host that the config has for it.
+    HostNotSelf,
+    /// A server has been starting for longer than its oplog explains.
+    StartupOverdue,
+    /// Something has been waited for so long that a person should look.
+    Stuck,
+    /// Chunks of a shard that is being removed are too large for the balancer.
+    JumboChunks,
+    /// The balancer is off, and a shard that is being removed needs it.
+    BalancerOff,
+    /// Volumes of a shard that was removed are still there, with its data.
+    StaleData,
+    /// The routers list a shard that is not ours.
+    ForeignShard,
+    /// The spec asks for a feature compatibility version that cannot be set.
+    FeatureVersionRefused,
 }
 
 impl FindingKind {
@@ -97,6 +133,16 @@ impl FindingKind {
             Self::OtherSet => "OtherSet",
             Self::MajorityLost => "MajorityLost",
             Self::MemberIdsExhausted => "MemberIdsExhausted",
+            Self::RecoveryRefused => "RecoveryRefused",
+            Self::HeldOut => "HeldOut",
+            Self::HostNotSelf => "HostNotSelf",
+            Self::StartupOverdue => "StartupOverdue",
+            Self::Stuck => "Stuck",
+            Self::JumboChunks => "JumboChunks",
+            Self::BalancerOff => "BalancerOff",
+            Self::StaleData => "StaleData",
+            Self::ForeignShard => "ForeignShard",
+            Self::FeatureVersionRefused => "FeatureVersionRefused",
         }
     }
 }
@@ -115,6 +161,14 @@ pub struct SetStatus {
     pub health: Health,
     /// Its primary, by the members' own words.
     pub primary: Option<PodName>,
+    /// What is still to leave it, where it is a shard that is being removed.
+    pub draining: Option<Draining>,
+    /// Voters in the present config.
+    pub voters: usize,
+    /// Voters that are healthy.
+    pub healthy_voters: usize,
+    /// The position of the newest config that a member holds.
+    pub config: Option<ConfigStamp>,
     /// Wanted members that are ready.
     pub ready: usize,
     /// Wanted members.
@@ -123,6 +177,16 @@ pub struct SetStatus {
     pub quorum_at_risk: bool,
     /// Its members, by name.
     pub members: Vec<MemberStatus>,
+}
+
+/// What is still to leave a shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Draining {
+    /// Databases that live on it.
+    pub databases: BTreeSet<String>,
+    /// Its chunks of sharded collections.
+    pub chunks: Chunks,
 }
 
 /// A set in one word.
@@ -164,10 +228,14 @@ pub struct MemberStatus {
     pub votes: u32,
     /// Its priority in the present config.
     pub priority: f64,
+    /// How far it is behind the primary, in milliseconds; absent while unknown.
+    pub lag_ms: Option<i64>,
     /// It has what the goal says, freshly observed.
     pub ready: bool,
     /// Why it is not ready, as a sentence.
     pub reason: Option<String>,
+    /// Who says what of it, where its own word, its peers' and its worker's differ.
+    pub disagreement: Option<String>,
 }
 
 impl Plan {
@@ -214,6 +282,7 @@ pub fn plan(goal: &Goal, topology: &Topology, now: Millis) -> Plan {
         plan.steps.append(&mut draft.steps);
         plan.waiting.append(&mut draft.waiting);
         plan.findings.append(&mut draft.findings);
+        plan.approvals.append(&mut draft.approvals);
     }
     if goal.paused {
         plan.waiting.push(Waiting {
@@ -237,6 +306,10 @@ fn plan_set(
     draft: &mut Draft<'_>,
 ) {
     view.report(draft);
+    recovery::plan(view, draft);
+    if draft.changes_something() {
+        return;
+    }
     restart::unhealthy(goal, view, draft);
     if draft.changes_something() {
         return;
@@ -257,11 +330,12 @@ pub(crate) struct Draft<'a> {
     pub(crate) steps: Vec<Step>,
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) approvals: Vec<Approval>,
 }
 
 impl<'a> Draft<'a> {
     fn new(set: &'a SetGoal) -> Self {
-        Self { set, steps: Vec::new(), waiting: Vec::new(), findings: Vec::new() }
+        Self { set, steps: Vec::new(), waiting: Vec::new(), findings: Vec::new(), approvals: Vec::new() }
     }
 
     pub(crate) fn step(

@@ -47,6 +47,9 @@ pub struct ReplConfig {
     pub stamp: ConfigStamp,
     /// Its members.
     pub members: Vec<ConfigMember>,
+    /// `settings.replicaSetId`: made at the initiate, the same in every config of the set.
+    #[serde(default)]
+    pub replica_set_id: Option<String>,
 }
 
 impl ReplConfig {
@@ -169,6 +172,9 @@ pub struct ReplStatus {
     pub members: Vec<StatusMember>,
     /// Present while it syncs initially.
     pub initial_sync: Option<InitialSync>,
+    /// The size of its oplog in bytes; known of a primary while a member starts.
+    #[serde(default)]
+    pub oplog_bytes: Option<u64>,
 }
 
 /// One member as another one sees it.
@@ -184,6 +190,30 @@ pub struct StatusMember {
     pub up: bool,
     /// The wall clock time of the last entry it applied, in milliseconds since the epoch.
     pub optime_ms: Option<i64>,
+    /// Of itself, how long it has run; of another, how long it has answered. In seconds.
+    #[serde(default)]
+    pub uptime_secs: u64,
+    /// The last entry that it applied.
+    #[serde(default)]
+    pub optime: Option<OpTime>,
+}
+
+/// Where an entry stands in the oplog. Terms are compared first: of two entries the one of the later term is the
+/// newer one, whatever the clocks say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OpTime {
+    /// The term of the primary that wrote it.
+    pub term: i64,
+    /// Seconds since the epoch, by the clock of that primary.
+    pub seconds: u32,
+    /// Its number within the second.
+    pub increment: u32,
+}
+
+impl fmt::Display for OpTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}, {}) of term {}", self.seconds, self.increment, self.term)
+    }
 }
 
 /// How far an initial sync is.

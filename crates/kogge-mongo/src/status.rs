@@ -40,6 +40,10 @@ pub(crate) fn of_set(
         added_as_shard: sharding::added(goal, view, topology, now),
         health,
         primary,
+        draining: sharding::drain::left(goal, view, topology, now),
+        voters,
+        healthy_voters: healthy,
+        config: view.config.map(|config| config.stamp),
         ready,
         size: members.len(),
         quorum_at_risk: healthy < voters && healthy.saturating_sub(1) < majority(voters),
@@ -58,8 +62,10 @@ fn of_member(view: &SetView<'_>, draft: &Draft<'_>, member: &MemberGoal) -> Memb
         state,
         votes: listed.map_or(0, |m| m.votes),
         priority: listed.map_or(0.0, |m| m.priority),
+        lag_ms: view.lag_ms(&member.host),
         ready: reason.is_none(),
         reason,
+        disagreement: None,
     }
 }
 

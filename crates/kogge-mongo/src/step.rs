@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::goal::SetRole;
 use crate::names::{Host, MemberId, PodName, SetName};
 use crate::replset::ConfigStamp;
+use crate::sharding::ShardingAction;
 
 /// One thing to do. It changes at most one voting member of one replica set; the plan is made again
 /// from a fresh observation after it.
@@ -65,6 +66,14 @@ pub enum Action {
         /// The member.
         pod: PodName,
     },
+    /// Record that a member was declared lost, before the set goes on without it: from now on it joins again
+    /// only empty, and under another `_id`.
+    FenceMember {
+        /// The member.
+        pod: PodName,
+        /// Its `_id` in the config.
+        member_id: MemberId,
+    },
     /// `replSetInitiate` with the seed alone.
     Initiate {
         /// The seed.
@@ -105,6 +114,23 @@ pub enum Action {
         /// All its tags.
         tags: BTreeMap<String, String>,
     },
+    /// Keep clients from a member without a vote, or let them see it again.
+    SetHidden {
+        /// The change it is.
+        change: Change,
+        /// Whether clients are kept from it.
+        hidden: bool,
+    },
+    /// Give a member of ours the host that the goal has for its `_id`.
+    SetHost {
+        /// The change it is; its host is the one that the config has.
+        change: Change,
+        /// The host that the goal has.
+        to: Host,
+        /// The member cannot find itself in its config, which lists nobody else: it is its own majority,
+        /// and no primary can take the change. The executor refuses it for any other config.
+        alone: bool,
+    },
     /// Take a member's vote and priority.
     Demote {
         /// The change it is.
@@ -114,6 +140,16 @@ pub enum Action {
     RemoveMember {
         /// The change it is.
         change: Change,
+    },
+    /// Take members out of the config by force, on one survivor, without the majority that it takes otherwise:
+    /// approved by a person, once.
+    ForceReconfig {
+        /// The survivor that the command goes to: the one with the newest entry.
+        via: PodName,
+        /// The config that was approved; another one means: observe again.
+        base: ConfigStamp,
+        /// The lost members.
+        lost: Vec<LostMember>,
     },
     /// Hand the primary's office over to a secondary that has caught up; never by force.
     StepDown {
@@ -134,6 +170,11 @@ pub enum Action {
         /// Members that hold the shard's config.
         hosts: Vec<Host>,
     },
+    /// Something about the sharded cluster.
+    Sharding {
+        /// What.
+        step: ShardingAction,
+    },
 }
 
 /// A change of one member in a config that was observed.
@@ -144,6 +185,15 @@ pub struct Change {
     /// The config that the step was planned on; another one means: observe again.
     pub base: ConfigStamp,
     /// The member that is changed.
+    pub id: MemberId,
+    /// Its host, which must belong to `id` in that config.
+    pub host: Host,
+}
+
+/// A member that a forced reconfiguration takes out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LostMember {
+    /// Its `_id` in the config.
     pub id: MemberId,
     /// Its host, which must belong to `id` in that config.
     pub host: Host,
@@ -160,6 +210,9 @@ pub struct NewMember {
     pub votes: u32,
     /// 0–1000.
     pub priority: u32,
+    /// Whether clients are kept from it.
+    #[serde(default)]
+    pub hidden: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -171,16 +224,21 @@ impl Action {
             Self::RecordSeed { .. }
             | Self::ReserveMemberId { .. }
             | Self::MarkInitialized { .. }
+            | Self::FenceMember { .. }
             | Self::ForgetMember { .. } => Executor::Anchor,
             Self::RestartPod { .. } => Executor::Kubernetes,
+            Self::Sharding { step } => step.executor(),
             Self::Initiate { .. }
             | Self::CreateUsers { .. }
             | Self::AddMember { .. }
             | Self::Promote { .. }
             | Self::SetPriority { .. }
             | Self::SetTags { .. }
+            | Self::SetHidden { .. }
+            | Self::SetHost { .. }
             | Self::Demote { .. }
             | Self::RemoveMember { .. }
+            | Self::ForceReconfig { .. }
             | Self::StepDown { .. }
             | Self::AddShard { .. } => Executor::Wire,
         }
@@ -193,17 +251,22 @@ impl Action {
             Self::ReserveMemberId { .. } => "ReserveMemberId",
             Self::MarkInitialized { .. } => "MarkInitialized",
             Self::ForgetMember { .. } => "ForgetMember",
+            Self::FenceMember { .. } => "FenceMember",
             Self::Initiate { .. } => "Initiate",
             Self::CreateUsers { .. } => "CreateUsers",
             Self::AddMember { .. } => "AddMember",
             Self::Promote { .. } => "Promote",
             Self::SetPriority { .. } => "SetPriority",
             Self::SetTags { .. } => "SetTags",
+            Self::SetHidden { .. } => "SetHidden",
+            Self::SetHost { .. } => "SetHost",
             Self::Demote { .. } => "Demote",
             Self::RemoveMember { .. } => "RemoveMember",
+            Self::ForceReconfig { .. } => "ForceReconfig",
             Self::StepDown { .. } => "StepDown",
             Self::RestartPod { .. } => "RestartPod",
             Self::AddShard { .. } => "AddShard",
+            Self::Sharding { step } => step.name(),
         }
     }
 }
@@ -219,6 +282,9 @@ impl fmt::Display for Action {
             }
             Self::MarkInitialized { pod, .. } => write!(f, "record that {pod} holds data"),
             Self::ForgetMember { pod } => write!(f, "forget {pod}"),
+            Self::FenceMember { pod, member_id } => {
+                write!(f, "record that {pod} was declared lost as member {member_id}")
+            }
             Self::Initiate { seed, .. } => write!(f, "initiate on {seed}"),
             Self::CreateUsers { via } => write!(f, "create the first users on {via}"),
             Self::AddMember { member, .. } => {
@@ -229,11 +295,19 @@ impl fmt::Display for Action {
                 write!(f, "set the priority of {} to {priority}", change.host)
             }
             Self::SetTags { change, .. } => write!(f, "set the tags of {}", change.host),
+            Self::SetHidden { change, hidden: true } => write!(f, "hide {} from clients", change.host),
+            Self::SetHidden { change, hidden: false } => write!(f, "show {} to clients", change.host),
+            Self::SetHost { change, to, .. } => write!(f, "rename {} to {to}", change.host),
             Self::Demote { change } => write!(f, "take the vote of {}", change.host),
             Self::RemoveMember { change } => write!(f, "remove {}", change.host),
+            Self::ForceReconfig { via, lost, .. } => {
+                let hosts: Vec<&str> = lost.iter().map(|member| member.host.as_str()).collect();
+                write!(f, "go on without {}, by force on {via}", hosts.join(", "))
+            }
             Self::StepDown { pod } => write!(f, "step {pod} down"),
             Self::RestartPod { pod, .. } => write!(f, "restart {pod}"),
             Self::AddShard { via, .. } => write!(f, "add the shard through {via}"),
+            Self::Sharding { step } => step.fmt(f),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::PodName;
 use crate::replset::{ReplConfig, ReplStatus};
+use crate::sharding::ClusterState;
 
 /// Milliseconds on the caller's monotonic clock; only differences mean anything.
 pub type Millis = u64;
@@ -122,6 +123,12 @@ pub struct Hello {
     pub writable_primary: bool,
     /// The primary it knows.
     pub primary: Option<String>,
+    /// Its own host in the config.
+    #[serde(default)]
+    pub me: Option<String>,
+    /// The newest wire protocol it speaks, which tells its major version: 21 is 7.0.
+    #[serde(default)]
+    pub max_wire_version: Option<i32>,
 }
 
 /// Whether a server lets the operator in.
@@ -148,8 +155,11 @@ pub enum Access {
 pub enum Replication {
     /// `replSetGetStatus` answered 94: it holds no config and no data of a set.
     Uninitialized,
-    /// `replSetGetStatus` answered 93: it holds a config that does not list it.
-    Removed,
+    /// `replSetGetStatus` answered 93: it holds a config in which it does not find itself.
+    Removed {
+        /// That config; absent where it may not be read.
+        config: Option<ReplConfig>,
+    },
     /// It is a member.
     Member {
         /// `replSetGetStatus`.
@@ -186,6 +196,9 @@ pub enum RouterServer {
     Serving {
         /// `listShards`.
         shards: Vec<ShardEntry>,
+        /// What else it says of the cluster.
+        #[serde(default)]
+        cluster: ClusterState,
     },
 }
 

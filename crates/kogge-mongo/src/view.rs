@@ -1,6 +1,6 @@
 //! One replica set as its members together tell it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::goal::{MemberGoal, SetGoal};
 use crate::names::{Host, PodName};
@@ -19,6 +19,8 @@ pub(crate) struct SetView<'a> {
     pub(crate) observations: BTreeMap<&'a PodName, &'a MemberObservation>,
     servers: BTreeMap<&'a PodName, &'a ServerState>,
     strangers: BTreeMap<&'a PodName, &'a str>,
+    /// Every pod whose server answered, whatever it said.
+    answering: BTreeSet<&'a PodName>,
     /// The newest config that any member holds.
     pub(crate) config: Option<&'a ReplConfig>,
     /// The member that takes writes, where it was reached itself.
@@ -42,6 +44,7 @@ impl<'a> SetView<'a> {
             pods.filter_map(|pod| topology.members.get(pod).map(|seen| (pod, seen))).collect();
         let mut servers = BTreeMap::new();
         let mut strangers = BTreeMap::new();
+        let mut answering = BTreeSet::new();
         for (&pod, seen) in &observations {
             if now.saturating_sub(seen.observed_at) > OBSERVATION_MAX_AGE {
                 continue;
@@ -49,6 +52,7 @@ impl<'a> SetView<'a> {
             let Server::Reachable(state) = &seen.server else {
                 continue;
             };
+            answering.insert(pod);
             match state.hello.set_name.as_deref() {
                 Some(other) if other != set.name.as_str() => {
                     strangers.insert(pod, other);
@@ -58,7 +62,8 @@ impl<'a> SetView<'a> {
                 }
             }
         }
-        let mut view = Self { set, observations, servers, strangers, config: None, primary: None };
+        let mut view = Self { set, observations, servers, strangers, answering, config: None, primary: None };
+        view.silence_fenced();
         view.config = view.newest_config();
         view.primary = view.writable_primary();
         view
@@ -68,13 +73,44 @@ impl<'a> SetView<'a> {
     pub(crate) fn initiated(&self) -> bool {
         self.servers.values().any(|server| {
             server.hello.set_name.is_some()
-                || matches!(server.replication, Replication::Member { .. } | Replication::Removed)
+                || matches!(server.replication, Replication::Member { .. } | Replication::Removed { .. })
         })
     }
 
     /// A server that answered, of our set or of none.
     pub(crate) fn server(&self, pod: &PodName) -> Option<&'a ServerState> {
         self.servers.get(pod).copied()
+    }
+
+    /// Whether a pod's server answered, whatever it said.
+    pub(crate) fn answers(&self, pod: &PodName) -> bool {
+        self.answering.contains(pod)
+    }
+
+    /// The config that a member holds.
+    pub(crate) fn config_of(&self, pod: &PodName) -> Option<&'a ReplConfig> {
+        match &self.server(pod)?.replication {
+            Replication::Member { config, .. } => config.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Members that were declared lost have no say while the config of the others does not list them: they may
+    /// have gone on by themselves, in a later term.
+    fn silence_fenced(&mut self) {
+        let fenced = &self.set.recovery.fenced;
+        if fenced.is_empty() {
+            return;
+        }
+        let others = self.servers.keys().filter(|pod| !fenced.contains_key(**pod));
+        let config = others.filter_map(|pod| self.config_of(pod)).reduce(newer);
+        let set = self.set;
+        let listed = |pod: &PodName| {
+            config.is_some_and(|config| config.members.iter().any(|m| set.pod_of(&m.host) == Some(pod)))
+        };
+        self.servers.retain(|pod, server| {
+            !fenced.contains_key(*pod) || listed(pod) || server.replication == Replication::Uninitialized
+        });
     }
 
     /// The pod that is primary, by itself or by what the others hear.
@@ -146,7 +182,7 @@ impl<'a> SetView<'a> {
             && self.server(&member.pod).is_some_and(|server| match &server.replication {
                 Replication::Uninitialized => true,
                 Replication::Member { status, .. } => status.initial_sync.is_some(),
-                Replication::Removed | Replication::Unreadable { .. } => false,
+                Replication::Removed { .. } | Replication::Unreadable { .. } => false,
             })
     }
 
@@ -238,7 +274,7 @@ impl<'a> SetView<'a> {
         self.config.is_some_and(|config| config.voters().all(|m| self.state_of(&m.host).is_some()))
     }
 
-    fn statuses(&self) -> impl Iterator<Item = (&'a PodName, &'a ReplStatus)> {
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (&'a PodName, &'a ReplStatus)> {
         let servers = self.servers.iter();
         servers.filter_map(|(&pod, &server)| match &server.replication {
             Replication::Member { status, .. } => Some((pod, status)),
@@ -250,7 +286,7 @@ impl<'a> SetView<'a> {
         let wanted = self.set.members.iter().find(|m| &m.pod == pod);
         match &self.server(pod)?.replication {
             Replication::Member { status, .. } => Some(status.my_state),
-            Replication::Removed => Some(MemberState::Removed),
+            Replication::Removed { .. } => Some(MemberState::Removed),
             Replication::Uninitialized if wanted.is_some_and(|m| m.anchor.initialized) => {
                 Some(MemberState::Unknown)
             }
@@ -310,6 +346,10 @@ impl<'a> Primary<'a> {
         let leaving = set.leaving.iter().map(|m| (&m.pod, &m.host));
         wanted.chain(leaving).find_map(|(pod, host)| (pod == self.pod).then_some(host))
     }
+}
+
+fn newer<'a>(one: &'a ReplConfig, other: &'a ReplConfig) -> &'a ReplConfig {
+    if other.stamp.newer_than(one.stamp) { other } else { one }
 }
 
 fn status_member<'a>(status: &'a ReplStatus, host: &Host) -> Option<&'a StatusMember> {

@@ -111,11 +111,16 @@ pub struct GlobalSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$"))]
     pub image: Option<String>,
+    /// The feature compatibility version, raised once every member runs a version that knows it. It is never
+    /// lowered, and without it left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 5), regex(pattern = r"^[0-9]+\.[0-9]$"))]
+    pub feature_compatibility_version: Option<String>,
 }
 
 impl Default for GlobalSpec {
     fn default() -> Self {
-        Self { chart: defaults::chart(), chart_version: None, version: None, image: None }
+        Self { chart: defaults::chart(), chart_version: None, version: None, image: None, feature_compatibility_version: None }
     }
 }
 
@@ -156,11 +161,10 @@ impl Default for RouterSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShardSpec {
-    /// How many shards there are.
+    /// How many shards there are. Where it is lowered, those with the highest numbers are drained before they go.
     #[serde(default = "defaults::one_shard")]
     #[schemars(range(max = 128), extend("x-kubernetes-validations" = [
         rule("self >= 1", "spec.shard.shardCount must be at least 1: a database is not scaled to zero; to end it, delete the FederatedCluster"),
-        rule("self >= oldSelf", "spec.shard.shardCount cannot be lowered: a shard's data must be drained first, which this version does not do yet"),
     ]))]
     pub shard_count: u16,
     /// Members of each shard in each placement.
@@ -253,6 +257,8 @@ impl Default for StorageSpec {
 #[schemars(extend("x-kubernetes-validations" = [
     rule("!has(self.role) || self.role != 'ReadOnly' || !has(self.priority)",
         "spec.placement[].priority has no meaning with role ReadOnly, whose members are never elected; remove it"),
+    rule("!has(self.role) || self.role != 'Standby' || !has(self.priority)",
+        "spec.placement[].priority has no meaning with role Standby, whose members are never elected; remove it"),
     rule("has(self.workerCluster) == has(oldSelf.workerCluster) && (!has(self.workerCluster) || self.workerCluster == oldSelf.workerCluster)",
         "spec.placement[].workerCluster cannot change: add a placement for the other cluster"),
 ]))]
@@ -272,8 +278,13 @@ pub struct PlacementSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub worker_cluster: Option<String>,
-    /// What its members may do.
+    /// What its members may do: `Voter` votes and can become primary, `ReadOnly` never votes and serves
+    /// reads, `Standby` never votes and is hidden from clients.
     #[serde(default)]
+    #[schemars(with = "String", length(min = 1, max = 16), extend("x-kubernetes-validations" = [
+        rule("self in ['Voter', 'ReadOnly', 'Standby']",
+            "spec.placement[].role must be Voter, ReadOnly or Standby. Kogge makes no arbiters: one votes without data, so that losing one more member stops majority writes; let a small placement with role Voter and priority 0 break the tie"),
+    ]))]
     pub role: Role,
     /// The priority of its members in elections; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -302,6 +313,8 @@ pub enum Role {
     Voter,
     /// They never vote; they serve reads.
     ReadOnly,
+    /// They never vote and clients do not see them; for backups and quick promotion.
+    Standby,
 }
 
 /// What differs in a placement for a replica set.

@@ -34,6 +34,9 @@ pub struct FederatedClusterStatus {
     /// The engine's version as the members report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_version: Option<String>,
+    /// The feature compatibility version as the routers report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_compatibility_version: Option<String>,
     /// `ready/size` of all members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
@@ -116,6 +119,9 @@ pub struct ReplicaSetStatus {
     /// The pod of the primary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary: Option<String>,
+    /// What is still to leave it, where it is a shard that is being removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<DrainStatus>,
     /// Its members, by name.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = by("name")))]
@@ -123,6 +129,19 @@ pub struct ReplicaSetStatus {
     /// Its shares, by placement.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placement: BTreeMap<String, ShareStatus>,
+}
+
+/// What is still to leave a shard that is being removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DrainStatus {
+    /// The databases that live on it, the first hundred by name.
+    #[serde(default)]
+    pub databases: Vec<String>,
+    /// Its chunks of sharded collections.
+    pub chunks: u64,
+    /// Those that are too large for the balancer to move.
+    pub jumbo_chunks: u64,
 }
 
 /// A member of a replica set.

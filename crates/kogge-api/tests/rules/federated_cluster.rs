@@ -221,9 +221,18 @@ fn shares() -> Vec<Create> {
             shard,
         ),
         case(
-            "a role that is not built",
-            placements(&[json!({"role": "Standby"})]),
-            Refused("supported values: \"Voter\", \"ReadOnly\""),
+            "a tie-breaker without data",
+            placements(&[json!({}), json!({"role": "Arbiter"})]),
+            Refused("Kogge makes no arbiters: one votes without data"),
+        ),
+        case("standbys beside a voter", placements(&[json!({}), json!({"role": "Standby"})]), Passes),
+        case("standbys only", placements(&[json!({"role": "Standby"})]), shard),
+        case(
+            "a priority of standbys",
+            placements(&[json!({}), json!({"role": "Standby", "priority": 1})]),
+            Refused(
+                "spec.placement[].priority has no meaning with role Standby, whose members are never elected; remove it",
+            ),
         ),
         case("a priority", placements(&[json!({"priority": 1000})]), Passes),
         case(

@@ -7,10 +7,11 @@ use kogge_api::federated_cluster::{Component, PlacedComponent, Role};
 use kogge_api::{FederatedClusterSpec, names};
 use kogge_mongo::{
     Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Placement, PodName, RouterGoal,
-    SetGoal, SetRole,
+    SetGoal, SetRole, Turns,
 };
 
 use crate::identity::Identity;
+use crate::requests::Requests;
 
 /// What a goal is made from.
 pub struct GoalInput<'a> {
@@ -24,16 +25,18 @@ pub struct GoalInput<'a> {
     pub unseen: BTreeMap<String, String>,
     /// The router pods that exist, with their placements.
     pub routers: Vec<(String, String)>,
+    /// What people asked for beside the spec.
+    pub requests: &'a Requests,
     /// Whether its user asked to change nothing.
     pub paused: bool,
 }
 
 /// The goal.
 pub fn goal(input: GoalInput<'_>) -> Goal {
-    let GoalInput { identity, spec, anchor, unseen, routers, paused } = input;
+    let GoalInput { identity, spec, anchor, unseen, routers, requests, paused } = input;
     let placed = spec.placed_components();
     let sets = Component::replica_sets(spec.shard.shard_count)
-        .map(|component| set(identity, component, &placed, anchor))
+        .map(|component| set(identity, component, &placed, anchor, requests))
         .collect();
     Goal {
         cluster: identity.name.clone(),
@@ -44,18 +47,28 @@ pub fn goal(input: GoalInput<'_>) -> Goal {
             .collect(),
         unseen: unseen.into_iter().map(|(placement, why)| (placement.into(), why)).collect(),
         rollout_order: spec.rollout.order.iter().map(|p| Placement::new(p.as_str())).collect(),
+        away_from: requests.away_from.clone(),
+        rolling: false,
+        balancer: turns(anchor.balancer_pauses),
+        feature_compatibility_version: spec.global.feature_compatibility_version.clone(),
         paused,
     }
 }
 
-fn set(identity: &Identity, component: Component, placed: &[PlacedComponent<'_>], anchor: &Anchor) -> SetGoal {
+fn set(
+    identity: &Identity,
+    component: Component,
+    placed: &[PlacedComponent<'_>],
+    anchor: &Anchor,
+    requests: &Requests,
+) -> SetGoal {
     let members: Vec<MemberGoal> = placed
         .iter()
         .filter(|share| share.component == component)
         .flat_map(|share| (0..share.replicas).map(|ordinal| member(identity, share, ordinal, anchor)))
         .collect();
     let wanted: BTreeSet<&PodName> = members.iter().map(|m| &m.pod).collect();
-    let leaving = anchor
+    let leaving: Vec<LeavingMember> = anchor
         .members
         .keys()
         .filter(|pod| {
@@ -67,6 +80,7 @@ fn set(identity: &Identity, component: Component, placed: &[PlacedComponent<'_>]
         })
         .collect();
     let key = component.to_string();
+    let recovery = requests.recovery(identity, component, &members, &leaving, anchor);
     SetGoal {
         name: identity.replica_set(component).into(),
         role: match component {
@@ -77,7 +91,14 @@ fn set(identity: &Identity, component: Component, placed: &[PlacedComponent<'_>]
         leaving,
         seed: anchor.seeds.get(&key).map(|pod| PodName::new(pod.as_str())),
         next_member_id: anchor.next_member_id.get(&key).copied().unwrap_or(0),
+        recovery,
+        retired: false,
+        removals: anchor.shard_removals.get(&key).copied().map(turns).unwrap_or_default(),
     }
+}
+
+fn turns(anchored: kogge_api::anchor::Turns) -> Turns {
+    Turns { begun: anchored.begun, ended: anchored.ended }
 }
 
 fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor: &Anchor) -> MemberGoal {
@@ -93,6 +114,7 @@ fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor
         role: match placement.role {
             Role::Voter => MemberRole::Voter,
             Role::ReadOnly => MemberRole::ReadOnly,
+            Role::Standby => MemberRole::Standby,
         },
         anchor: MemberAnchor { member_id: member_id.map(MemberId), initialized },
     }
@@ -117,6 +139,9 @@ mod tests {
                 .iter()
                 .map(|(pod, id)| ((*pod).to_owned(), AnchoredMember { initialized: true, member_id: Some(*id) }))
                 .collect(),
+            fenced: BTreeMap::new(),
+            shard_removals: BTreeMap::new(),
+            balancer_pauses: Default::default(),
         }
     }
 
@@ -127,6 +152,7 @@ mod tests {
             anchor,
             unseen: BTreeMap::new(),
             routers: Vec::new(),
+            requests: &Requests::default(),
             paused: false,
         })
     }

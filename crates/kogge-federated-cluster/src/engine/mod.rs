@@ -11,11 +11,11 @@ pub use records::records;
 pub use restart::restart;
 
 #[cfg(test)]
-mod fixtures {
+pub(crate) mod fixtures {
     use crate::identity::Identity;
 
     /// The database that the tests of this module are about.
-    pub(super) fn identity() -> Identity {
+    pub(crate) fn identity() -> Identity {
         Identity {
             name: "ll2022".to_owned(),
             namespace: "databases".to_owned(),

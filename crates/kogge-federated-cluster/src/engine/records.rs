@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::anchor::AnchoredMember;
-use kogge_mongo::{Action, MemberId, PodName, Step};
+use kogge_api::anchor::{AnchoredMember, Turns};
+use kogge_mongo::{Action, MemberId, PodName, ShardingAction, Step};
 use kogge_plan::epoch::Remember;
 
 use crate::identity::Identity;
+use crate::shares::component_of;
 
 /// What the steps ask to be recorded, and the members to be forgotten.
 pub fn records(identity: &Identity, steps: &[Step]) -> (Remember, BTreeSet<String>) {
@@ -26,6 +27,9 @@ pub fn records(identity: &Identity, steps: &[Step]) -> (Remember, BTreeSet<Strin
             Action::MarkInitialized { pod, member_id } => {
                 reserve(identity, &mut remember, pod, *member_id, true);
             }
+            Action::FenceMember { pod, member_id } => {
+                remember.fenced.insert(pod.to_string(), member_id.0);
+            }
             Action::ForgetMember { pod } => {
                 forget.insert(pod.to_string());
             }
@@ -35,14 +39,43 @@ pub fn records(identity: &Identity, steps: &[Step]) -> (Remember, BTreeSet<Strin
             | Action::Promote { .. }
             | Action::SetPriority { .. }
             | Action::SetTags { .. }
+            | Action::SetHidden { .. }
+            | Action::SetHost { .. }
             | Action::Demote { .. }
             | Action::RemoveMember { .. }
+            | Action::ForceReconfig { .. }
             | Action::StepDown { .. }
             | Action::RestartPod { .. }
             | Action::AddShard { .. } => {}
+            Action::Sharding { step } => remember_sharding(&mut remember, step),
         }
     }
     (remember, forget)
+}
+
+fn remember_sharding(remember: &mut Remember, step: &ShardingAction) {
+    match step {
+        ShardingAction::RecordDrain { role, number } => {
+            let turns = Turns { begun: *number, ended: number.saturating_sub(1) };
+            remember.shard_removals.insert(component_of(*role).to_string(), turns);
+        }
+        ShardingAction::RecordRemoval { role, number } => {
+            let turns = Turns { begun: *number, ended: *number };
+            remember.shard_removals.insert(component_of(*role).to_string(), turns);
+        }
+        ShardingAction::RecordBalancerPause { number } => {
+            remember.balancer_pauses = Turns { begun: *number, ended: number.saturating_sub(1) };
+        }
+        ShardingAction::RecordBalancerResumed { number } => {
+            remember.balancer_pauses = Turns { begun: *number, ended: *number };
+        }
+        ShardingAction::RemoveShard { .. }
+        | ShardingAction::MovePrimary { .. }
+        | ShardingAction::StopBalancer { .. }
+        | ShardingAction::StartBalancer { .. }
+        | ShardingAction::SetFeatureCompatibilityVersion { .. }
+        | ShardingAction::SetDefaultWriteConcern { .. } => {}
+    }
 }
 
 fn reserve(identity: &Identity, remember: &mut Remember, pod: &PodName, id: MemberId, initialized: bool) {

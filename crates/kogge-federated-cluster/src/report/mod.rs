@@ -45,6 +45,11 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         spec_hash: before.spec_hash.clone(),
         chart_version: rollout::reached(plan, observation.rollout).or_else(|| before.chart_version.clone()),
         running_version: before.running_version.clone(),
+        feature_compatibility_version: plan
+            .engine
+            .feature_compatibility_version
+            .clone()
+            .or_else(|| before.feature_compatibility_version.clone()),
         summary: Some(parts::summary(&parts.placements)),
         where_: Some(parts::in_words(&parts.placements)),
         primaries: Some(parts.primaries_in_words()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kogge_api::federated_cluster::{
-    Component, MemberStatus, PlacementStatus, ReplicaSetStatus, RoutersStatus, ShareStatus, WorkState,
+    Component, DrainStatus, MemberStatus, PlacementStatus, ReplicaSetStatus, RoutersStatus, ShareStatus, WorkState,
 };
 use kogge_api::names;
 use kogge_mongo::{Health, SetStatus};
@@ -170,6 +170,11 @@ fn replica_set(set: &SetStatus, placement: BTreeMap<String, ShareStatus>) -> Rep
             Health::Unknown => WorkState::Unknown,
         },
         primary: set.primary.as_ref().map(ToString::to_string),
+        draining: set.draining.as_ref().map(|left| DrainStatus {
+            databases: left.databases.iter().take(100).cloned().collect(),
+            chunks: left.chunks.total,
+            jumbo_chunks: left.chunks.jumbo,
+        }),
         members: set.members.iter().map(member).collect(),
         placement,
     }

@@ -44,6 +44,10 @@ impl Cluster {
                 routers: Vec::new(),
                 unseen: BTreeMap::new(),
                 rollout_order: Vec::new(),
+                away_from: Default::default(),
+                rolling: false,
+                balancer: Default::default(),
+                feature_compatibility_version: None,
                 paused: false,
             },
             servers: BTreeMap::new(),
@@ -92,6 +96,9 @@ impl Cluster {
             leaving,
             seed: old.as_ref().and_then(|old| old.seed.clone()),
             next_member_id: old.as_ref().map_or(0, |old| old.next_member_id),
+            retired: old.as_ref().is_some_and(|old| old.retired),
+            removals: old.as_ref().map(|old| old.removals).unwrap_or_default(),
+            recovery: old.map(|old| old.recovery).unwrap_or_default(),
         });
         Ok(())
     }
@@ -239,6 +246,9 @@ impl Cluster {
             Action::ReserveMemberId { pod, member_id } => anchor(set, pod, *member_id, false),
             Action::MarkInitialized { pod, member_id } => anchor(set, pod, *member_id, true),
             Action::ForgetMember { pod } => set.leaving.retain(|m| &m.pod != pod),
+            Action::FenceMember { pod, member_id } => {
+                set.recovery.fenced.insert(pod.clone(), *member_id);
+            }
             other => bail!("{other} is no record"),
         }
         Ok(())

@@ -79,7 +79,7 @@ fn case_06_a_lost_seed_is_not_replaced_silently() {
 
 #[test]
 fn a_server_with_data_or_users_is_not_empty() {
-    for broken in [Replication::Removed, Replication::Unreadable { reason: "no".to_owned() }] {
+    for broken in [Replication::Removed { config: None }, Replication::Unreadable { reason: "no".to_owned() }] {
         let world = World::shard(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
         let mut topology = world.observe();
         let seen = topology.members.get_mut("ll-shard-0-vdc2-0").unwrap();

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod bootstrap;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod convergence;
 #[cfg(test)]
 mod members;

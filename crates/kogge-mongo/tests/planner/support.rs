@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
-    Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, LeavingMember, MemberAnchor, MemberGoal,
+    Access, Action, Change, ClusterState, ConfigMember, ConfigStamp, Goal, Hello, Host, LeavingMember, MemberAnchor, MemberGoal,
     MemberId, MemberObservation, MemberRole, MemberState, Millis, Placement, Plan, Pod, PodFacts, PodName,
-    ReplConfig, ReplStatus, Replication, RouterGoal, RouterObservation, RouterServer, Server, ServerState,
-    SetGoal, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, Vdc, majority, plan,
+    Recovery, ReplConfig, ReplStatus, Replication, RouterGoal, RouterObservation, RouterServer, Server, ServerState,
+    SetGoal, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, Turns, Vdc, majority, plan,
 };
 
 pub(crate) const SHARD: &str = "ll-shard-0-7f3k2m9q";
@@ -53,6 +53,7 @@ pub(crate) struct World {
     pub(crate) members: BTreeMap<PodName, Member>,
     pub(crate) sets: BTreeMap<SetName, Set>,
     pub(crate) shards: Vec<ShardEntry>,
+    pub(crate) cluster: ClusterState,
     pub(crate) revision: String,
     pub(crate) now: Millis,
 }
@@ -71,11 +72,16 @@ impl World {
                 routers: vec![RouterGoal { pod: "ll-mongos-vdc1-x".into(), placement: "vdc1".into() }],
                 unseen: BTreeMap::new(),
                 rollout_order: Vec::new(),
+                away_from: BTreeSet::new(),
+                rolling: false,
+                balancer: Turns::default(),
+                feature_compatibility_version: None,
                 paused: false,
             },
             members: BTreeMap::new(),
             sets: BTreeMap::new(),
             shards: Vec::new(),
+            cluster: ClusterState::default(),
             revision: "r1".to_owned(),
             now: 1_000_000,
         };
@@ -101,6 +107,9 @@ impl World {
             leaving: Vec::new(),
             seed: None,
             next_member_id: 0,
+            recovery: Recovery::default(),
+            retired: false,
+            removals: Turns::default(),
         };
         let base = set.rsplit_once('-').map_or(set, |(base, _)| base);
         for (placement, n, member_role) in shares {
@@ -123,6 +132,8 @@ impl World {
         if let Some(old) = old {
             goal.seed = old.seed;
             goal.next_member_id = old.next_member_id;
+            goal.recovery = old.recovery;
+            (goal.retired, goal.removals) = (old.retired, old.removals);
             let kept: BTreeSet<PodName> = goal.members.iter().map(|m| m.pod.clone()).collect();
             let gone = old.members.into_iter().map(|m| LeavingMember { pod: m.pod, host: m.host });
             goal.leaving = gone.chain(old.leaving).filter(|m| !kept.contains(&m.pod)).collect();
@@ -196,6 +207,7 @@ impl World {
         for set in self.sets.values_mut() {
             set.tick(&mut self.members);
         }
+        self.balance();
     }
 
     pub(crate) fn observe(&self) -> Topology {
@@ -215,7 +227,7 @@ impl World {
             }
         }
         for router in &self.goal.routers {
-            let server = RouterServer::Serving { shards: self.shards.clone() };
+            let server = RouterServer::Serving { shards: self.shards.clone(), cluster: self.cluster.clone() };
             topology.routers.insert(router.pod.clone(), RouterObservation { server, observed_at: self.now });
         }
         topology
@@ -237,6 +249,16 @@ impl World {
                 member.anchor = MemberAnchor { member_id: Some(*member_id), initialized: true };
             }
             Action::ForgetMember { pod } => goal.leaving.retain(|m| &m.pod != pod),
+            Action::FenceMember { pod, member_id } => {
+                goal.recovery.fenced.insert(pod.clone(), *member_id);
+            }
+            Action::ForceReconfig { base, lost, .. } => {
+                let config = set.config.as_mut().unwrap();
+                assert_eq!(config.stamp, *base, "forced on another config than was approved");
+                config.stamp = ConfigStamp { version: base.version + 10_000, term: -1 };
+                config.members.retain(|m| !lost.iter().any(|lost| lost.id == m.id));
+                return;
+            }
             Action::Initiate { seed, member, .. } => {
                 assert!(set.config.is_none(), "initiated twice");
                 assert_eq!(goal.seed.as_ref(), Some(seed), "initiated before it was recorded");
@@ -250,6 +272,7 @@ impl World {
                         f64::from(member.priority),
                         &member.tags,
                     )],
+                    replica_set_id: Some("set".to_owned()),
                 });
                 self.members.get_mut(seed).unwrap().disk = Disk::Synced;
             }
@@ -261,7 +284,9 @@ impl World {
                 assert_eq!((member.votes, member.priority), (0, 0), "joined with a vote");
                 let config = set.reconfig(change);
                 assert!(config.members.iter().all(|m| m.id != member.id), "an _id was used twice");
-                config.members.push(config_member(member.id, &member.host, 0, 0.0, &member.tags));
+                let mut joined = config_member(member.id, &member.host, 0, 0.0, &member.tags);
+                joined.hidden = member.hidden;
+                config.members.push(joined);
             }
             Action::Promote { change } => {
                 let pod = pod_of(&self.members, &change.host);
@@ -270,6 +295,12 @@ impl World {
             }
             Action::SetPriority { change, priority } => set.changed(change).priority = f64::from(*priority),
             Action::SetTags { change, tags } => set.changed(change).tags = tags.clone(),
+            Action::SetHidden { change, hidden } => {
+                let member = set.changed(change);
+                assert_eq!(member.priority, 0.0, "hidden with a priority");
+                member.hidden = *hidden;
+            }
+            Action::SetHost { change, to, .. } => set.changed(change).host = to.clone(),
             Action::Demote { change } => {
                 let member = set.changed(change);
                 (member.votes, member.priority) = (0, 0.0);
@@ -297,6 +328,10 @@ impl World {
                     host: format!("{}/{}", step.set, hosts.join(",")),
                     draining: false,
                 });
+            }
+            Action::Sharding { step: action } => {
+                self.shard_cluster(action);
+                return;
             }
         }
         if before.len() < 3 && step.action.name() == "RestartPod" {
@@ -411,7 +446,8 @@ impl Set {
         let access = if self.users && listed.is_some() { Access::Granted } else { Access::NoUsers };
         let Some(config) = listed else {
             let removed = member.disk != Disk::Empty;
-            let replication = if removed { Replication::Removed } else { Replication::Uninitialized };
+            let replication =
+                if removed { Replication::Removed { config: None } } else { Replication::Uninitialized };
             return ServerState { hello: Hello::default(), access, replication };
         };
         let primary = self.primary.as_ref() == Some(pod);
@@ -421,12 +457,15 @@ impl Set {
             term: self.term,
             members: config.members.iter().map(|m| self.seen(m, members)).collect(),
             initial_sync: None,
+            oplog_bytes: None,
         };
         ServerState {
             hello: Hello {
                 set_name: Some(name.to_string()),
                 writable_primary: primary,
                 primary: self.primary.as_ref().map(|p| members[p].host.to_string()),
+                me: Some(member.host.to_string()),
+                max_wire_version: Some(21),
             },
             replication: Replication::Member {
                 status,
@@ -443,7 +482,7 @@ impl Set {
             _ => (false, MemberState::Down, 0),
         };
         let optime_ms = Some(1_000_000 - lag).filter(|_| up);
-        StatusMember { id: listed.id, host: listed.host.clone(), state, up, optime_ms }
+        StatusMember { id: listed.id, host: listed.host.clone(), state, up, optime_ms, optime: None, uptime_secs: 60 }
     }
 
     fn state(&self, pod: &PodName, member: &Member) -> MemberState {

@@ -235,7 +235,7 @@ impl World {
             return result.clone();
         }
         let chart = acceptance::chart(&self.cluster, &self.charts);
-        let result = acceptance::render(&self.cluster, identity, kept, chart, "1.34.4");
+        let result = acceptance::render(&self.cluster, identity, kept, chart, "1.34.4", gate::IMAGE);
         *rendered = Some((inputs, result.clone()));
         result
     }

@@ -5,6 +5,7 @@ mod api_server;
 mod control;
 mod controllers;
 mod laws;
+mod routers;
 mod servers;
 
 use std::cell::RefCell;

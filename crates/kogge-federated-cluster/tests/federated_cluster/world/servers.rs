@@ -8,6 +8,8 @@ use kogge_mongo::{
     ServerState, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, majority,
 };
 
+use super::routers::Routers;
+
 /// What a member's volume holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disk {
@@ -19,7 +21,8 @@ enum Disk {
 #[derive(Default)]
 pub(crate) struct Servers {
     sets: BTreeMap<SetName, Set>,
-    shards: Vec<ShardEntry>,
+    /// What the routers say and do.
+    pub(crate) routers: Routers,
 }
 
 #[derive(Default)]
@@ -95,7 +98,7 @@ impl Servers {
         let serves = config_servers.and_then(|n| self.sets.get(n)).is_some_and(|s| s.users && s.primary.is_some());
         for router in &goal.routers {
             let server = if serves && reached.contains(&router.pod) {
-                RouterServer::Serving { shards: self.shards.clone() }
+                self.routers.answer()
             } else {
                 RouterServer::Unreachable { reason: "no answer".to_owned() }
             };
@@ -115,6 +118,7 @@ impl Servers {
                     set: step.set.clone(),
                     stamp: ConfigStamp { version: 1, term: 0 },
                     members: vec![listed(member)],
+                    replica_set_id: None,
                 });
                 set.disks.insert(seed.clone(), Disk::Synced);
             }
@@ -134,6 +138,8 @@ impl Servers {
             }
             Action::SetPriority { change, priority } => set.changed(change).priority = f64::from(*priority),
             Action::SetTags { change, tags } => set.changed(change).tags = tags.clone(),
+            Action::SetHidden { change, hidden } => set.changed(change).hidden = *hidden,
+            Action::SetHost { change, to, .. } => set.changed(change).host = to.clone(),
             Action::Demote { change } => {
                 let member = set.changed(change);
                 (member.votes, member.priority) = (0, 0.0);
@@ -146,10 +152,15 @@ impl Servers {
                 assert_eq!(set.primary.take().as_ref(), Some(pod), "stepped down what is no primary");
                 set.stepped_down = Some(pod.clone());
             }
+            Action::ForceReconfig { .. } => panic!("forced without a person"),
             Action::AddShard { hosts, .. } => {
                 let hosts: Vec<&str> = hosts.iter().map(Host::as_str).collect();
                 let host = format!("{}/{}", step.set, hosts.join(","));
-                self.shards.push(ShardEntry { name: step.set.to_string(), host, draining: false });
+                self.routers.add_shard(ShardEntry { name: step.set.to_string(), host, draining: false });
+            }
+            Action::Sharding { step } => {
+                self.routers.take(step);
+                return;
             }
             other => panic!("{} is not for a server", other.name()),
         }
@@ -209,7 +220,8 @@ impl Set {
         let has_data = self.disks.contains_key(pod);
         let access = if self.users && has_data { Access::Granted } else { Access::NoUsers };
         let Some(config) = self.config.as_ref().filter(|c| has_data && c.by_host(host).is_some()) else {
-            let replication = if has_data { Replication::Removed } else { Replication::Uninitialized };
+            let replication =
+                if has_data { Replication::Removed { config: None } } else { Replication::Uninitialized };
             return ServerState { hello: Hello::default(), access, replication };
         };
         let status = ReplStatus {
@@ -218,6 +230,7 @@ impl Set {
             term: self.term,
             members: config.members.iter().map(|member| self.heard(member, running)).collect(),
             initial_sync: None,
+            oplog_bytes: None,
         };
         let readable = (access == Access::Granted).then(|| config.clone());
         ServerState {
@@ -225,6 +238,8 @@ impl Set {
                 set_name: Some(name.to_string()),
                 writable_primary: self.primary.as_ref() == Some(pod),
                 primary: self.primary.as_ref().map(ToString::to_string),
+                me: Some(host.to_string()),
+                max_wire_version: Some(21),
             },
             replication: Replication::Member { status, config: readable },
             access,
@@ -240,6 +255,8 @@ impl Set {
             state: if up { self.state(&pod) } else { MemberState::Down },
             up,
             optime_ms: up.then_some(0),
+            optime: None,
+            uptime_secs: 60,
         }
     }
 
@@ -263,7 +280,7 @@ fn listed(member: &NewMember) -> ConfigMember {
         host: member.host.clone(),
         votes: member.votes,
         priority: f64::from(member.priority),
-        hidden: false,
+        hidden: member.hidden,
         arbiter: false,
         tags: member.tags.clone(),
     }

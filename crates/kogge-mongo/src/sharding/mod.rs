@@ -1,5 +1,11 @@
 //! Shards of the sharded cluster: added when they have a primary and a router serves.
 
+mod action;
+mod state;
+
+pub use action::ShardingAction;
+pub use state::{Chunks, ClusterState};
+
 use crate::goal::{Goal, SetRole};
 use crate::names::{Host, PodName};
 use crate::plan::Draft;
@@ -62,7 +68,7 @@ fn serving_router<'a>(
         let seen = topology.routers.get(pod)?;
         let fresh = now.saturating_sub(seen.observed_at) <= OBSERVATION_MAX_AGE;
         match &seen.server {
-            RouterServer::Serving { shards } if fresh => Some((pod, shards.as_slice())),
+            RouterServer::Serving { shards, .. } if fresh => Some((pod, shards.as_slice())),
             _ => None,
         }
     })
