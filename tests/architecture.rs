@@ -14,7 +14,7 @@ const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mong
 const OTHER_TLS: [&str; 4] = ["ring", "openssl", "native-tls", "openssl-sys"];
 
 /// What each crate may use of Kogge's own (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("kogge-api", &[]),
     ("kogge-chart", &["kogge-api"]),
     ("kogge-plan", &["kogge-api"]),
@@ -48,6 +48,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "kogge-fleet",
         ],
     ),
+    ("kogge-agent", &["kogge-api", "kogge-discovery"]),
     ("kogge-lab", &["kogge-api"]),
     ("kogge-history", &[]),
     ("mongosim", &[]),

@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod crd;
 pub mod federated_cluster;
 pub mod gate;
+pub mod hysteresis;
 pub mod labels;
 pub mod names;
 pub mod rbac;

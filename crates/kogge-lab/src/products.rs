@@ -14,11 +14,13 @@ use crate::images::{ImageFile, ImageSpec, pack};
 const OPERATOR: &str = "lab.kogge.dev/kogge:dev";
 /// The stand-in for mongod and mongos.
 const MONGOSIM: &str = "lab.kogge.dev/mongosim:7.0";
+/// Kogge's own containers in the pods of databases, as `config/manager` names it.
+const AGENT: &str = "lab.kogge.dev/kogge-agent:dev";
 /// The client that writes and checks.
 pub const HISTORY: &str = "lab.kogge.dev/kogge-history:dev";
 
 /// The programs that go into images.
-pub const PROGRAMS: [&str; 3] = ["kogge-operator", "mongosim", "kogge-history"];
+pub const PROGRAMS: [&str; 4] = ["kogge-operator", "kogge-agent", "mongosim", "kogge-history"];
 
 /// Nobody, by the number that the images' own list of users has.
 const USER: &str = "65532:65532";
@@ -70,6 +72,8 @@ pub fn pack_all(root: &Path, programs: &Programs) -> Result<Vec<PathBuf>> {
     let small = |name: &str| strip(find(programs, name)?, &stripped.join(name));
     let specs = [
         ("kogge", operator(root, &small("kogge-operator")?)?),
+        // Its pods say as whom it runs: it reads the disk of the server that it stands before.
+        ("kogge-agent", ImageSpec::binary(AGENT, small("kogge-agent")?)),
         ("mongosim", mongosim(&small("mongosim")?)),
         (
             "kogge-history",

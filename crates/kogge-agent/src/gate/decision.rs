@@ -1,0 +1,156 @@
+//! Whether a member's server may start: pure.
+
+use kogge_api::ClusterId;
+use kogge_api::anchor::Anchor;
+use kogge_api::gate::{Hold, HoldReason};
+
+use super::disk::{Contents, Disk, Marker};
+
+/// Which member this is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Me<'a> {
+    /// The database.
+    pub(super) cluster_id: &'a ClusterId,
+    /// The component, such as `shard-0`.
+    pub(super) component: &'a str,
+    /// The pod.
+    pub(super) pod: &'a str,
+}
+
+/// The decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The server may start, once the disk is marked so.
+    Open {
+        /// The mark.
+        marker: Marker,
+        /// Why, as a sentence.
+        why: String,
+    },
+    /// It may not.
+    Hold(Hold),
+}
+
+/// Decides. An anchor that cannot be read says why.
+pub(super) fn decide(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Verdict {
+    match check(me, anchor, disk) {
+        Ok((marker, why)) => Verdict::Open { marker, why: why.to_owned() },
+        Err((reason, message)) => Verdict::Hold(Hold { reason, message }),
+    }
+}
+
+type Held = (HoldReason, String);
+
+fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Marker, &'static str), Held> {
+    let anchor = anchor.map_err(|error| {
+        let message = format!("nothing is known of the member: {error}; Kogge writes the anchor anew when it can");
+        (HoldReason::NoAnchor, message)
+    })?;
+    if anchor.cluster_id != *me.cluster_id {
+        let message = format!("the anchor is of database {}, not of {}", anchor.cluster_id, me.cluster_id);
+        return Err((HoldReason::NoAnchor, message));
+    }
+    let record = anchor.members.get(me.pod).cloned().unwrap_or_default();
+    let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
+    let marker = |since_member_id| Marker {
+        cluster_id: me.cluster_id.clone(),
+        pod: me.pod.to_owned(),
+        member_id: record.member_id,
+        since_member_id,
+    };
+    match &disk.contents {
+        Contents::Empty if record.initialized => {
+            let message = format!(
+                "the disk is empty, and {} held data; Kogge takes it out of its replica set and admits it anew, \
+                 then it starts by itself",
+                member(record.member_id)
+            );
+            Err((HoldReason::LostDisk, message))
+        }
+        Contents::Empty => Ok((marker(unused), "the disk is empty and the member is new")),
+        Contents::Remnants { names } if record.initialized => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let message = format!(
+                "the disk holds {} and no complete database, and {} held data; restore the disk, or remove what \
+                 is on it to have the member admitted anew",
+                names.join(", "),
+                member(record.member_id)
+            );
+            Err((HoldReason::DamagedDisk, message))
+        }
+        Contents::Remnants { .. } => Ok((marker(unused), "the member is new, and its first start was cut short")),
+        Contents::Data => {
+            let known = own_marker(me, disk)?;
+            is_present_disk(me, anchor, known)?;
+            let since = known.map_or(0, |known| match (known.member_id, record.member_id) {
+                // The member left its set and comes back: the ID that it had is spent.
+                (Some(spent), None) => known.since_member_id.max(spent + 1),
+                _ => known.since_member_id,
+            });
+            Ok((marker(since), "the disk holds the member's data"))
+        }
+    }
+}
+
+/// The mark of a disk with data, if it has one, as far as it is this member's.
+fn own_marker<'a>(me: &Me<'_>, disk: &'a Disk) -> Result<Option<&'a Marker>, Held> {
+    let known = disk.marker.as_ref().map_err(|error| {
+        let message = format!(
+            "whose disk it is cannot be read: .kogge: {error}; remove that file once it is certain that the \
+             disk is this member's"
+        );
+        (HoldReason::DamagedDisk, message)
+    })?;
+    match known {
+        Some(other) if other.cluster_id != *me.cluster_id || other.pod != me.pod => {
+            let message = format!(
+                "the disk belongs to {} of database {}, and this is {} of database {}; bind the member's own \
+                 volume",
+                other.pod, other.cluster_id, me.pod, me.cluster_id
+            );
+            Err((HoldReason::ForeignDisk, message))
+        }
+        known => Ok(known.as_ref()),
+    }
+}
+
+/// Whether a disk with data is the one that the anchor speaks of, and not one from before.
+fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Result<(), Held> {
+    let recorded = anchor.members.get(me.pod).and_then(|record| record.member_id);
+    let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
+    let marked = known.and_then(|known| known.member_id);
+    if let Some(&lost) = anchor.fenced.get(me.pod)
+        && !known.is_some_and(|known| known.since_member_id > lost || marked > Some(lost))
+    {
+        let message = format!(
+            "the disk is that of member {lost}, which was given up when its replica set had lost its majority; it \
+             may hold writes that nobody else has: save what is needed, then remove what is on it"
+        );
+        return Err((HoldReason::OldDisk, message));
+    }
+    if let (Some(marked), Some(recorded)) = (marked, recorded)
+        && marked < recorded
+    {
+        let message = format!(
+            "the disk is that of member {marked}, and the member was admitted anew as member {recorded} since; \
+             bind the volume that it has now, or remove what is on this one"
+        );
+        return Err((HoldReason::OldDisk, message));
+    }
+    if let Some(known) = known
+        && (known.since_member_id > unused
+            || marked.is_some_and(|marked| Some(marked) > recorded.or(Some(marked))))
+    {
+        let message = "the anchor is older than the disk: it knows less than was known when the disk was marked; \
+                       Kogge writes it anew when it can";
+        return Err((HoldReason::NoAnchor, message.to_owned()));
+    }
+    Ok(())
+}
+
+fn member(id: Option<u32>) -> String {
+    id.map_or_else(|| "the member".to_owned(), |id| format!("member {id}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use std::collections::BTreeMap;
+
+use kogge_api::anchor::AnchoredMember;
+use serde_json::json;
+
+use super::*;
+
+const POD: &str = "ll2022-shard-0-vdc1-0";
+
+fn id() -> ClusterId {
+    "abcdefgh".parse().unwrap()
+}
+
+/// An anchor where the next unused ID is `next`, with a record of the member.
+fn anchor(next: u32, record: Option<(Option<u32>, bool)>) -> Anchor {
+    let members: BTreeMap<_, _> = record
+        .map(|(member_id, initialized)| (POD.to_owned(), AnchoredMember { initialized, member_id }))
+        .into_iter()
+        .collect();
+    serde_json::from_value(json!({
+        "clusterID": id(),
+        "name": "ll2022",
+        "ownerUID": "owner",
+        "epoch": 1,
+        "specHash": "",
+        "nextMemberId": {"shard-0": next},
+        "members": members,
+    }))
+    .unwrap()
+}
+
+fn marker(member_id: Option<u32>, since_member_id: u32) -> Marker {
+    Marker { cluster_id: id(), pod: POD.to_owned(), member_id, since_member_id }
+}
+
+fn disk(contents: Contents, marker: Option<Marker>) -> Disk {
+    Disk { contents, marker: Ok(marker) }
+}
+
+fn remnants() -> Contents {
+    Contents::Remnants { names: ["collection-0.wt".to_owned()].into() }
+}
+
+fn decide_on(anchor: &Anchor, disk: &Disk) -> Result<Marker, HoldReason> {
+    let cluster_id = id();
+    match decide(&Me { cluster_id: &cluster_id, component: "shard-0", pod: POD }, Ok(anchor), disk) {
+        Verdict::Open { marker, .. } => Ok(marker),
+        Verdict::Hold(hold) => Err(hold.reason),
+    }
+}
+
+#[test]
+fn a_new_member_starts_on_an_empty_disk_and_on_what_its_first_start_left() {
+    for record in [None, Some((None, false)), Some((Some(4), false))] {
+        let expected = marker(record.and_then(|(member_id, _)| member_id), 7);
+        for contents in [Contents::Empty, remnants()] {
+            assert_eq!(decide_on(&anchor(7, record), &disk(contents, None)), Ok(expected.clone()));
+        }
+    }
+}
+
+#[test]
+fn a_member_that_held_data_never_starts_without_it() {
+    let anchor = anchor(7, Some((Some(4), true)));
+    for known in [None, Some(marker(Some(4), 0)), Some(marker(None, 0))] {
+        assert_eq!(decide_on(&anchor, &disk(Contents::Empty, known.clone())), Err(HoldReason::LostDisk));
+        assert_eq!(decide_on(&anchor, &disk(remnants(), known)), Err(HoldReason::DamagedDisk));
+    }
+}
+
+#[test]
+fn a_member_learns_its_id_when_it_starts_again() {
+    let first = decide_on(&anchor(0, None), &disk(Contents::Empty, None)).unwrap();
+    assert_eq!(first, marker(None, 0));
+    let again = decide_on(&anchor(3, Some((Some(1), true))), &disk(Contents::Data, Some(first))).unwrap();
+    assert_eq!(again, marker(Some(1), 0));
+}
+
+#[test]
+fn a_lost_disk_is_let_in_once_the_member_is_admitted_anew() {
+    let lost = disk(Contents::Empty, None);
+    assert_eq!(decide_on(&anchor(3, Some((Some(1), true))), &lost), Err(HoldReason::LostDisk));
+    let admitted = anchor(4, Some((Some(3), false)));
+    assert_eq!(decide_on(&admitted, &lost), Ok(marker(Some(3), 4)));
+    // And the old disk is not let in beside it, before and after the new one held data.
+    let old = disk(Contents::Data, Some(marker(Some(1), 0)));
+    for initialized in [false, true] {
+        assert_eq!(decide_on(&anchor(4, Some((Some(3), initialized))), &old), Err(HoldReason::OldDisk));
+    }
+}
+
+#[test]
+fn a_member_that_left_comes_back_with_its_volume_and_restarts() {
+    let kept = disk(Contents::Data, Some(marker(Some(4), 0)));
+    let back = decide_on(&anchor(7, None), &kept).unwrap();
+    assert_eq!(back, marker(None, 5));
+    let admitted = anchor(8, Some((Some(7), true)));
+    assert_eq!(decide_on(&admitted, &disk(Contents::Data, Some(back))), Ok(marker(Some(7), 5)));
+}
+
+#[test]
+fn data_from_before_there_was_a_gate_is_let_in_and_marked() {
+    let unmarked = disk(Contents::Data, None);
+    assert_eq!(decide_on(&anchor(3, Some((Some(1), true))), &unmarked), Ok(marker(Some(1), 0)));
+}
+
+#[test]
+fn the_disk_of_another_member_or_database_is_refused() {
+    let mut other_pod = marker(Some(1), 0);
+    other_pod.pod = "ll2022-shard-0-vdc2-0".to_owned();
+    let mut other_database = marker(Some(1), 0);
+    other_database.cluster_id = "zzzzzzzz".parse().unwrap();
+    for other in [other_pod, other_database] {
+        for record in [None, Some((Some(1), false)), Some((Some(1), true))] {
+            let refused = decide_on(&anchor(3, record), &disk(Contents::Data, Some(other.clone())));
+            assert_eq!(refused, Err(HoldReason::ForeignDisk));
+        }
+    }
+    let torn = Disk { contents: Contents::Data, marker: Err("not JSON".to_owned()) };
+    assert_eq!(decide_on(&anchor(3, Some((Some(1), true))), &torn), Err(HoldReason::DamagedDisk));
+}
+
+#[test]
+fn a_member_that_was_given_up_comes_back_only_empty() {
+    let mut anchor = anchor(7, None);
+    anchor.fenced.insert(POD.to_owned(), 3);
+    for old in [None, Some(marker(None, 0)), Some(marker(Some(3), 0)), Some(marker(Some(1), 3))] {
+        assert_eq!(decide_on(&anchor, &disk(Contents::Data, old.clone())), Err(HoldReason::OldDisk), "{old:?}");
+    }
+    let back = decide_on(&anchor, &disk(Contents::Empty, None)).unwrap();
+    assert_eq!(back, marker(None, 7));
+    for record in [None, Some((Some(7), false)), Some((Some(7), true))] {
+        let mut later = self::anchor(8, record);
+        later.fenced.insert(POD.to_owned(), 3);
+        assert!(decide_on(&later, &disk(Contents::Data, Some(back.clone()))).is_ok());
+    }
+}
+
+#[test]
+fn an_anchor_that_is_missing_of_another_database_or_older_than_the_disk_holds() {
+    let cluster_id = id();
+    let me = Me { cluster_id: &cluster_id, component: "shard-0", pod: POD };
+    for contents in [Contents::Empty, remnants(), Contents::Data] {
+        let Verdict::Hold(hold) = decide(&me, Err("no such file"), &disk(contents.clone(), None)) else {
+            panic!("let in");
+        };
+        assert!(hold.reason == HoldReason::NoAnchor && hold.message.contains("no such file"), "{hold}");
+        let mut other = anchor(3, None);
+        other.cluster_id = "zzzzzzzz".parse().unwrap();
+        assert_eq!(decide_on(&other, &disk(contents, None)), Err(HoldReason::NoAnchor));
+    }
+    let newer = disk(Contents::Data, Some(marker(Some(5), 5)));
+    assert_eq!(decide_on(&anchor(3, Some((Some(1), true))), &newer), Err(HoldReason::NoAnchor));
+    assert_eq!(decide_on(&anchor(4, None), &newer), Err(HoldReason::NoAnchor));
+}
+
+/// Every disk with every anchor: what must hold of the answer, whatever the rules are.
+#[test]
+fn whatever_comes_together_the_answer_is_safe() {
+    let ids = [None, Some(1), Some(3)];
+    let records: Vec<_> = ids
+        .into_iter()
+        .flat_map(|id| [false, true].map(|initialized| Some((id, initialized))))
+        .chain([None])
+        .collect();
+    let markers: Vec<_> = ids
+        .into_iter()
+        .flat_map(|id| [0, 2, 4].map(|since| Some(marker(id, since))))
+        .chain([None, Some(Marker { pod: "other".to_owned(), ..marker(Some(1), 0) })])
+        .collect();
+    let mut seen = 0;
+    for record in &records {
+        for fenced in ids {
+            let mut anchor = anchor(4, *record);
+            anchor.fenced.extend(fenced.map(|lost| (POD.to_owned(), lost)));
+            for contents in [Contents::Empty, remnants(), Contents::Data] {
+                for known in &markers {
+                    seen += 1;
+                    let Ok(marked) = decide_on(&anchor, &disk(contents.clone(), known.clone())) else { continue };
+                    let case = format!("{record:?} {fenced:?} {contents:?} {known:?}");
+                    let initialized = record.is_some_and(|(_, initialized)| initialized);
+                    assert!(contents == Contents::Data || !initialized, "{case}");
+                    if contents == Contents::Data {
+                        assert!(known.as_ref().is_none_or(|known| known.pod == POD), "{case}");
+                        assert!(fenced.is_none() || known.is_some(), "{case}");
+                    }
+                    assert_eq!(marked.member_id, record.and_then(|(member_id, _)| member_id), "{case}");
+                    // Once the server has written its data, it starts again and the mark stays.
+                    assert_eq!(
+                        decide_on(&anchor, &disk(Contents::Data, Some(marked.clone()))),
+                        Ok(marked),
+                        "{case}"
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 7 * 3 * 3 * 11);
+}
