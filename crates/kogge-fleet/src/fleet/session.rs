@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -25,6 +26,8 @@ use crate::watch::supervisor::{self, Sink};
 const PATIENCE: u32 = 2;
 /// The pause before a failed probe is repeated.
 const RETRY: Duration = Duration::from_millis(500);
+/// The pause between two probes of a worker that answers again after a silence.
+const RECOVERING: Duration = Duration::from_secs(1);
 /// Probes between two questions for the server's version.
 const VERSION_EVERY: u32 = 120;
 /// The pause before missing permissions are asked for again.
@@ -39,6 +42,8 @@ pub(super) struct Session {
     standing: Option<Standing>,
     /// Failed probes in a row.
     failures: u32,
+    /// Whether it fell silent, and how far it is on its way back.
+    health: Hysteresis,
     /// Answered probes until the version is asked for again.
     until_version: u32,
 }
@@ -84,7 +89,16 @@ impl Session {
         claims: Arc<Mutex<Claims>>,
         desired: watch::Receiver<Desired>,
     ) -> Self {
-        Self { worker, options, claims, desired, standing: None, failures: 0, until_version: 0 }
+        Self {
+            worker,
+            options,
+            claims,
+            desired,
+            standing: None,
+            failures: 0,
+            health: Hysteresis::default(),
+            until_version: 0,
+        }
     }
 
     /// Runs until it is aborted, or until the worker is removed.
@@ -147,6 +161,7 @@ impl Session {
             Standing { credentials, limits, bounds, client, uid, slots: BTreeSet::new(), tasks: JoinSet::new() };
         self.standing = Some(standing);
         self.failures = 0;
+        self.health = Hysteresis::default();
         self.restart(desired).await;
         self.answered(true).await;
         Ok(())
@@ -184,7 +199,6 @@ impl Session {
     /// are those that are wanted.
     async fn probe(&mut self, desired: &Desired, current: bool) -> Duration {
         let Some(standing) = &self.standing else { return self.options.probe_period };
-        let was_silent = self.failures >= PATIENCE;
         match probe::identity(&standing.client, self.options.probe_deadline).await {
             Ok(uid) => {
                 if let Err(refusal) = self.check_identity(&uid, desired) {
@@ -193,10 +207,15 @@ impl Session {
                     return self.options.probe_period;
                 }
                 self.failures = 0;
+                let answered = self.health.answer();
+                if answered == Answered::Recovering {
+                    self.recovering();
+                    return self.options.probe_period.min(RECOVERING);
+                }
                 let slots = self.slots(desired);
                 // The view begins anew before the worker counts as live: what the old watches told may be
                 // long past.
-                if was_silent || self.standing.as_ref().is_some_and(|s| s.slots != slots) {
+                if answered == Answered::Recovered || self.standing.as_ref().is_some_and(|s| s.slots != slots) {
                     self.restart(desired).await;
                 }
                 self.answered(current).await;
@@ -204,8 +223,10 @@ impl Session {
             }
             Err(failure) => {
                 self.failures = self.failures.saturating_add(1);
+                self.health.miss();
                 self.renew_client();
                 if self.failures >= PATIENCE {
+                    self.health.fall_silent();
                     self.refused(Refusal::Probe(failure));
                     self.options.probe_period
                 } else {
@@ -256,6 +277,16 @@ impl Session {
             if version.is_some() {
                 report.version = version;
             }
+        });
+    }
+
+    /// It answers again, which is not enough yet: what flaps would be acted upon again and again.
+    fn recovering(&self) {
+        let message =
+            format!("it was silent, and counts as live once it answered {ANSWERS_TO_RECOVER} times in a row");
+        self.worker.report(|report| {
+            report.verdicts.reachable = Verdict::unknown("Recovering", message.clone());
+            report.silence = Some(("Recovering".to_owned(), message));
         });
     }
 

@@ -173,3 +173,23 @@ async fn each_way_to_be_unreachable_is_told_apart() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Case 36: a worker that flaps stays silent, and nothing is listed anew each time it answers.
+#[tokio::test]
+async fn case_36_a_worker_that_flaps_counts_as_live_only_when_it_answers_steadily() -> anyhow::Result<()> {
+    let api = Api::start("uid-1").await?;
+    let fleet = connected(&api, options()).await?;
+    api.rule(|_| Some(Reply::Hang));
+    until_view(&fleet, "w", "its silence", |view| view.liveness != Liveness::Live).await?;
+    let listed = api.count(|asked| asked.is("GET", "/statefulsets"));
+    for _ in 0..3 {
+        api.behave();
+        until_condition(&fleet, "w", conditions::API_REACHABLE, Status::Unknown, "Recovering").await?;
+        assert_ne!(crate::support::view(&fleet, "w").unwrap().liveness, Liveness::Live);
+        api.rule(|_| Some(Reply::Hang));
+        until_condition(&fleet, "w", conditions::API_REACHABLE, Status::False, "NoAnswer").await?;
+    }
+    assert_eq!(api.count(|asked| asked.is("GET", "/statefulsets")), listed, "the view did not begin anew");
+    api.behave();
+    until_view(&fleet, "w", "it to be back", WorkerView::is_current).await
+}
