@@ -15,6 +15,7 @@ pub mod code {
     pub const ALREADY_INITIALIZED: i32 = 23;
     pub const NAMESPACE_NOT_FOUND: i32 = 26;
     pub const PATH_NOT_VIABLE: i32 = 28;
+    pub const INDEX_NOT_FOUND: i32 = 27;
     pub const CURSOR_NOT_FOUND: i32 = 43;
     pub const NAMESPACE_EXISTS: i32 = 48;
     pub const MAX_TIME_MS_EXPIRED: i32 = 50;
@@ -23,6 +24,7 @@ pub mod code {
     pub const WRITE_CONCERN_TIMEOUT: i32 = 64;
     pub const IMMUTABLE_FIELD: i32 = 66;
     pub const SHARD_NOT_FOUND: i32 = 70;
+    pub const CANNOT_CREATE_INDEX: i32 = 67;
     pub const INVALID_OPTIONS: i32 = 72;
     pub const INVALID_NAMESPACE: i32 = 73;
     pub const NODE_NOT_FOUND: i32 = 74;
@@ -43,6 +45,7 @@ pub mod code {
     pub const COMMAND_NOT_SUPPORTED: i32 = 115;
     pub const FAILED_TO_SATISFY_READ_PREFERENCE: i32 = 133;
     pub const INVALID_SSL_CONFIGURATION: i32 = 140;
+    pub const INVALID_PIPELINE_OPERATOR: i32 = 168;
     pub const PRIMARY_STEPPED_DOWN: i32 = 189;
     pub const NO_SHARDING_ENABLED: i32 = 203;
     pub const SHARDING_STATE_NOT_INITIALIZED: i32 = 193;
@@ -59,6 +62,8 @@ pub mod code {
     pub const LOCATION_USER_EXISTS: i32 = 51003;
     pub const LOCATION_RWC_ON_SHARD: i32 = 51301;
     pub const LOCATION_MISSING_FIELD: i32 = 40414;
+    pub const LOCATION_UNKNOWN_ACCUMULATOR: i32 = 15952;
+    pub const LOCATION_UNKNOWN_FIELD: i32 = 40415;
     pub const LOCATION_UNKNOWN_STAGE: i32 = 40324;
 }
 
@@ -75,6 +80,7 @@ pub fn code_name(code: i32) -> String {
         20 => "IllegalOperation",
         23 => "AlreadyInitialized",
         26 => "NamespaceNotFound",
+        27 => "IndexNotFound",
         28 => "PathNotViable",
         43 => "CursorNotFound",
         48 => "NamespaceExists",
@@ -82,6 +88,7 @@ pub fn code_name(code: i32) -> String {
         59 => "CommandNotFound",
         64 => "WriteConcernTimeout",
         66 => "ImmutableField",
+        67 => "CannotCreateIndex",
         70 => "ShardNotFound",
         72 => "InvalidOptions",
         73 => "InvalidNamespace",
@@ -103,6 +110,7 @@ pub fn code_name(code: i32) -> String {
         117 => "ConflictingOperationInProgress",
         133 => "FailedToSatisfyReadPreference",
         140 => "InvalidSSLConfiguration",
+        168 => "InvalidPipelineOperator",
         189 => "PrimarySteppedDown",
         193 => "ShardingStateNotInitialized",
         203 => "NoShardingEnabled",

@@ -1,6 +1,10 @@
 //! A mongod: storage, replication, and the dispatch of its commands.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bson::{Bson, Document, doc, oid::ObjectId};
@@ -34,6 +38,7 @@ pub struct Mongod {
     pub(crate) peers: Arc<PeerPool>,
     pub(crate) key: Option<ClusterKey>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) started: Instant,
     standalone_topology: watch::Sender<i64>,
 }
 
@@ -57,6 +62,7 @@ impl Mongod {
             peers,
             key,
             shutdown,
+            started: Instant::now(),
             standalone_topology: watch::Sender::new(0),
         }
     }
@@ -80,9 +86,8 @@ impl Mongod {
 
     /// This node's name as an empty initiate would use it.
     pub(crate) fn own_host(&self) -> String {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let bound_to_loopback = self.options.bind.iter().all(IpAddr::is_loopback);
-        let host = if bound_to_loopback || host.trim().is_empty() { "localhost" } else { host.trim() };
+        let host = if bound_to_loopback { "localhost".to_owned() } else { diagnostics::hostname() };
         format!("{host}:{}", self.options.port)
     }
 
@@ -199,7 +204,13 @@ impl Mongod {
             return self.replication_command(request).await;
         }
         match request.name.as_str() {
-            "find" | "count" | "aggregate" | "distinct" => self.check_readable(request)?,
+            "find" | "count" | "aggregate" | "distinct" => {
+                self.check_readable(request)?;
+                self.await_cluster_time(request).await?;
+            }
+            "dbStats" | "collStats" | "explain" | "listCollections" | "listIndexes" => {
+                self.check_readable(request)?;
+            }
             _ => {}
         }
         match request.name.as_str() {
@@ -211,12 +222,30 @@ impl Mongod {
             "killCursors" => Ok(self.kill_cursors(request)),
             "insert" | "update" | "delete" => self.write_command(request).await,
             "findAndModify" | "findandmodify" => self.find_and_modify(request).await,
-            "listDatabases" => self.list_databases(request),
+            "listDatabases" => {
+                let mut reply = self.list_databases(request)?;
+                if self.options.auth {
+                    commands::show_only_readable(client, &mut reply);
+                }
+                Ok(reply)
+            }
             "listCollections" => self.list_collections(request),
             "listIndexes" => self.list_indexes(request),
-            "create" | "drop" | "dropDatabase" | "createIndexes" => self.change_catalog(request).await,
-            "createUser" | "updateUser" | "dropUser" | "grantRolesToUser" => self.change_users(request).await,
+            "create" | "drop" | "dropDatabase" => self.change_catalog(request).await,
+            "createIndexes" => self.create_indexes(request).await,
+            "dropIndexes" => self.drop_indexes(request).await,
+            "renameCollection" => self.rename_collection(request).await,
+            "dbStats" => self.database_stats(request),
+            "collStats" => self.collection_stats(request),
+            "explain" => self.explain(request),
+            "profile" => Self::profile(request),
+            "serverStatus" => Ok(self.server_status()),
+            "createUser" | "updateUser" | "dropUser" | "grantRolesToUser" | "revokeRolesFromUser" => {
+                self.change_users(request).await
+            }
             "usersInfo" => self.users_info(request),
+            "rolesInfo" => Ok(Self::roles_info(request)),
+            "configureFailPoint" if self.options.test_commands => self.configure_fail_point(request),
             "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls()),
             "getParameter" => self.get_parameter(request),
             "getDefaultRWConcern" => self.get_default_rw_concern(),
@@ -266,6 +295,7 @@ impl Service for Mongod {
             }
         };
         self.label(request, &mut reply);
+        self.tell_time(&mut reply);
         reply
     }
 }

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{ClusterKey, KeyFileError},
+    failpoints::FailPoints,
     mongod::Mongod,
     mongos::Mongos,
     net::{Faults, PeerPool, Tls, TlsError},
-    options::Options,
+    options::{ClusterRole, Options},
     repl::{Replication, runtime::Surroundings},
     server::{Service, serve},
     storage::{Storage, StorageError},
@@ -85,6 +86,9 @@ impl Node {
             && let Some(replication) = &mongod.replication
         {
             replication.start().await?;
+            if mongod.options.role == ClusterRole::Config {
+                tokio::spawn(mongod.clone().found_cluster());
+            }
         }
         Ok(Self { kind, port, shutdown, faults })
     }
@@ -120,7 +124,8 @@ fn start_mongod(
     key: Option<ClusterKey>,
     shutdown: CancellationToken,
 ) -> Result<Arc<Mongod>, StartError> {
-    let storage = Storage::open(&options.dbpath)?;
+    let storage = Storage::open(&options.dbpath, options.oplog_bytes)?;
+    let fail_points = Arc::new(FailPoints::new(options.fail_points.clone()));
     let replication = match &options.repl_set {
         Some(set_name) => {
             let around = Surroundings {
@@ -131,6 +136,7 @@ fn start_mongod(
                 storage: storage.clone(),
                 peers: peers.clone(),
                 shutdown: shutdown.clone(),
+                fail_points: fail_points.clone(),
             };
             Some(Replication::new(around, rand::rng().random())?)
         }

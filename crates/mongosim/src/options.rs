@@ -1,11 +1,14 @@
 //! Command-line flags and the YAML configuration file, as mongod and mongos take them.
 
-use std::{fs, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeSet, fs, net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
-use crate::net::{TlsMode, TlsOptions};
+use crate::{
+    failpoints::FailPoint,
+    net::{TlsMode, TlsOptions},
+};
 
 /// Plays mongod and, with `--configdb`, mongos.
 #[derive(Debug, Parser)]
@@ -96,7 +99,7 @@ pub struct ServerArgs {
     /// Size of the storage cache; accepted for compatibility.
     #[arg(long = "wiredTigerCacheSizeGB")]
     pub cache_size_gb: Option<f64>,
-    /// Size of the oplog in MiB; accepted for compatibility.
+    /// Size of the oplog in MiB; 990 without it.
     #[arg(long = "oplogSize")]
     pub oplog_size: Option<u64>,
 }
@@ -264,8 +267,14 @@ pub struct Options {
     pub tls: Option<TlsOptions>,
     /// Log file.
     pub logpath: Option<PathBuf>,
+    /// Most bytes of the oplog.
+    pub oplog_bytes: u64,
     /// The localhost exception (`enableLocalhostAuthBypass`).
     pub localhost_bypass: bool,
+    /// Whether commands for tests are known (`enableTestCommands`).
+    pub test_commands: bool,
+    /// Fail points that hold from the start.
+    pub fail_points: BTreeSet<FailPoint>,
 }
 
 impl Options {
@@ -295,6 +304,8 @@ impl Options {
         let key_file = args.key_file.or(file.security.key_file);
         let auth = args.auth || key_file.is_some() || file.security.authorization.as_deref() == Some("enabled");
         let mut localhost_bypass = true;
+        let mut test_commands = false;
+        let mut fail_points = BTreeSet::new();
         let from_file = file.set_parameter.iter().map(|(k, v)| (k.clone(), v.to_string().replace('"', "")));
         let from_args = args
             .set_parameter
@@ -303,12 +314,15 @@ impl Options {
         for (name, value) in from_file.chain(from_args) {
             match name.as_str() {
                 "enableLocalhostAuthBypass" => localhost_bypass = !matches!(value.as_str(), "0" | "false"),
-                "enableTestCommands"
-                | "authenticationMechanisms"
+                "enableTestCommands" => test_commands = !matches!(value.as_str(), "0" | "false"),
+                "authenticationMechanisms"
                 | "logLevel"
                 | "diagnosticDataCollectionEnabled"
                 | "ShardingTaskExecutorPoolMinSize"
                 | "ShardingTaskExecutorPoolMaxSize" => {}
+                other if other.starts_with("failpoint.") => {
+                    fail_points.extend(fail_point(other, &value)?);
+                }
                 other => {
                     return Err(invalid("--setParameter", &format!("unknown parameter {other}")));
                 }
@@ -325,7 +339,10 @@ impl Options {
             auth,
             tls,
             logpath: args.logpath.or(file.system_log.path),
+            oplog_bytes: oplog_bytes(args.oplog_size.or(file.replication.oplog_size_mb))?,
             localhost_bypass,
+            test_commands,
+            fail_points,
         })
     }
 }
@@ -354,6 +371,23 @@ impl TlsOptions {
             allow_connections_without_certificates: args.allow_connections_without_certificates
                 || file.allow_connections_without_certificates,
         }))
+    }
+}
+
+/// `failpoint.<name>={"mode": "alwaysOn"}`.
+fn fail_point(name: &str, value: &str) -> Result<Option<FailPoint>, OptionsError> {
+    let unknown = || invalid("--setParameter", &format!("unknown fail point in {name}"));
+    let point = name.strip_prefix("failpoint.").and_then(FailPoint::named).ok_or_else(unknown)?;
+    Ok(value.contains("alwaysOn").then_some(point))
+}
+
+/// The server's own least for a size that it chooses by itself.
+const DEFAULT_OPLOG_MIB: u64 = 990;
+
+fn oplog_bytes(mib: Option<u64>) -> Result<u64, OptionsError> {
+    match mib.unwrap_or(DEFAULT_OPLOG_MIB) {
+        mib @ 1..=0xfff_ffff => Ok(mib * 1024 * 1024),
+        _ => Err(invalid("--oplogSize", "must be a number of MiB of at least 1")),
     }
 }
 

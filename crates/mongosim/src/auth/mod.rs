@@ -10,4 +10,5 @@ pub mod users;
 pub use client::{AuthState, Conversation, Principal};
 pub use keyfile::{ClusterKey, KeyFileError};
 pub use localhost_exception::localhost_exception_grants;
-pub use privilege::{Privilege, Role};
+pub use privilege::{Privilege, Role, known_roles};
+pub use users::random_uuid;

@@ -48,6 +48,12 @@ const ADMIN_ROLES: [&str; 12] = [
 ];
 const DB_ROLES: [&str; 5] = ["read", "readWrite", "dbAdmin", "dbOwner", "userAdmin"];
 
+/// The server's roles on a database.
+pub fn known_roles(db: &str) -> impl Iterator<Item = Role> + use<'_> {
+    let of_cluster: &[&str] = if db == "admin" { &ADMIN_ROLES } else { &[] };
+    DB_ROLES.iter().chain(of_cluster).map(move |role| Role::new(role, db))
+}
+
 impl Role {
     /// A role.
     pub fn new(role: &str, db: &str) -> Self {

@@ -27,7 +27,7 @@ pub fn from_create(command: &Document, db: &str) -> CommandResult {
         .ok_or_else(|| CommandError::bad_value("\"createUser\" command requires a \"roles\" array"))?;
     Ok(doc! {
         "_id": user_id(db, user),
-        "userId": uuid(),
+        "userId": random_uuid(),
         "user": user,
         "db": db,
         "credentials": credentials(password)?,
@@ -55,6 +55,15 @@ pub fn grant(mut stored: Document, command: &Document, db: &str) -> CommandResul
             roles.push(role);
         }
     }
+    stored.insert("roles", roles);
+    Ok(stored)
+}
+
+/// A stored document with the roles of `revokeRolesFromUser` taken away.
+pub fn revoke(mut stored: Document, command: &Document, db: &str) -> CommandResult {
+    let gone = parse_roles(command, db)?.unwrap_or_default();
+    let mut roles = stored.get_array("roles").cloned().unwrap_or_default();
+    roles.retain(|role| !gone.contains(role));
     stored.insert("roles", roles);
     Ok(stored)
 }
@@ -117,7 +126,8 @@ fn parse_roles(command: &Document, db: &str) -> CommandResult<Option<Vec<Bson>>>
     Ok(Some(roles))
 }
 
-fn uuid() -> bson::Binary {
+/// A UUID of version 4.
+pub fn random_uuid() -> bson::Binary {
     let mut bytes: [u8; 16] = rand::rng().random();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

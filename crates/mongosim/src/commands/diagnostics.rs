@@ -1,10 +1,12 @@
 //! Small commands that are the same on mongod and mongos.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use bson::{Bson, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 
+use super::handshake;
 use crate::{
+    auth,
     error::{CommandError, CommandResult, code},
     net::Tls,
     server::{Client, Request},
@@ -30,7 +32,9 @@ pub fn run(client: &mut Client, request: &Request) -> Option<CommandResult> {
         "ping" | "endSessions" | "refreshSessions" | "killSessions" | "setParameter" | "fsync" | "getnonce" => {
             Ok(Document::new())
         }
-        "startSession" => Err(CommandError::new(115, "explicit sessions are made by drivers")),
+        "startSession" => {
+            Ok(doc! { "id": { "id": auth::random_uuid() }, "timeoutMinutes": handshake::SESSION_MINUTES })
+        }
         "buildInfo" | "buildinfo" => Ok(build_info()),
         "whatsmyuri" => Ok(doc! { "you": client.peer.to_string() }),
         "connectionStatus" => Ok(connection_status(client)),
@@ -38,15 +42,58 @@ pub fn run(client: &mut Client, request: &Request) -> Option<CommandResult> {
             client.auth.principal = None;
             Ok(Document::new())
         }
-        "getLog" => Ok(doc! { "totalLinesWritten": 0, "log": [] }),
-        "hostInfo" => Ok(doc! { "system": { "numCores": 1 }, "os": { "type": "Linux" } }),
+        "getLog" => log(request),
+        "hostInfo" => Ok(host_info()),
         "getCmdLineOpts" => Ok(doc! { "argv": [], "parsed": {} }),
-        "serverStatus" => Ok(
-            doc! { "version": VERSION, "process": "mongosim", "pid": i64::from(std::process::id()), "localTime": bson::DateTime::now() },
-        ),
         "listCommands" => Ok(doc! { "commands": {} }),
         _ => return None,
     })
+}
+
+/// What every server's `serverStatus` has.
+pub fn server_status(process: &str, started: Instant) -> Document {
+    let uptime = started.elapsed();
+    doc! {
+        "host": hostname(),
+        "version": VERSION,
+        "process": process,
+        "pid": i64::from(std::process::id()),
+        "uptime": uptime.as_secs_f64().floor(),
+        "uptimeMillis": uptime.as_millis() as i64,
+        "localTime": DateTime::now(),
+    }
+}
+
+/// What the machine calls itself.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}
+
+fn host_info() -> Document {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    doc! {
+        "system": {
+            "currentTime": DateTime::now(),
+            "hostname": hostname(),
+            "cpuAddrSize": i32::try_from(usize::BITS).unwrap_or(64),
+            "numCores": cores as i32,
+            "cpuArch": std::env::consts::ARCH,
+            "numaEnabled": false,
+        },
+        "os": { "type": "Linux", "name": std::env::consts::OS },
+        "extra": {},
+    }
+}
+
+/// `getLog`: the log goes to the process's output; none is kept to be asked for.
+fn log(request: &Request) -> CommandResult {
+    match request.body.get_str("getLog") {
+        Ok("*") => Ok(doc! { "names": ["global", "startupWarnings"] }),
+        Ok("global" | "startupWarnings") => Ok(doc! { "totalLinesWritten": 0, "log": [] }),
+        Ok(name) => Err(CommandError::new(code::OPERATION_FAILED, format!("no RecentEntries named: {name}"))),
+        Err(_) => Err(CommandError::new(code::TYPE_MISMATCH, "Argument to getLog must be of type String")),
+    }
 }
 
 fn build_info() -> Document {

@@ -12,7 +12,8 @@ use crate::{
     wire,
 };
 
-const SESSION_MINUTES: i32 = 30;
+/// After which a session that nobody uses ends.
+pub const SESSION_MINUTES: i32 = 30;
 
 /// Waits, if the client asks for it, until the topology differs from what it knows.
 pub async fn await_topology(

@@ -1,10 +1,13 @@
 //! The commands of mongod, one file per family.
 
 mod catalog;
+pub mod causal;
 mod cluster_parameters;
 pub mod cursors;
 pub mod diagnostics;
 pub mod handshake;
+mod indexes;
+mod inspect;
 mod oplog_read;
 mod read;
 mod replication;
@@ -15,5 +18,6 @@ mod write;
 mod write_concern;
 mod write_statements;
 
+pub use catalog::show_only_readable;
 pub use cluster_parameters::{RW_CONCERN_ID, RW_CONCERN_NAMESPACE};
 pub use table::privilege;

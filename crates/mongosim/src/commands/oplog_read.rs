@@ -30,9 +30,12 @@ impl Mongod {
         let size = body.get("batchSize").and_then(number::as_i64).map_or(BATCH, |n| n.max(1) as usize);
         let tailable = body.get_bool("tailable").unwrap_or(false);
         let view = self.storage.read()?;
-        let most = if tailable { size } else { limit.unwrap_or(usize::MAX) };
-        let mut entries =
-            if backwards { view.oplog_newest(limit.unwrap_or(usize::MAX))? } else { view.oplog_from(from, most)? };
+        let most = limit.unwrap_or(usize::MAX);
+        let mut entries = match (tailable, backwards) {
+            (true, _) => view.oplog_batch(from, size)?,
+            (false, true) => view.oplog_newest(most)?,
+            (false, false) => view.oplog_from(from, most)?,
+        };
         entries.retain(|entry| filter.matches(entry));
         let after = entries.last().map_or(from.saturating_sub(1), |e| OplogEntry::optime_of(e).ts);
         if let Ok(projection) = body.get_document("projection")
@@ -102,7 +105,7 @@ impl Mongod {
         if after != 0 && view.oplog_at(after)?.is_none() {
             return Ok(None);
         }
-        Ok(Some(view.oplog_from(after.saturating_add(1), limit)?))
+        Ok(Some(view.oplog_batch(after.saturating_add(1), limit)?))
     }
 
     fn commit_point(&self) -> OpTime {

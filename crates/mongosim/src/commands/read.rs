@@ -92,15 +92,33 @@ impl Mongod {
 
     /// `aggregate`.
     pub(crate) async fn aggregate(&self, request: &Request) -> CommandResult {
-        let ns = request.namespace().ok_or_else(|| {
-            CommandError::new(code::COMMAND_NOT_SUPPORTED, "aggregations without a collection are not supported")
-        })?;
         let stages = request.body.get_array("pipeline").map_err(|_| {
             CommandError::new(code::TYPE_MISMATCH, "'pipeline' option must be specified as an array")
         })?;
-        let pipeline = Pipeline::parse(stages)?;
-        let rows = self.rows(&ns, &Filter::parse(&Document::new())?, &request.body).await?;
-        let rows = pipeline.run(rows)?;
+        let first = stages.first().and_then(Bson::as_document).and_then(|stage| stage.iter().next());
+        let first = first.map(|(name, value)| (name.as_str(), value));
+        let (rows, stages) = match (request.namespace(), first) {
+            (Some(ns), Some(("$collStats", wanted))) => {
+                (vec![self.collection_stats_row(&ns, wanted)?], &stages[1..])
+            }
+            (Some(ns), _) => {
+                // What a pipeline cannot do is refused before anything is read.
+                Pipeline::parse(stages)?;
+                (self.rows(&ns, &Filter::parse(&Document::new())?, &request.body).await?, stages.as_slice())
+            }
+            (None, Some(("$currentOp", _))) => (self.current_operations(request), &stages[1..]),
+            (None, first) => {
+                return Err(CommandError::new(
+                    code::INVALID_NAMESPACE,
+                    format!(
+                        "{{aggregate: 1}} is not valid for '{}'; a collection is required.",
+                        first.map_or("an empty pipeline", |(name, _)| name)
+                    ),
+                ));
+            }
+        };
+        let ns = request.namespace().unwrap_or_else(|| format!("{}.$cmd.aggregate", request.db));
+        let rows = Pipeline::parse(stages)?.run(rows)?;
         let batch = request.body.get_document("cursor").ok().map(|c| size(c, "batchSize")).transpose()?.flatten();
         Ok(self.cursors.first_batch(&ns, rows, batch, false))
     }

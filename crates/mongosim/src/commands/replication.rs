@@ -70,6 +70,13 @@ impl Mongod {
         }
     }
 
+    /// `configureFailPoint`: all there are here belong to replication.
+    pub(crate) fn configure_fail_point(&self, request: &Request) -> CommandResult {
+        let replication = self.replication.as_ref();
+        let replication = replication.ok_or_else(|| CommandError::bad_value("no fail point without --replSet"))?;
+        replication.fail_points().configure(&request.body)
+    }
+
     fn has_user_data(&self) -> CommandResult<bool> {
         let collections = self.storage.read()?.collections()?;
         Ok(collections.iter().any(|(ns, _)| !ns.starts_with("local.") && !ns.starts_with("config.")))
@@ -101,8 +108,7 @@ async fn step_down(replication: &Arc<Replication>, command: &Document) -> Comman
     let catch_up = match given {
         Some(catch_up) => catch_up,
         None if force => Duration::ZERO,
-        // Without the field the period bounds the wait, so that short periods are not refused.
-        None => DEFAULT_CATCH_UP.min(period),
+        None => DEFAULT_CATCH_UP,
     };
     replication.step_down(StepDownRequest { period, catch_up, force }).await?;
     Ok(Document::new())

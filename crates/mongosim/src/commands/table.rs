@@ -6,18 +6,25 @@ pub fn privilege<'a>(name: &str, db: &'a str) -> Option<Privilege<'a>> {
         "hello" | "isMaster" | "ismaster" | "ping" | "buildInfo" | "buildinfo" | "saslStart" | "saslContinue"
         | "logout" | "whatsmyuri" | "connectionStatus" | "_isSelf" | "getnonce" => Privilege::Public,
         "endSessions" | "startSession" | "refreshSessions" | "killSessions" | "listCommands" | "getMore"
-        | "killCursors" => Privilege::Authenticated,
+        | "killCursors" | "listDatabases" => Privilege::Authenticated,
         "find" | "count" | "aggregate" | "distinct" | "listCollections" | "listIndexes" | "dbStats"
         | "collStats" | "explain" => Privilege::Read(db),
         "insert" | "update" | "delete" | "findAndModify" | "findandmodify" | "create" | "drop"
-        | "createIndexes" | "dropIndexes" | "dropDatabase" => Privilege::Write(db),
-        "createUser" | "updateUser" | "dropUser" | "usersInfo" | "grantRolesToUser" => Privilege::UserAdmin(db),
+        | "createIndexes" | "dropIndexes" | "dropDatabase" | "renameCollection" | "profile" => {
+            Privilege::Write(db)
+        }
+        "createUser"
+        | "updateUser"
+        | "dropUser"
+        | "usersInfo"
+        | "grantRolesToUser"
+        | "revokeRolesFromUser"
+        | "rolesInfo" => Privilege::UserAdmin(db),
         "replSetGetStatus"
         | "replSetGetConfig"
         | "getParameter"
         | "getLog"
         | "serverStatus"
-        | "listDatabases"
         | "hostInfo"
         | "listShards"
         | "getShardMap"
@@ -32,6 +39,7 @@ pub fn privilege<'a>(name: &str, db: &'a str) -> Option<Privilege<'a>> {
         | "replSetFreeze"
         | "shutdown"
         | "setParameter"
+        | "configureFailPoint"
         | "addShard"
         | "removeShard"
         | "balancerStart"

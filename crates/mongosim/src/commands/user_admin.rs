@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Mongod {
-    /// `createUser`, `updateUser`, `grantRolesToUser`, `dropUser`.
+    /// `createUser`, `updateUser`, `grantRolesToUser`, `revokeRolesFromUser`, `dropUser`.
     pub(crate) async fn change_users(&self, request: &Request) -> CommandResult {
         let concern = WriteConcern::of(&request.body, self)?;
         let db = request.db.clone();
@@ -23,6 +23,7 @@ impl Mongod {
             ("createUser", None) => Some(users::from_create(&request.body, &db)?),
             (_, None) => return Err(users::not_found(&db, &name)),
             ("updateUser", Some(stored)) => Some(users::apply_update(stored, &request.body, &db)?),
+            ("revokeRolesFromUser", Some(stored)) => Some(users::revoke(stored, &request.body, &db)?),
             ("grantRolesToUser", Some(stored)) => Some(users::grant(stored, &request.body, &db)?),
             (_, Some(_)) => None,
         };

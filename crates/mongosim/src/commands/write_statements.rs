@@ -1,5 +1,6 @@
 use bson::{Bson, Document, doc, oid::ObjectId};
 
+use super::indexes;
 use crate::{
     error::{CommandError, CommandResult, code, code_name},
     oplog::{Operation, OplogWriter},
@@ -51,6 +52,9 @@ pub(super) fn execute(
                 return Ok(Err(duplicate(ns, id)));
             }
             let reply = doc! { "n": 1 };
+            if let Some(conflict) = indexes::conflict(writer.view(), ns, document)? {
+                return Ok(Err(conflict));
+            }
             writer.log(ns, Operation::Insert(document.clone()), stamp(&reply))?;
             Ok(Ok(reply))
         }
@@ -70,6 +74,9 @@ pub(super) fn execute(
                     Err(e) => return Ok(Err(e)),
                 };
                 if after != *before {
+                    if let Some(conflict) = indexes::conflict(writer.view(), ns, &after)? {
+                        return Ok(Err(conflict));
+                    }
                     modified += 1;
                     let reply = doc! { "n": 1, "nModified": 1 };
                     writer.log(ns, Operation::Update { before: before.clone(), after }, stamp(&reply))?;
@@ -94,6 +101,9 @@ pub(super) fn execute(
                         Ok(after) => after,
                         Err(e) => return Ok(Err(e)),
                     };
+                    if let Some(conflict) = indexes::conflict(writer.view(), ns, &after)? {
+                        return Ok(Err(conflict));
+                    }
                     let value = if *new { after.clone() } else { before.clone() };
                     let reply = doc! { "lastErrorObject": { "n": 1, "updatedExisting": true }, "value": value };
                     writer.log(ns, Operation::Update { before, after }, stamp(&reply))?;
@@ -150,6 +160,9 @@ fn insert_by_upsert_with(
     if writer.view().get_by_id(ns, id)?.is_some() {
         return Ok(Err(duplicate(ns, id)));
     }
+    if let Some(conflict) = indexes::conflict(writer.view(), ns, &document)? {
+        return Ok(Err(conflict));
+    }
     let (stamp, reply) = reply(&document);
     writer.log(ns, Operation::Insert(document), stamp)?;
     Ok(Ok(reply))
@@ -164,12 +177,7 @@ pub(super) fn with_id(document: Document) -> Document {
 }
 
 fn duplicate(ns: &str, id: &Bson) -> CommandError {
-    CommandError::new(
-        code::DUPLICATE_KEY,
-        format!("E11000 duplicate key error collection: {ns} index: _id_ dup key: {{ _id: {id} }}"),
-    )
-    .with("keyPattern", doc! { "_id": 1 })
-    .with("keyValue", doc! { "_id": id.clone() })
+    indexes::duplicate_key(ns, "_id_", doc! { "_id": 1 }, doc! { "_id": id.clone() })
 }
 
 /// An element of `writeErrors`.

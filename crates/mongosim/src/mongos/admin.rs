@@ -53,8 +53,9 @@ impl Mongos {
     async fn list_databases(&self, request: &Request) -> CommandResult {
         let mut found: Vec<Bson> = Vec::new();
         let mut command = request.body.clone();
-        command.remove("lsid");
-        command.remove("$clusterTime");
+        for field in ["lsid", "$clusterTime", "$readPreference"] {
+            command.remove(field);
+        }
         let shards = self.shards().await?;
         for set in shards.values().chain([&self.config]) {
             let reply = self.run_on(set, &command, true).await?;
@@ -67,7 +68,12 @@ impl Mongos {
                 }
             }
         }
-        Ok(doc! { "databases": found, "totalSize": 4096_i64, "totalSizeMb": 0_i64 })
+        if request.body.get_bool("nameOnly").unwrap_or(false) {
+            return Ok(doc! { "databases": found });
+        }
+        let size = |row: &Bson| row.as_document().and_then(|row| row.get_i64("sizeOnDisk").ok()).unwrap_or(0);
+        let total: i64 = found.iter().map(size).sum();
+        Ok(doc! { "databases": found, "totalSize": total, "totalSizeMb": total / (1024 * 1024) })
     }
 
     async fn shard_map(&self) -> CommandResult {

@@ -93,8 +93,23 @@ impl Mongos {
             "getMore" => self.get_more(request).await,
             "killCursors" => self.kill_cursors(request).await,
             "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls()),
-            "createUser" | "updateUser" | "dropUser" | "grantRolesToUser" | "usersInfo" => {
-                self.run_on(&self.config, &stripped(&request.body), request.name == "usersInfo").await
+            "createUser"
+            | "updateUser"
+            | "dropUser"
+            | "grantRolesToUser"
+            | "revokeRolesFromUser"
+            | "usersInfo"
+            | "rolesInfo" => {
+                let reads = matches!(request.name.as_str(), "usersInfo" | "rolesInfo");
+                self.run_on(&self.config, &stripped(&request.body), reads).await
+            }
+            "serverStatus" => Ok(diagnostics::server_status("mongos", self.started)),
+            "listDatabases" => {
+                let mut reply = self.cluster_command(request).await?;
+                if self.options.auth {
+                    commands::show_only_readable(client, &mut reply);
+                }
+                Ok(reply)
             }
             _ => match need {
                 Privilege::Read(_) | Privilege::Write(_) => self.route(request, need).await,
@@ -107,7 +122,7 @@ impl Mongos {
     async fn route(&self, request: &Request, need: Privilege<'_>) -> CommandResult {
         let reads = matches!(need, Privilege::Read(_));
         let creates = !reads && !matches!(request.name.as_str(), "drop" | "dropDatabase" | "delete");
-        let Some(set) = self.set_of(&request.db, creates).await? else { return empty(request) };
+        let Some(set) = self.set_of(database(request), creates).await? else { return empty(request) };
         let reply = self.run_on(&set, &stripped(&request.body), reads).await?;
         if request.name == "dropDatabase" && crate::error::is_ok(&reply) {
             self.catalog.forget_database(&request.db);
@@ -118,6 +133,19 @@ impl Mongos {
             self.cursors.lock().insert(id, host);
         }
         Ok(reply)
+    }
+
+    /// Learns the time of a set's reply, and tells the latest known where a reply has none.
+    fn tell_time(&self, reply: &mut Document) {
+        let mut latest = self.cluster_time.lock();
+        if let Ok(told) = reply.get_timestamp("operationTime") {
+            *latest = (*latest).max(told);
+        } else if latest.time > 0 {
+            reply.insert("operationTime", *latest);
+        }
+        if latest.time > 0 {
+            reply.insert("$clusterTime", commands::causal::cluster_time(*latest));
+        }
     }
 
     async fn get_more(&self, request: &Request) -> CommandResult {
@@ -157,6 +185,15 @@ impl Mongos {
         }
         Ok(doc! { "cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": [] })
     }
+}
+
+/// The database whose place decides where a command goes.
+fn database(request: &Request) -> &str {
+    match request.name.as_str() {
+        "renameCollection" => request.body.get_str(&request.name).ok().and_then(|ns| ns.split('.').next()),
+        _ => None,
+    }
+    .unwrap_or(&request.db)
 }
 
 /// What a database that nobody has answers.
@@ -200,6 +237,7 @@ impl Service for Mongos {
         {
             reply.insert("errorLabels", vec![Bson::String("RetryableWriteError".to_owned())]);
         }
+        self.tell_time(&mut reply);
         reply
     }
 }

@@ -6,10 +6,11 @@ mod catalog;
 mod dispatch;
 mod forward;
 mod monitor;
+mod presence;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use bson::oid::ObjectId;
+use bson::{DateTime, Timestamp, oid::ObjectId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,10 @@ pub struct Mongos {
     /// Which host has a cursor.
     cursors: Mutex<HashMap<i64, String>>,
     topology: watch::Sender<i64>,
+    /// The latest time that a set has told.
+    cluster_time: Mutex<Timestamp>,
+    created: DateTime,
+    started: Instant,
 }
 
 impl Mongos {
@@ -52,6 +57,9 @@ impl Mongos {
             catalog: Catalog::new(peers, shutdown.clone()),
             cursors: Mutex::default(),
             topology: watch::Sender::new(0),
+            cluster_time: Mutex::new(Timestamp { time: 0, increment: 0 }),
+            created: DateTime::now(),
+            started: Instant::now(),
         });
         let this = mongos.clone();
         tokio::spawn(async move {
@@ -60,6 +68,7 @@ impl Mongos {
                 () = config.reached() => {
                     tracing::info!("config servers reached, serving");
                     this.topology.send_modify(|counter| *counter = 1);
+                    this.tell_presence(shutdown.clone()).await;
                 }
             }
         });

@@ -19,13 +19,16 @@ pub fn apply(view: &mut WriteView<'_>, entry: &OplogEntry) -> StorageResult<()> 
     sessions::record(view, entry)
 }
 
+/// Commands that do not say what was there before.
+const LOSSY: [&str; 4] = ["drop", "dropDatabase", "dropIndexes", "renameCollection"];
+
 /// Takes back what an entry did; `false` when only a fresh initial sync can.
 pub fn undo(view: &mut WriteView<'_>, entry: &OplogEntry) -> StorageResult<bool> {
     match &entry.operation {
         Operation::Insert(document) => view.delete(&entry.ns, id(document))?,
         Operation::Update { before, .. } | Operation::Delete(before) => view.put(&entry.ns, before)?,
         Operation::Command(command) => {
-            return Ok(!command.contains_key("drop") && !command.contains_key("dropDatabase"));
+            return Ok(!LOSSY.iter().any(|name| command.contains_key(*name)));
         }
         Operation::Noop(_) => {}
     }
@@ -53,6 +56,26 @@ fn apply_command(view: &mut WriteView<'_>, ns: &str, command: &Document) -> Stor
                     view.drop_collection(&ns)?;
                 }
             }
+        }
+        "dropIndexes" => {
+            let Some(mut entry) = view.collection(&collection)? else { return Ok(()) };
+            let gone = command.get_array("names").cloned().unwrap_or_default();
+            let mut indexes = entry.get_array("indexes").cloned().unwrap_or_default();
+            indexes.retain(|index| {
+                !index.as_document().and_then(|d| d.get("name")).is_some_and(|name| gone.contains(name))
+            });
+            entry.insert("indexes", indexes);
+            view.put_collection(&collection, &entry)?;
+        }
+        "renameCollection" => {
+            let (from, to) = (value.as_str().unwrap_or_default(), command.get_str("to").unwrap_or_default());
+            // Its second time, when an initial sync applies it again, there is nothing left to do.
+            let Some(entry) = view.collection(from)? else { return Ok(()) };
+            let documents = view.all(from)?;
+            view.drop_collection(to)?;
+            view.put_collection(to, &entry)?;
+            documents.iter().try_for_each(|document| view.put(to, document))?;
+            view.drop_collection(from)?;
         }
         "createIndexes" => {
             let mut entry = view.collection(&collection)?.unwrap_or_default();

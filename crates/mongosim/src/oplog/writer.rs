@@ -35,6 +35,11 @@ impl<'v, 't> OplogWriter<'v, 't> {
         apply(self.view, &entry)
     }
 
+    /// Makes the next entry no older than a time.
+    pub fn advance(&mut self, to: OpTime) {
+        self.head.ts = self.head.ts.max(to.ts.saturating_sub(1));
+    }
+
     /// The newest entry's optime.
     pub fn head(&self) -> OpTime {
         self.head

@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 mod compare;
+pub mod expression;
 mod filter;
 pub mod number;
 mod path;

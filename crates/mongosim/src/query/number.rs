@@ -30,13 +30,33 @@ pub fn as_bool(value: &Bson) -> Option<bool> {
     }
 }
 
-/// The sum, in the widest of the two types.
+/// The sum, in the widest of the two types; `None` where it is none.
 pub fn add(left: &Bson, right: &Bson) -> Option<Bson> {
-    Some(match (left, right) {
+    combine(left, right, i64::checked_add, |a, b| a + b)
+}
+
+/// The difference, as [`add`].
+pub fn subtract(left: &Bson, right: &Bson) -> Option<Bson> {
+    combine(left, right, i64::checked_sub, |a, b| a - b)
+}
+
+/// The product, as [`add`].
+pub fn multiply(left: &Bson, right: &Bson) -> Option<Bson> {
+    combine(left, right, i64::checked_mul, |a, b| a * b)
+}
+
+fn combine(
+    left: &Bson,
+    right: &Bson,
+    whole: fn(i64, i64) -> Option<i64>,
+    real: fn(f64, f64) -> f64,
+) -> Option<Bson> {
+    match (left, right) {
+        (Bson::Double(_), _) | (_, Bson::Double(_)) => Some(Bson::Double(real(as_f64(left)?, as_f64(right)?))),
         (Bson::Int32(a), Bson::Int32(b)) => {
-            a.checked_add(*b).map_or_else(|| Bson::Int64(i64::from(*a) + i64::from(*b)), Bson::Int32)
+            let result = whole(i64::from(*a), i64::from(*b))?;
+            Some(i32::try_from(result).map_or(Bson::Int64(result), Bson::Int32))
         }
-        (Bson::Double(_), _) | (_, Bson::Double(_)) => Bson::Double(as_f64(left)? + as_f64(right)?),
-        _ => Bson::Int64(as_i64(left)?.checked_add(as_i64(right)?)?),
-    })
+        _ => Some(Bson::Int64(whole(as_i64(left)?, as_i64(right)?)?)),
+    }
 }

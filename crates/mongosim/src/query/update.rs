@@ -27,10 +27,18 @@ pub enum Operator {
     Min,
     /// `$max`
     Max,
+    /// `$mul`
+    Mul,
+    /// `$rename`
+    Rename,
     /// `$push`
     Push,
     /// `$addToSet`
     AddToSet,
+    /// `$pull`, of one value
+    Pull,
+    /// `$pop`
+    Pop,
     /// `$currentDate`, to a date
     CurrentDate,
 }
@@ -52,6 +60,10 @@ impl Update {
                 "$setOnInsert" => Operator::SetOnInsert,
                 "$unset" => Operator::Unset,
                 "$inc" => Operator::Inc,
+                "$mul" => Operator::Mul,
+                "$rename" => Operator::Rename,
+                "$pull" => Operator::Pull,
+                "$pop" => Operator::Pop,
                 "$min" => Operator::Min,
                 "$max" => Operator::Max,
                 "$push" => Operator::Push,
@@ -63,9 +75,28 @@ impl Update {
                 wrong(format!("Modifiers operate on fields but we found another type for {name}"))
             })?;
             for (path, operand) in operands {
-                let modifiers = operand.as_document().is_some_and(|d| d.keys().any(|k| k.starts_with('$')));
-                if modifiers && matches!(operator, Operator::Push | Operator::AddToSet) {
-                    return Err(wrong(format!("{name} takes one value here; its modifiers are not supported")));
+                if path.is_empty() || path.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
+                    return Err(CommandError::bad_value(format!(
+                        "'{path}' is no path that is supported: positional operators are not"
+                    )));
+                }
+                let modifiers: Vec<&String> = operand
+                    .as_document()
+                    .map(|d| d.keys().filter(|k| k.starts_with('$')).collect())
+                    .unwrap_or_default();
+                match operator {
+                    Operator::Push | Operator::AddToSet
+                        if modifiers.iter().any(|modifier| *modifier != "$each") =>
+                    {
+                        return Err(wrong(format!("of the modifiers of {name} only $each is supported")));
+                    }
+                    Operator::Pull if operand.as_document().is_some() => {
+                        return Err(wrong("$pull takes one value here; conditions are not supported".into()));
+                    }
+                    Operator::Rename if operand.as_str().is_none_or(|to| to.is_empty() || to.contains('$')) => {
+                        return Err(CommandError::bad_value("The 'to' field for $rename must be a string"));
+                    }
+                    _ => {}
                 }
                 changes.push((operator, path.clone(), operand.clone()));
             }
@@ -129,11 +160,16 @@ impl Update {
 }
 
 impl Operator {
+    /// Whether a field that is not there comes to be.
+    fn makes_fields(self) -> bool {
+        !matches!(self, Self::Unset | Self::Rename | Self::Pull | Self::Pop)
+    }
+
     fn apply(self, document: &mut Document, path: &str, operand: &Bson, inserting: bool) -> CommandResult<()> {
         if self == Self::SetOnInsert && !inserting {
             return Ok(());
         }
-        let parent = parent_mut(document, path, self != Self::Unset)
+        let parent = parent_mut(document, path, self.makes_fields())
             .map_err(|e| CommandError::new(code::PATH_NOT_VIABLE, e))?;
         let Some((parent, key)) = parent else { return Ok(()) };
         match self {
@@ -146,15 +182,41 @@ impl Operator {
             Self::CurrentDate => {
                 parent.insert(key, bson::DateTime::now());
             }
-            Self::Inc => {
+            Self::Inc | Self::Mul => {
                 let current = parent.get(key).cloned().unwrap_or(Bson::Int32(0));
-                let sum = number::add(&current, operand).ok_or_else(|| {
+                let (name, result) = match self {
+                    Self::Inc => ("$inc", number::add(&current, operand)),
+                    _ => ("$mul", number::multiply(&current, operand)),
+                };
+                let result = result.ok_or_else(|| {
                     CommandError::new(
                         code::TYPE_MISMATCH,
-                        format!("Cannot apply $inc to a value of non-numeric type at {path}"),
+                        format!("Cannot apply {name} to a value of non-numeric type at {path}"),
                     )
                 })?;
-                parent.insert(key, sum);
+                parent.insert(key, result);
+            }
+            Self::Rename => {
+                let Some(value) = parent.remove(key) else { return Ok(()) };
+                let to = operand.as_str().unwrap_or_default();
+                let parent =
+                    parent_mut(document, to, true).map_err(|e| CommandError::new(code::PATH_NOT_VIABLE, e))?;
+                if let Some((parent, key)) = parent {
+                    parent.insert(key, value);
+                }
+            }
+            Self::Pull | Self::Pop => {
+                let Some(value) = parent.get_mut(key) else { return Ok(()) };
+                let Bson::Array(items) = value else {
+                    return Err(CommandError::bad_value(format!("The field '{path}' must be an array")));
+                };
+                match (self, number::as_i64(operand)) {
+                    (Self::Pull, _) => items.retain(|item| compare(item, operand).is_ne()),
+                    (_, Some(-1)) if !items.is_empty() => drop(items.remove(0)),
+                    (_, Some(1)) => drop(items.pop()),
+                    (_, Some(-1)) => {}
+                    _ => return Err(CommandError::new(code::FAILED_TO_PARSE, "$pop expects 1 or -1")),
+                }
             }
             Self::Min | Self::Max => {
                 let wanted =
@@ -168,8 +230,11 @@ impl Operator {
                 let Bson::Array(items) = entry else {
                     return Err(CommandError::bad_value(format!("The field '{path}' must be an array")));
                 };
-                if self == Self::Push || !items.iter().any(|item| compare(item, operand).is_eq()) {
-                    items.push(operand.clone());
+                let each = operand.as_document().and_then(|d| d.get_array("$each").ok());
+                for value in each.map_or(std::slice::from_ref(operand), Vec::as_slice) {
+                    if self == Self::Push || !items.iter().any(|item| compare(item, value).is_eq()) {
+                        items.push(value.clone());
+                    }
                 }
             }
         }
@@ -192,6 +257,22 @@ mod tests {
         let update = doc! { "$set": { "a.b": 1 }, "$inc": { "n": 2 }, "$unset": { "x": "" }, "$push": { "l": 3 } };
         let changed = apply(update, &doc! { "_id": 1, "n": 1, "x": 0 }).unwrap();
         assert_eq!(changed, doc! { "_id": 1, "n": 3, "a": { "b": 1 }, "l": [3] });
+    }
+
+    #[test]
+    fn fields_and_arrays() {
+        let before = doc! { "_id": 1, "n": 3, "old": "x", "l": [1, 2, 1] };
+        let update = doc! { "$mul": { "n": 2 }, "$rename": { "old": "new.name" }, "$pull": { "l": 1 } };
+        assert_eq!(apply(update, &before).unwrap(), doc! { "_id": 1, "n": 6, "l": [2], "new": { "name": "x" } });
+        let update = doc! { "$push": { "l": { "$each": [3, 4] } }, "$unset": { "old": 1 }, "$inc": { "n": 1 } };
+        assert_eq!(apply(update, &before).unwrap(), doc! { "_id": 1, "n": 4, "l": [1, 2, 1, 3, 4] });
+        assert_eq!(apply(doc! { "$pop": { "l": -1 } }, &before).unwrap().get_array("l").unwrap().len(), 2);
+        assert_eq!(apply(doc! { "$inc": { "old": 1 } }, &before).unwrap_err().code, 14);
+        assert_eq!(apply(doc! { "$set": { "l": 5 } }, &before).unwrap().get_i32("l").unwrap(), 5);
+        let refused = |update: Document| Update::parse(&Bson::Document(update)).unwrap_err().code;
+        assert_eq!(refused(doc! { "$set": { "l.$": 1 } }), 2);
+        assert_eq!(refused(doc! { "$push": { "l": { "$each": [1], "$slice": 2 } } }), 9);
+        assert_eq!(refused(doc! { "$nosuch": { "a": 1 } }), 9);
     }
 
     #[test]

@@ -24,6 +24,18 @@ impl Coordinator {
         may_chain.then(|| config.members[best].host.clone())
     }
 
+    /// Who else could be followed, when `chosen` cannot: members that are further ahead than this one.
+    pub fn other_sources(&self, chosen: &str) -> Vec<String> {
+        let (Some(config), Some(own)) = (&self.config, self.self_index) else { return Vec::new() };
+        let ahead = self.members.iter().enumerate().filter(|(i, m)| {
+            *i != own
+                && m.up
+                && matches!(m.state, MemberState::Primary | MemberState::Secondary)
+                && m.applied > self.applied
+        });
+        ahead.map(|(i, _)| config.members[i].host.clone()).filter(|host| host != chosen).collect()
+    }
+
     /// Whether to leave `current` for another.
     pub fn should_change_source(&self, current: &str) -> bool {
         if self.is_leader() && !self.is_draining() {

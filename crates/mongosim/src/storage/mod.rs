@@ -9,9 +9,15 @@ mod keys;
 mod tables;
 
 pub use keys::{document_key, type_order};
-pub use tables::{ReadView, View, WriteView};
+pub use tables::{ReadView, Size, View, WriteView};
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use redb::Database;
 use tokio::sync::{oneshot, watch};
@@ -52,25 +58,55 @@ from_store_errors!(
     bson::error::Error
 );
 
+/// How long the oplog may grow. It is longer while its oldest entries are not committed: a rollback
+/// needs what came before them, as in the server.
+#[derive(Debug)]
+struct OplogLimit {
+    bytes: i64,
+    pinned: AtomicU64,
+}
+
+impl OplogLimit {
+    /// The timestamp from which on all entries stay.
+    fn pinned(&self) -> u64 {
+        self.pinned.load(Ordering::Relaxed)
+    }
+}
+
 /// A handle on the store; clones share it.
 #[derive(Clone)]
 pub struct Storage {
     db: Arc<Database>,
     jobs: std::sync::mpsc::Sender<Job>,
     head: watch::Receiver<OpTime>,
+    limit: Arc<OplogLimit>,
 }
 
 impl Storage {
-    /// Opens or makes the store in `dir`.
-    pub fn open(dir: &Path) -> StorageResult<Self> {
+    /// Opens or makes the store in `dir`, with an oplog of at most so many bytes.
+    pub fn open(dir: &Path, oplog_bytes: u64) -> StorageResult<Self> {
         std::fs::create_dir_all(dir).map_err(|e| StorageError::Store(format!("{}: {e}", dir.display())))?;
         let db = Database::builder().set_cache_size(CACHE_BYTES).create(dir.join("mongosim.redb"))?;
         let db = Arc::new(db);
         tables::create(&db)?;
         let head = ReadView::open(&db)?.oplog_head()?;
         let (head_tx, head) = watch::channel(head);
-        let jobs = journal::start(db.clone(), head_tx)?;
-        Ok(Self { db, jobs, head })
+        let limit = Arc::new(OplogLimit {
+            bytes: i64::try_from(oplog_bytes).unwrap_or(i64::MAX),
+            pinned: AtomicU64::new(0),
+        });
+        let jobs = journal::start(db.clone(), head_tx, limit.clone())?;
+        Ok(Self { db, jobs, head, limit })
+    }
+
+    /// Keeps the oplog's entries from a timestamp on: what is there of the majority's commit point.
+    pub fn pin_oplog(&self, from: u64) {
+        self.limit.pinned.store(from, Ordering::Relaxed);
+    }
+
+    /// The most bytes that the oplog has once its entries are committed.
+    pub fn oplog_limit(&self) -> i64 {
+        self.limit.bytes
     }
 
     /// A consistent view of what is durable now.

@@ -13,6 +13,8 @@ use crate::{
 type DocumentKey = (&'static str, &'static [u8]);
 const DOCUMENTS: TableDefinition<DocumentKey, &[u8]> = TableDefinition::new("documents");
 const CATALOG: TableDefinition<&str, &[u8]> = TableDefinition::new("catalog");
+/// Well below what a message may hold.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const OPLOG: TableDefinition<u64, &[u8]> = TableDefinition::new("oplog");
 
 /// The tables of one transaction.
@@ -20,6 +22,8 @@ pub struct View<D, C, O> {
     documents: D,
     catalog: C,
     oplog: O,
+    /// By how much this transaction has made the oplog longer.
+    oplog_growth: i64,
 }
 
 /// A snapshot.
@@ -35,6 +39,22 @@ pub type WriteView<'t> = View<
     Table<'t, &'static str, &'static [u8]>,
     Table<'t, u64, &'static [u8]>,
 >;
+
+/// Number and bytes of documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// How many.
+    pub count: u64,
+    /// Their bytes as BSON.
+    pub bytes: u64,
+}
+
+impl Size {
+    fn add(&mut self, document: &[u8]) {
+        self.count += 1;
+        self.bytes += document.len() as u64;
+    }
+}
 
 /// Makes the tables, so that snapshots find them.
 pub(super) fn create(db: &Database) -> StorageResult<()> {
@@ -55,6 +75,7 @@ impl ReadView {
             documents: transaction.open_table(DOCUMENTS)?,
             catalog: transaction.open_table(CATALOG)?,
             oplog: transaction.open_table(OPLOG)?,
+            oplog_growth: 0,
         })
     }
 }
@@ -114,6 +135,27 @@ where
         Ok(found)
     }
 
+    /// Number and bytes of the documents of `ns`.
+    pub fn measure(&self, ns: &str) -> StorageResult<Size> {
+        let end = format!("{ns}\0");
+        let from: (&str, &[u8]) = (ns, &[]);
+        let to: (&str, &[u8]) = (&end, &[]);
+        let mut size = Size::default();
+        for entry in self.documents.range(from..to)? {
+            size.add(entry?.1.value());
+        }
+        Ok(size)
+    }
+
+    /// Number and bytes of the oplog's entries.
+    pub fn measure_oplog(&self) -> StorageResult<Size> {
+        let mut size = Size::default();
+        for entry in self.oplog.iter()? {
+            size.add(entry?.1.value());
+        }
+        Ok(size)
+    }
+
     /// Options and indexes of a collection, if it exists.
     pub fn collection(&self, ns: &str) -> StorageResult<Option<Document>> {
         self.catalog.get(ns)?.map(|bytes| decode(bytes.value())).transpose()
@@ -143,6 +185,21 @@ where
         range.take(limit).map(|entry| decode(entry?.1.value())).collect()
     }
 
+    /// As [`Self::oplog_from`], as many as fit into a message.
+    pub fn oplog_batch(&self, ts: u64, limit: usize) -> StorageResult<Vec<Document>> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for entry in self.oplog.range(ts..)?.take(limit) {
+            let (_, entry) = entry?;
+            bytes += entry.value().len();
+            if bytes > BATCH_BYTES && !batch.is_empty() {
+                break;
+            }
+            batch.push(decode(entry.value())?);
+        }
+        Ok(batch)
+    }
+
     /// Oplog entries with timestamps above `ts`, newest first.
     pub fn oplog_after_reversed(&self, ts: u64) -> StorageResult<Vec<Document>> {
         let range = self.oplog.range(ts.saturating_add(1)..)?;
@@ -166,6 +223,7 @@ impl<'t> WriteView<'t> {
             documents: transaction.open_table(DOCUMENTS)?,
             catalog: transaction.open_table(CATALOG)?,
             oplog: transaction.open_table(OPLOG)?,
+            oplog_growth: 0,
         })
     }
 
@@ -207,13 +265,38 @@ impl<'t> WriteView<'t> {
 
     /// Appends an oplog entry at its own timestamp.
     pub fn append(&mut self, entry: &OplogEntry) -> StorageResult<()> {
-        self.oplog.insert(entry.optime.ts, entry.to_document().to_vec()?.as_slice())?;
+        let bytes = entry.to_document().to_vec()?;
+        self.oplog_growth += bytes.len() as i64;
+        if let Some(before) = self.oplog.insert(entry.optime.ts, bytes.as_slice())? {
+            self.oplog_growth -= before.value().len() as i64;
+        }
         Ok(())
     }
 
     /// Removes the oplog entry at `ts`.
     pub fn remove_entry(&mut self, ts: u64) -> StorageResult<()> {
-        self.oplog.remove(ts)?;
+        if let Some(before) = self.oplog.remove(ts)? {
+            self.oplog_growth -= before.value().len() as i64;
+        }
+        Ok(())
+    }
+
+    /// By how many bytes this transaction has made the oplog longer.
+    pub(super) fn oplog_growth(&self) -> i64 {
+        self.oplog_growth
+    }
+
+    /// Removes the oldest entries before `pinned` that hold at least `excess` bytes together, and never the newest.
+    pub(super) fn truncate_oplog(&mut self, excess: i64, pinned: u64) -> StorageResult<()> {
+        let before = self.oplog_growth;
+        while before - self.oplog_growth < excess {
+            let oldest = self.oplog.first()?.map(|(ts, _)| ts.value());
+            let newest = self.oplog.last()?.map(|(ts, _)| ts.value());
+            match oldest {
+                Some(ts) if ts < pinned && oldest != newest => self.remove_entry(ts)?,
+                _ => break,
+            }
+        }
         Ok(())
     }
 
@@ -225,7 +308,11 @@ impl<'t> WriteView<'t> {
                 self.drop_collection(&ns)?;
             }
         }
-        self.oplog.retain(|_, _| false)?;
+        let growth = &mut self.oplog_growth;
+        self.oplog.retain(|_, entry| {
+            *growth -= entry.len() as i64;
+            false
+        })?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use bson::{Bson, Document, doc};
 use super::Replication;
 use crate::{
     error::CommandError,
+    failpoints::FailPoint,
     net::{Connection, NetError},
     oplog::{OpTime, OplogEntry, apply},
     query::number,
@@ -29,6 +30,12 @@ pub(super) enum FollowError {
     /// It is behind this member.
     #[error("the sync source is behind")]
     Behind,
+    /// Its oplog begins after this member's newest entry: what came between is gone.
+    #[error("too stale to catch up: the sync source's oplog no longer reaches back to this member's newest entry")]
+    TooStale,
+    /// Its oplog has lost what an initial sync began with.
+    #[error("the sync source's oplog has moved on past the start of the copy")]
+    Overrun,
     /// Its history is another: what this member has beyond it must be taken back.
     #[error("the sync source's history has diverged")]
     Diverged,
@@ -45,6 +52,13 @@ impl Replication {
             if self.around.shutdown.is_cancelled() {
                 return;
             }
+            if self.fail_points().holds(FailPoint::FetchesNothing) {
+                self.note_source(None);
+                tokio::select! {
+                    () = self.around.shutdown.cancelled() => return,
+                    () = self.fail_points().released(FailPoint::FetchesNothing) => continue,
+                }
+            }
             let Some(source) = self.look(Coordinator::choose_sync_source) else {
                 self.note_source(None);
                 tokio::select! {
@@ -56,11 +70,12 @@ impl Replication {
             };
             let outcome = tokio::select! {
                 () = self.around.shutdown.cancelled() => return,
-                outcome = self.follow(&source) => outcome,
+                outcome = self.follow_any(&source) => outcome,
             };
             self.note_source(None);
             match outcome {
                 Ok(()) => {}
+                Err(FollowError::TooStale) => self.stay_behind(),
                 Err(FollowError::Diverged) => {
                     if let Err(e) = self.roll_back(&source).await {
                         tracing::warn!(source, error = %e, "rollback did not finish");
@@ -78,6 +93,30 @@ impl Replication {
         }
     }
 
+    /// Follows the chosen source, or where its oplog is too short another whose is not.
+    async fn follow_any(self: &Arc<Self>, chosen: &str) -> Result<(), FollowError> {
+        let mut outcome = self.follow(chosen).await;
+        for other in self.look(|c| c.other_sources(chosen)) {
+            if !matches!(outcome, Err(FollowError::TooStale)) {
+                break;
+            }
+            outcome = match self.follow(&other).await {
+                // Whoever cannot be followed leaves things as they are.
+                Err(_) => Err(FollowError::TooStale),
+                followed => followed,
+            };
+        }
+        outcome
+    }
+
+    /// Nobody has what comes next: serves no reads until its data are copied anew, by an operator's decision.
+    fn stay_behind(self: &Arc<Self>) {
+        if self.look(|c| c.follower_state != MemberState::Recovering) {
+            tracing::error!("{}", FollowError::TooStale);
+            self.with(|c, now| c.set_follower_state(MemberState::Recovering, now));
+        }
+    }
+
     async fn follow(self: &Arc<Self>, source: &str) -> Result<(), FollowError> {
         if self.needs_initial_sync()? {
             self.note_source(Some(source.to_owned()));
@@ -91,17 +130,18 @@ impl Replication {
             "tailable": true,
             "awaitData": true,
             "batchSize": 1000,
-            "maxTimeMS": AWAIT_MILLIS,
+            "maxTimeMS": self.await_millis(),
             "term": self.look(Coordinator::term),
             "$readPreference": { "mode": "secondaryPreferred" },
             "$db": "local",
         };
         let reply = ask(&mut connection, &find).await?;
         let (mut cursor, batch) = batch_of(&reply, "firstBatch");
-        self.note_metadata(source, &reply);
+        self.note_metadata(&reply);
         match batch.first().map(OplogEntry::optime_of) {
             Some(first) if first == from => {}
             _ if source_position(&reply) <= from => return Err(FollowError::Behind),
+            _ if oldest_entry(&mut connection).await?.ts > from.ts => return Err(FollowError::TooStale),
             _ => return Err(FollowError::Diverged),
         }
         self.note_source(Some(source.to_owned()));
@@ -117,7 +157,7 @@ impl Replication {
                 "getMore": cursor,
                 "collection": "oplog.rs",
                 "batchSize": 1000,
-                "maxTimeMS": AWAIT_MILLIS,
+                "maxTimeMS": self.await_millis(),
                 "term": self.look(Coordinator::term),
                 "lastKnownCommittedOpTime": self.look(Coordinator::commit_point).to_document(),
                 "$db": "local",
@@ -126,8 +166,9 @@ impl Replication {
             let reply = tokio::select! {
                 reply = ask(&mut connection, &get_more) => reply?,
                 _ = self.wait_for(None, |c| c.should_change_source(source).then_some(())) => return Ok(()),
+                () = self.fail_points().held(FailPoint::FetchesNothing) => return Ok(()),
             };
-            self.note_metadata(source, &reply);
+            self.note_metadata(&reply);
             let (next, batch) = batch_of(&reply, "nextBatch");
             self.apply_batch(expected, &batch).await?;
             self.note_commit_point(&reply);
@@ -136,6 +177,12 @@ impl Replication {
             }
             cursor = next;
         }
+    }
+
+    /// How long the source waits for news: so that word of the primary comes well before the election timeout.
+    fn await_millis(&self) -> i64 {
+        let timeout = self.look(|c| c.config().map(|config| config.settings.election_timeout()));
+        timeout.map_or(AWAIT_MILLIS, |timeout| AWAIT_MILLIS.min(timeout as i64 / 2))
     }
 
     /// Appends and applies entries that come directly after `expected`.
@@ -164,15 +211,15 @@ impl Replication {
         if applied { Ok(()) } else { Err(FollowError::Behind) }
     }
 
-    fn note_metadata(self: &Arc<Self>, source: &str, reply: &Document) {
+    fn note_metadata(self: &Arc<Self>, reply: &Document) {
         let Ok(data) = reply.get_document("$replData") else { return };
         let term = data.get("term").and_then(number::as_i64).unwrap_or(-1);
-        let leads = data.get_bool("isPrimary").unwrap_or(false);
+        // A source that hears of a primary is as good as hearing of it: a member that reaches the primary through
+        // another one does not stand (`DataReplicatorExternalStateImpl::processMetadata`).
+        let knows_primary = data.get("primaryIndex").and_then(number::as_i64).is_some_and(|index| index >= 0);
         self.with(|c: &mut Coordinator, now: Millis| {
             let effects = c.learn_term(term, now);
-            let is_primary =
-                c.primary_index().is_some_and(|i| c.config().is_some_and(|c| c.members[i].host == source));
-            if leads && is_primary && term == c.term() {
+            if knows_primary && term == c.term() {
                 c.on_primary_contact(now);
             }
             effects
@@ -209,6 +256,20 @@ pub(super) fn batch_of(reply: &Document, field: &str) -> (i64, Vec<Document>) {
         .map(|batch| batch.iter().filter_map(Bson::as_document).cloned().collect())
         .unwrap_or_default();
     (id, batch)
+}
+
+/// Where the source's oplog begins.
+async fn oldest_entry(connection: &mut Connection) -> Result<OpTime, FollowError> {
+    let find = doc! {
+        "find": "oplog.rs",
+        "sort": { "$natural": 1 },
+        "limit": 1_i64,
+        "singleBatch": true,
+        "$readPreference": { "mode": "secondaryPreferred" },
+        "$db": "local",
+    };
+    let (_, batch) = batch_of(&ask(connection, &find).await?, "firstBatch");
+    Ok(batch.first().map_or(OpTime::NULL, OplogEntry::optime_of))
 }
 
 /// The source's newest entry, from its metadata.

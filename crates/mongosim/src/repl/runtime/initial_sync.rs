@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     error::{CommandError, code},
+    failpoints::FailPoint,
     net::Connection,
     oplog::{OpTime, OplogEntry, apply},
     repl::MemberState,
@@ -45,6 +46,7 @@ impl Replication {
         self.begin_resync().await?;
         let mut connection = self.around.peers.open(source, CONNECT).await?;
         let begin = newest_entry(&mut connection).await?;
+        self.fail_points().released(FailPoint::InitialSyncHangs).await;
         let copied = self.copy_databases(&mut connection, source).await?;
         let end = newest_entry(&mut connection).await?;
         self.note_sync("applying", source, copied);
@@ -78,12 +80,11 @@ impl Replication {
             let reply = ask(connection, &read(doc! { "listCollections": 1 }, &db)).await?;
             for collection in batch_of(&reply, "firstBatch").1 {
                 let name = collection.get_str("name").unwrap_or_default();
-                let mut entry = Document::new();
-                for (from, to) in [("options", "options"), ("indexes", "indexes")] {
-                    if let Some(value) = collection.get(from) {
-                        entry.insert(to, value.clone());
-                    }
-                }
+                let listed = ask(connection, &read(doc! { "listIndexes": name }, &db)).await?;
+                let mut indexes = batch_of(&listed, "firstBatch").1;
+                indexes.retain(|index| index.get_str("name").is_ok_and(|name| name != "_id_"));
+                let options = collection.get_document("options").cloned().unwrap_or_default();
+                let entry = doc! { "options": options, "indexes": indexes };
                 copied += self.copy_collection(connection, &db, name, entry).await?;
                 self.note_sync("cloning", source, copied);
             }
@@ -132,13 +133,18 @@ impl Replication {
         self.around.storage.write(move |view| view.append(&first)).await?;
         let mut at = begin.optime;
         while at.ts < end.ts {
-            let filter = doc! { "ts": { "$gt": at.timestamp(), "$lte": end.timestamp() } };
+            let filter = doc! { "ts": { "$gte": at.timestamp(), "$lte": end.timestamp() } };
             let command = read(
-                doc! { "find": "oplog.rs", "filter": filter, "limit": i64::from(BATCH), "batchSize": BATCH },
+                doc! { "find": "oplog.rs", "filter": filter, "limit": i64::from(BATCH), "singleBatch": true },
                 "local",
             );
             let (_, batch) = batch_of(&ask(connection, &command).await?, "firstBatch");
-            let entries: Vec<OplogEntry> = batch.iter().filter_map(OplogEntry::from_document).collect();
+            let mut entries: Vec<OplogEntry> = batch.iter().filter_map(OplogEntry::from_document).collect();
+            // The source's oplog may have moved on past what the copy began with.
+            if entries.first().is_none_or(|first| first.optime != at) {
+                return Err(FollowError::Overrun);
+            }
+            entries.remove(0);
             let Some(last) = entries.last() else { return Err(FollowError::Behind) };
             at = last.optime;
             self.around

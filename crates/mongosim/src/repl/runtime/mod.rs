@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Coordinator, Effect, LastVote, MemberState, Millis, ReplSetConfig};
 use crate::{
     error::CommandResult,
+    failpoints::FailPoints,
     net::PeerPool,
     oplog::{OpTime, OplogWriter},
     options::ClusterRole,
@@ -58,6 +59,8 @@ pub struct Surroundings {
     pub peers: Arc<PeerPool>,
     /// Ends everything.
     pub shutdown: CancellationToken,
+    /// Where it is held.
+    pub fail_points: Arc<FailPoints>,
 }
 
 /// Replication of one process.
@@ -139,6 +142,7 @@ impl Replication {
             let (answer, more) = tell(&mut coordinator, now);
             effects.extend(more);
             self.gate.set(&coordinator);
+            self.around.storage.pin_oplog(coordinator.commit_point().ts);
             let version = coordinator.topology_version();
             self.topology.send_if_modified(|seen| std::mem::replace(seen, version) != version);
             (answer, effects)
@@ -192,6 +196,11 @@ impl Replication {
                 Ok(()) = changed.changed() => {}
             }
         }
+    }
+
+    /// Where this member can be held.
+    pub fn fail_points(&self) -> &FailPoints {
+        &self.around.fail_points
     }
 
     /// How far initial sync is, while it runs.
