@@ -25,8 +25,12 @@ pub struct RenderInput<'a> {
     pub placement: PlacementContext,
     /// The names by which the parts find each other.
     pub discovery: DiscoveryContext,
+    /// The Secrets that its pods mount.
+    pub secrets: SecretsContext,
     /// The engine's image.
     pub image: String,
+    /// The image of Kogge's own containers in the pods.
+    pub agent_image: String,
     /// The merged values; see [`merge_values`](crate::merge_values).
     pub values: &'a Map<String, Value>,
     /// What the workers can do, frozen when the revision was made.
@@ -120,6 +124,26 @@ impl DiscoveryContext {
     }
 }
 
+/// The Secrets that the pods of a component mount. Their names change with what they hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretsContext {
+    /// The Secret whose `keyfile` members authenticate to each other by.
+    pub keyfile: String,
+    /// TLS; none while it is disabled.
+    pub tls: Option<TlsContext>,
+}
+
+/// TLS of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsContext {
+    /// `allowTLS`, `preferTLS` or `requireTLS`.
+    pub mode: String,
+    /// The Secret with `server.pem`, the certificate and its key, and `ca.pem`, the authorities that are trusted.
+    pub secret: String,
+}
+
 /// What the workers can do. It is frozen in a revision, so that an upgrade of a worker restarts nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -136,7 +160,8 @@ impl RenderInput<'_> {
 
     /// The context as templates see it.
     pub(crate) fn to_context(&self) -> Value {
-        let Self { chart, cluster, component, placement, discovery, image, values, capabilities } = self;
+        let Self { chart, cluster, component, placement, discovery, secrets, .. } = self;
+        let Self { image, agent_image, values, capabilities, .. } = self;
         json!({
             "release": {
                 "name": cluster.name,
@@ -161,7 +186,9 @@ impl RenderInput<'_> {
                 "selector": selector::of_placement(&cluster.id, &component.name, &placement.name),
             },
             "discovery": discovery,
-            "secrets": { "keyfile": names::keyfile_secret(&cluster.name) },
+            "secrets": secrets,
+            "anchor": { "configMap": names::anchor(&cluster.name) },
+            "agent": { "image": agent_image },
             "volumes": { "data": names::volume_claim_template(&cluster.id) },
             "image": image,
             "values": values,

@@ -20,6 +20,7 @@ mod values;
 pub use chart::Chart;
 pub use context::{
     Capabilities, ClusterContext, ComponentContext, DiscoveryContext, PlacementContext, RenderInput,
+    SecretsContext, TlsContext,
 };
 pub use error::{ChartError, Place, Violation};
 pub use loader::ChartStore;

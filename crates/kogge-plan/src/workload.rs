@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use kogge_api::federated_cluster::Component;
+use kogge_api::gate::{self, Hold};
 use kogge_api::{ClusterId, labels, names};
 use serde_json::Value;
 
@@ -54,6 +55,8 @@ pub struct PodFacts {
     pub terminating: bool,
     /// Why it cannot do its work, in the kubelet's word; none where it is only on its way.
     pub illness: Option<String>,
+    /// Why its gate keeps the server from starting; none where it does not, or has not said so yet.
+    pub held: Option<Hold>,
 }
 
 /// The StatefulSet or Deployment of a share, as last observed.
@@ -112,6 +115,7 @@ pub fn pod_facts(pod: &Object) -> Option<PodFacts> {
         ready: conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         illness: illness(pod),
+        held: held(pod),
     })
 }
 
@@ -134,4 +138,14 @@ fn illness(pod: &Object) -> Option<String> {
         .filter_map(|container| container.pointer("/state/waiting/reason")?.as_str())
         .find(|reason| !STARTING.contains(reason))
         .map(str::to_owned)
+}
+
+/// What the gate said when it ended last, unless it ended by letting the server start: while it runs again, its
+/// last word stands.
+fn held(pod: &Object) -> Option<Hold> {
+    let containers = pod.data.pointer("/status/initContainerStatuses")?.as_array()?;
+    let gate = containers.iter().find(|container| container["name"] == gate::CONTAINER)?;
+    let ended = gate.pointer("/state/terminated").or_else(|| gate.pointer("/lastState/terminated"))?;
+    let exit_code = ended["exitCode"].as_i64()?;
+    (exit_code != 0).then(|| Hold::read(exit_code, ended["message"].as_str().unwrap_or_default()))
 }

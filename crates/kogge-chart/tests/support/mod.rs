@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kogge_api::federated_cluster::Component;
 use kogge_chart::{
     Capabilities, Chart, ChartError, ChartStore, ClusterContext, ComponentContext, DiscoveryContext, Layer,
-    MergedValues, PlacementContext, RenderInput, Rendered, check_values, merge_values, render,
+    MergedValues, PlacementContext, RenderInput, Rendered, SecretsContext, check_values, merge_values, render,
 };
 use serde_json::{Map, Value};
 
@@ -60,7 +60,9 @@ pub(crate) fn input<'a>(
         placement: PlacementContext { name: placement.to_owned(), vdc: placement.to_owned() },
         discovery: DiscoveryContext::new(&cluster, component, seeds, "cluster.local", 27017),
         cluster,
+        secrets: SecretsContext { keyfile: "ll2022-keyfile-1".to_owned(), tls: None },
         image: "registry.example/mongod:7.0.14".to_owned(),
+        agent_image: "registry.example/kogge-agent:1.0.0".to_owned(),
         values,
         capabilities: Capabilities { kube_version: "1.34.4".to_owned() },
     }

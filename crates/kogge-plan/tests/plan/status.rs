@@ -1,4 +1,5 @@
 use kogge_api::federated_cluster::{Component, WorkState};
+use kogge_api::gate::HoldReason;
 use kogge_plan::status::{placement, share, worst};
 use kogge_plan::workload::{self, ShareKey};
 use kogge_plan::{Object, WorkerView};
@@ -89,4 +90,29 @@ fn a_pods_facts_are_read_from_its_status() {
     assert_eq!(facts.ips.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.7", "fd00::7"]);
     assert_eq!((facts.ready, facts.terminating, facts.phase.as_str()), (true, false, "Running"));
     assert_eq!((facts.revision.as_deref(), facts.illness), (Some("r1"), None));
+}
+
+#[test]
+fn a_gate_that_holds_is_read_from_its_last_word() {
+    let held = |gate: serde_json::Value| {
+        let mut pod = crate::support::stored(pod(&key(), 0, "r1", true));
+        pod.data["status"]["initContainerStatuses"] = serde_json::json!([{"name": "other", "state": {}}, gate]);
+        workload::pod_facts(&pod).unwrap().held.map(|hold| (hold.reason, hold.message))
+    };
+    let ended =
+        |code: i64, message: &str| serde_json::json!({"terminated": {"exitCode": code, "message": message}});
+    let lost = (HoldReason::LostDisk, "the disk is empty".to_owned());
+    let word = ended(75, "LostDisk: the disk is empty");
+    // Just ended, waiting to be started again, and running again without a new word.
+    assert_eq!(held(serde_json::json!({"name": "gate", "state": word})), Some(lost.clone()));
+    for state in
+        [serde_json::json!({"waiting": {"reason": "CrashLoopBackOff"}}), serde_json::json!({"running": {}})]
+    {
+        let gate = serde_json::json!({"name": "gate", "state": state, "lastState": word});
+        assert_eq!(held(gate), Some(lost.clone()));
+    }
+    // Let through, though it held before; or nothing said yet.
+    assert_eq!(held(serde_json::json!({"name": "gate", "state": ended(0, ""), "lastState": word})), None);
+    assert_eq!(held(serde_json::json!({"name": "gate", "state": {"running": {}}, "lastState": {}})), None);
+    assert_eq!(held(serde_json::json!({"name": "gate", "state": ended(137, "")})).unwrap().0, HoldReason::Failed);
 }
