@@ -8,6 +8,7 @@
 pub mod auth;
 pub mod commands;
 pub mod error;
+pub mod failpoints;
 pub mod mongod;
 pub mod mongos;
 pub mod net;

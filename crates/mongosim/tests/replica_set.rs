@@ -3,41 +3,17 @@
 mod common;
 
 use bson::doc;
-use common::{Set, code, eventually, run};
+use common::{Set, code, eventually};
 use mongodb::bson::Document;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fresh_node_is_a_ghost() -> anyhow::Result<()> {
-    let set = Set::fresh("h01", 1)?;
-    let hello = run(&set.members[0], doc! { "hello": 1 }).await?;
-    assert!(hello.get_bool("isreplicaset")?);
-    assert!(!hello.contains_key("setName"));
-    for command in [
-        doc! { "replSetGetStatus": 1 },
-        doc! { "replSetGetConfig": 1 },
-        doc! { "replSetReconfig": set.config(), "force": true },
-        doc! { "replSetStepDown": 10 },
-        doc! { "replSetFreeze": 10 },
-    ] {
+async fn a_fresh_node_has_no_role_and_takes_no_writes() -> anyhow::Result<()> {
+    let set = Set::fresh("fresh", 1)?;
+    for command in [doc! { "replSetStepDown": 10 }, doc! { "replSetFreeze": 10 }] {
         assert_eq!(code(&set.members[0], command).await, 94);
     }
     assert_eq!(code(&set.members[0], doc! { "insert": "c", "documents": [{ "_id": 1 }] }).await, 10107);
     assert_eq!(code(&set.members[0], doc! { "noSuchCommand": 1 }).await, 59);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn three_fresh_nodes_elect_one_primary() -> anyhow::Result<()> {
-    let set = Set::up("h03", 3).await?;
-    let primary = set.primary().await?;
-    let status = run(&set.members[primary], doc! { "replSetGetStatus": 1 }).await?;
-    let states: Vec<i32> =
-        status.get_array("members")?.iter().filter_map(|m| m.as_document()?.get_i32("state").ok()).collect();
-    assert_eq!(states.iter().filter(|s| **s == 1).count(), 1, "{states:?}");
-    assert_eq!(status.get_i64("term")?, 1);
-    let config = run(&set.members[primary], doc! { "replSetGetConfig": 1 }).await?;
-    assert_eq!(config.get_document("config")?.get_i32("version")?, 1);
-    assert_eq!(code(&set.members[primary], doc! { "replSetInitiate": set.config() }).await, 23);
     Ok(())
 }
 

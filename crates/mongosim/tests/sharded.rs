@@ -117,21 +117,6 @@ async fn the_localhost_exception_makes_one_user() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_with_another_key_fails_the_initiate() -> anyhow::Result<()> {
-    let set = secured_set("wrongkey", 1, |_| {})?;
-    let stranger_dir = TempDir::new()?;
-    let mut args = member_args("wrongkey", &stranger_dir.path().join("data"));
-    args.key_file = Some(write_key_file(&stranger_dir.path().join("key"), "another/key")?);
-    let stranger = Member::spawn(args)?;
-    let config = doc! {
-        "_id": "wrongkey", "version": 1,
-        "members": [{ "_id": 0, "host": set.members[0].host() }, { "_id": 1, "host": stranger.host() }],
-    };
-    assert_eq!(common::code(&set.members[0], doc! { "replSetInitiate": config }).await, 74);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn shards_are_added_once() -> anyhow::Result<()> {
     let cluster = cluster("add", 1).await?;
     let admin = cluster.root().await?.database("admin");

@@ -219,7 +219,9 @@ impl Coordinator {
         if let (Role::Leader(l), Some(config)) = (&mut self.role, &mut self.config) {
             l.draining = false;
             l.election_time = first_entry;
-            config.term = term;
+            if config.term != -1 {
+                config.term = term;
+            }
             for data in &mut self.members {
                 data.next_heartbeat = now;
             }

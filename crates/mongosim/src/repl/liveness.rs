@@ -63,7 +63,7 @@ impl Coordinator {
         let holding = config.voters().filter(|(i, _)| holds_config(*i)).count();
         let writes =
             config.voters().filter(|(i, m)| !m.arbiter_only && self.position(*i) >= self.commit_point).count();
-        config.term == self.term
+        (config.term == self.term || config.term == -1)
             && holding >= config.majority()
             && self.commit_point.term == self.term
             && writes >= config.write_majority()
@@ -154,11 +154,14 @@ impl Coordinator {
         self.reset_election_timer(now);
     }
 
-    /// What replaces the configuration when the term begins: the same, of this term.
+    /// What replaces the configuration when the term begins: the same, of this term. A forced one stays without
+    /// a term until the next change (`ReplicationCoordinatorImpl::signalDrainComplete`).
     pub fn config_of_term(&self, term: i64) -> Option<ReplSetConfig> {
         let mut config = self.config.clone()?;
         (term == self.term).then(|| {
-            config.term = term;
+            if config.term != -1 {
+                config.term = term;
+            }
             config
         })
     }

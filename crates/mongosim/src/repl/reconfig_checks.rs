@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ReplSetConfig, config::ConfigVersion};
+use super::{MemberConfig, ReplSetConfig, config::ConfigVersion};
 use crate::error::{CommandError, CommandResult, code};
 
 fn incompatible(message: impl Into<String>) -> CommandError {
@@ -117,8 +117,12 @@ fn check_psa(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> {
 }
 
 fn check_single_change(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> {
-    let voters = |c: &ReplSetConfig| c.voters().map(|(_, m)| m.id).collect::<BTreeSet<_>>();
-    let changed = voters(old).symmetric_difference(&voters(new)).count();
+    // A voter that joins counts by the vote that it was given, though it does not vote before it has synced.
+    let was_joining: BTreeSet<i64> = old.members.iter().filter(|m| m.newly_added).map(|m| m.id).collect();
+    let joins = |m: &&MemberConfig| m.newly_added && !was_joining.contains(&m.id);
+    let before: BTreeSet<i64> = old.voters().map(|(_, m)| m.id).collect();
+    let after = new.members.iter().filter(|m| m.is_voter() || joins(m)).map(|m| m.id);
+    let changed = before.symmetric_difference(&after.collect()).count();
     if changed > 1 {
         return Err(incompatible(format!(
             "Non force replica set reconfig can only add or remove at most 1 voting member, not {changed}"

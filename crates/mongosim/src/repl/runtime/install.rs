@@ -5,6 +5,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 
 use super::{CONFIG_NAMESPACE, Replication};
 use crate::{
+    failpoints::FailPoint,
     repl::{MemberState, ReplSetConfig},
     storage::StorageResult,
 };
@@ -66,6 +67,7 @@ impl Replication {
             self.with(|c, _| c.abandon_install());
             return;
         };
+        self.fail_points().released(FailPoint::LearnsNoConfig).await;
         let own = self.find_self(&config, true).await.first().copied();
         let known = self.look(|c| c.config().is_some());
         if own.is_none() && !known {
