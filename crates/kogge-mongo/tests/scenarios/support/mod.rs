@@ -1,0 +1,25 @@
+//! Servers and sets of them, and the operator that looks at them.
+
+mod config;
+mod operator;
+mod process;
+mod server;
+mod set;
+mod waiting;
+mod wire;
+
+pub(crate) use config::{Edit, member};
+pub(crate) use operator::{Operator, pod, step_about};
+pub(crate) use process::not_on_a_real_mongod;
+pub(crate) use server::{Server, accepted, code_of};
+pub(crate) use set::{KEY, Lab, Set, heal, member_args, partition};
+pub(crate) use waiting::{eventually, stays};
+pub(crate) use wire::ask;
+
+/// `replSetGetStatus`'s numbers of the states that the scenarios name.
+pub(crate) mod state {
+    pub(crate) const PRIMARY: i32 = 1;
+    pub(crate) const SECONDARY: i32 = 2;
+    pub(crate) const STARTUP2: i32 = 5;
+    pub(crate) const ARBITER: i32 = 7;
+}
