@@ -23,6 +23,8 @@ pub mod federated_cluster {
     pub const DELETION_PENDING: &str = "DeletionPending";
     /// A step waits for a person.
     pub const APPROVAL_NEEDED: &str = "ApprovalNeeded";
+    /// Primaries are kept away from vdcs, as an annotation asks.
+    pub const SWITCHED_OVER: &str = "SwitchedOver";
     /// The spec can be carried out: charts found, values accepted, placements known.
     pub const SPEC_VALID: &str = "SpecValid";
 }

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod plan;
+mod request;
 mod worker;
 
 use std::process::ExitCode;
@@ -42,6 +43,10 @@ enum Command {
     ///
     /// The exit code is 0 where nothing is to do, 2 where there are changes, and 1 where a problem is in the way.
     Plan(plan::Args),
+    /// Moves primaries away from vdcs before their maintenance, and lets them back after it
+    Switchover(request::switchover::Args),
+    /// Goes on without vdcs that are lost for good, where a replica set lost its majority with them
+    Recover(request::recover::Args),
 }
 
 /// Runs the command line under the name by which it was called.
@@ -59,6 +64,8 @@ pub async fn main(name: &'static str) -> ExitCode {
     let result = match cli.command {
         Command::Worker(command) => worker::run(command, &cli.control).await.map(|()| ExitCode::SUCCESS),
         Command::Plan(args) => plan::run(args, &cli.control).await,
+        Command::Switchover(args) => request::switchover::run(args, &cli.control).await,
+        Command::Recover(args) => request::recover::run(args, &cli.control).await,
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", sentence(&error));

@@ -194,7 +194,9 @@ mod tests {
         let vdcs = asked(json!({ labels::AWAY_FROM: "vdc1" })).away_from;
         assert_eq!(vdcs, BTreeSet::from([Vdc::from("vdc1")]));
         let refused = |annotation: &str| asked(json!({ labels::AWAY_FROM: annotation })).refused.remove(0);
-        assert!(refused("vdc9").contains("names vdc vdc9, and no placement is in it; name one of vdc1, vdc2, vdc3"));
+        assert!(
+            refused("vdc9").contains("names vdc vdc9, and no placement is in it; name one of vdc1, vdc2, vdc3")
+        );
         assert!(refused("vdc1, vdc2").contains("leaves no vdc"), "a reader takes no primary");
         assert!(refused(" , ").contains("names no vdc"));
     }

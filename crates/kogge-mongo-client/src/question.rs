@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
 use kogge_mongo::{Millis, PodName};
 use parking_lot::Mutex;
 use tokio::time::timeout;
@@ -21,6 +22,8 @@ pub(crate) struct Silence {
     pub(crate) reason: String,
     pub(crate) since: Millis,
     identity: Option<String>,
+    /// A server that had answered before fell silent; one that never had is well with its first answer.
+    health: Hysteresis,
 }
 
 struct Open<T> {
@@ -33,11 +36,13 @@ struct Open<T> {
 pub(crate) struct Questions<T> {
     open: Mutex<BTreeMap<PodName, Open<T>>>,
     silent: Mutex<BTreeMap<PodName, Silence>>,
+    /// What stood behind a pod's name when it answered last.
+    answered: Mutex<BTreeMap<PodName, Option<String>>>,
 }
 
 impl<T> Default for Questions<T> {
     fn default() -> Self {
-        Self { open: Mutex::default(), silent: Mutex::default() }
+        Self { open: Mutex::default(), silent: Mutex::default(), answered: Mutex::default() }
     }
 }
 
@@ -72,7 +77,8 @@ impl<T: Send + 'static> Questions<T> {
         };
         match answer {
             Ok(Ok(answer)) => {
-                self.silent.lock().remove(pod);
+                self.recovered(pod, &identity)?;
+                self.answered.lock().insert(pod.clone(), identity);
                 Ok((answer, open.asked_at))
             }
             Ok(Err(error)) => Err(self.remember(pod, identity, error.to_string(), now)),
@@ -84,12 +90,31 @@ impl<T: Send + 'static> Questions<T> {
     pub(crate) fn keep_only(&self, pods: &BTreeSet<&PodName>) {
         self.open.lock().retain(|pod, _| pods.contains(pod));
         self.silent.lock().retain(|pod, _| pods.contains(pod));
+        self.answered.lock().retain(|pod, _| pods.contains(pod));
+    }
+
+    /// Whether an answer ends a silence. What flaps has no say until it answers steadily.
+    fn recovered(&self, pod: &PodName, identity: &Option<String>) -> Result<(), Silence> {
+        let mut silent = self.silent.lock();
+        if let Some(silence) = silent.get_mut(pod).filter(|silence| silence.identity == *identity)
+            && silence.health.answer() == Answered::Recovering
+        {
+            silence.reason =
+                format!("it was silent, and counts as well once it answered {ANSWERS_TO_RECOVER} times in a row");
+            return Err(silence.clone());
+        }
+        silent.remove(pod);
+        Ok(())
     }
 
     fn remember(&self, pod: &PodName, identity: Option<String>, reason: String, now: Millis) -> Silence {
         let mut silent = self.silent.lock();
         let since = silent.get(pod).map_or(now, |silence| silence.since);
-        let silence = Silence { reason, since, identity };
+        let mut health = Hysteresis::default();
+        if self.answered.lock().get(pod) == Some(&identity) {
+            health.fall_silent();
+        }
+        let silence = Silence { reason, since, identity, health };
         silent.insert(pod.clone(), silence.clone());
         silence
     }
@@ -99,4 +124,52 @@ async fn in_time<T>(question: impl Future<Output = Result<T, CommandError>>) -> 
     let late =
         || CommandError::Unreachable { reason: format!("no answer within {} s", MEMBER_DEADLINE.as_secs()) };
     timeout(MEMBER_DEADLINE, question).await.unwrap_or_else(|_| Err(late()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: &str = "pod-0";
+
+    async fn ask(questions: &Questions<u32>, identity: &str, answers: bool) -> Result<u32, String> {
+        let question = || async move {
+            if answers { Ok(1) } else { Err(CommandError::Unreachable { reason: "refused".to_owned() }) }
+        };
+        let answer = questions.ask(&POD.into(), Some(identity.to_owned()), 0, question).await;
+        answer.map(|(answer, _)| answer).map_err(|silence| silence.reason)
+    }
+
+    #[tokio::test]
+    async fn a_first_answer_counts_at_once() {
+        let questions = Questions::default();
+        for _ in 0..3 {
+            assert_eq!(ask(&questions, "a", false).await, Err("refused".to_owned()));
+        }
+        assert_eq!(ask(&questions, "a", true).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn case_36_a_member_that_fell_silent_answers_five_times_before_it_counts() {
+        let questions = Questions::default();
+        assert_eq!(ask(&questions, "a", true).await, Ok(1));
+        assert!(ask(&questions, "a", false).await.is_err());
+        for _ in 1..ANSWERS_TO_RECOVER {
+            assert!(ask(&questions, "a", true).await.unwrap_err().contains("5 times in a row"));
+        }
+        assert!(ask(&questions, "a", false).await.is_err(), "it flaps, and begins anew");
+        for _ in 1..ANSWERS_TO_RECOVER {
+            assert!(ask(&questions, "a", true).await.is_err());
+        }
+        assert_eq!(ask(&questions, "a", true).await, Ok(1));
+        assert_eq!(ask(&questions, "a", true).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn another_pod_behind_the_name_is_no_recovery() {
+        let questions = Questions::default();
+        assert_eq!(ask(&questions, "a", true).await, Ok(1));
+        assert!(ask(&questions, "a", false).await.is_err());
+        assert_eq!(ask(&questions, "b", true).await, Ok(1));
+    }
 }

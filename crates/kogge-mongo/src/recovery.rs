@@ -130,7 +130,8 @@ impl<'a> Lost<'a> {
                 Err(_) => {}
             }
         }
-        let newest = survivors.iter().enumerate().max_by_key(|(_, s)| (s.optime, s.listed.votes, s.listed.priority as u64));
+        let newest =
+            survivors.iter().enumerate().max_by_key(|(_, s)| (s.optime, s.listed.votes, s.listed.priority as u64));
         let Some((newest, chosen)) = newest else {
             return Err("no member is left that answers".to_owned());
         };

@@ -1,14 +1,15 @@
 //! What every reconcile shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::NamespaceResourceScope;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
 use kogge_chart::ChartStore;
+use kogge_federated_cluster::queue::{Demand, Queue};
 use kogge_fleet::{Fence, Fleet};
-use kogge_mongo::Millis;
+use kogge_mongo::{Millis, SetName};
 use kogge_mongo_client::Engine;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::Store;
@@ -35,6 +36,8 @@ pub struct Context {
     pub fleet: Fleet,
     /// The charts.
     pub charts: ChartStore,
+    /// The image of Kogge's own containers in the pods.
+    pub agent_image: String,
     /// Whether this process may write.
     pub leadership: Leadership,
     /// What is counted.
@@ -45,6 +48,8 @@ pub struct Context {
     pub workers: Store<WorkerCluster>,
     /// The FederatedClusters.
     pub clusters: Store<FederatedCluster>,
+    /// Which sets may be changed now.
+    pub turns: Turns,
     /// Connections to members, by database.
     pub engines: Engines,
     /// The zero of the monotonic clock that observations are dated by.
@@ -117,5 +122,31 @@ impl Engines {
     /// Closes the connections of a database that is gone.
     pub fn forget(&self, id: &ClusterId) {
         self.0.lock().remove(id);
+    }
+}
+
+/// Turns to change replica sets, over all databases.
+pub struct Turns(Mutex<Queue>);
+
+impl Turns {
+    /// Lets `limit` sets be changed in one vdc at a time.
+    pub fn new(limit: usize) -> Self {
+        Self(Mutex::new(Queue::new(limit)))
+    }
+
+    /// The sets of a database that have to wait. Nobody begins anything before each database has said what it has
+    /// under way, but for no longer than a new leader takes to see its workers.
+    pub fn ask(&self, id: &ClusterId, demand: Demand, context: &Context) -> BTreeSet<SetName> {
+        let mut queue = self.0.lock();
+        let wanted: BTreeSet<SetName> = demand.wanted.keys().cloned().collect();
+        let waiting = queue.ask(id, demand, context.now());
+        let clusters = context.clusters.state();
+        let databases = clusters.iter().filter_map(|cluster| cluster.spec.cluster_id.as_ref());
+        if context.is_settling_in() && !queue.knows(databases) { wanted } else { waiting }
+    }
+
+    /// Forgets a database that is gone.
+    pub fn forget(&self, id: &ClusterId) {
+        self.0.lock().forget(id);
     }
 }

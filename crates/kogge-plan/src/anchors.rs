@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use kogge_api::anchor::{Anchor, AnchorError};
+use kogge_api::anchor::{Anchor, AnchorError, Turns};
 use kogge_api::{ClusterId, SYSTEM_NAMESPACE, labels, names};
 use kube_core::TypeMeta;
 use kube_core::metadata::ObjectMeta;
@@ -88,6 +88,14 @@ pub struct SeedsDisagree {
 /// Adds what `other` knows to `anchor`. Nothing that was known is lost: the highest epoch, and of every member what
 /// was recorded under its latest ID.
 pub fn join(anchor: &mut Anchor, other: &Anchor) -> Result<(), SeedsDisagree> {
+    let mut other = other.clone();
+    forget_removed(anchor, &other.shard_removals);
+    forget_removed(&mut other, &anchor.shard_removals);
+    for (component, turns) in &other.shard_removals {
+        let known = anchor.shard_removals.entry(component.clone()).or_default();
+        *known = known.join(*turns);
+    }
+    anchor.balancer_pauses = anchor.balancer_pauses.join(other.balancer_pauses);
     for (component, seed) in &other.seeds {
         let known = anchor.seeds.entry(component.clone()).or_insert_with(|| seed.clone());
         if known != seed {
@@ -114,5 +122,24 @@ pub fn join(anchor: &mut Anchor, other: &Anchor) -> Result<(), SeedsDisagree> {
             Ordering::Less => {}
         }
     }
+    for (pod, member_id) in &other.fenced {
+        let known = anchor.fenced.entry(pod.clone()).or_insert(*member_id);
+        *known = (*known).max(*member_id);
+    }
     Ok(())
+}
+
+/// Drops what an anchor says of shards that were removed after it was written.
+fn forget_removed(anchor: &mut Anchor, removals: &BTreeMap<String, Turns>) {
+    for (component, later) in removals {
+        let known = anchor.shard_removals.get(component).copied().unwrap_or_default();
+        if later.ended <= known.ended {
+            continue;
+        }
+        let members = format!("{}-{component}-", anchor.name);
+        anchor.seeds.remove(component);
+        anchor.next_member_id.remove(component);
+        anchor.members.retain(|pod, _| !pod.starts_with(&members));
+        anchor.fenced.retain(|pod, _| !pod.starts_with(&members));
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kogge_api::ClusterId;
-use kogge_api::anchor::{Anchor, AnchoredMember};
+use kogge_api::anchor::{Anchor, AnchoredMember, Turns};
 
 use crate::anchors::{self, SeedsDisagree};
 use crate::ownership::{Identity, Verdict};
@@ -50,6 +50,12 @@ pub struct Remember {
     pub seeds: BTreeMap<String, String>,
     /// Members, by pod name.
     pub members: BTreeMap<String, AnchoredMember>,
+    /// Members that were declared lost, by pod name, with the ID that they had.
+    pub fenced: BTreeMap<String, u32>,
+    /// Removals of shards that begin or end, by component name.
+    pub shard_removals: BTreeMap<String, Turns>,
+    /// A pause of the balancer that begins or ends.
+    pub balancer_pauses: Turns,
 }
 
 /// The anchor that every worker of the database should hold: all that the present ones remember, and what is
@@ -61,7 +67,8 @@ pub fn desired_anchor(
     verdict: &Verdict,
     remember: Remember,
 ) -> Result<Anchor, SeedsDisagree> {
-    let Remember { worker_uids, next_member_id, seeds, members } = remember;
+    let Remember { worker_uids, next_member_id, seeds, members, fenced, shard_removals, balancer_pauses } =
+        remember;
     let mut anchor = Anchor {
         cluster_id: cluster_id.clone(),
         name: identity.name.clone(),
@@ -72,12 +79,24 @@ pub fn desired_anchor(
         next_member_id: BTreeMap::new(),
         seeds: BTreeMap::new(),
         members: BTreeMap::new(),
+        fenced: BTreeMap::new(),
+        shard_removals: BTreeMap::new(),
+        balancer_pauses: Turns::default(),
     };
     // The present anchors come first: what they pin, a later observation does not move.
     if let Verdict::Ours { anchor: present } = verdict {
         anchors::join(&mut anchor, present)?;
     }
-    let added = Anchor { worker_uids, next_member_id, seeds, members, ..anchor.clone() };
+    let added = Anchor {
+        worker_uids,
+        next_member_id,
+        seeds,
+        members,
+        fenced,
+        shard_removals,
+        balancer_pauses,
+        ..anchor.clone()
+    };
     anchors::join(&mut anchor, &added)?;
     Ok(anchor)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::{ClusterId, labels};
 use serde_json::Value;
 
@@ -11,8 +12,8 @@ use crate::object::{cluster_id as labelled, label};
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
-const PRUNABLE: [&str; 7] =
-    ["ConfigMap", "Deployment", "EndpointSlice", "Job", "PodDisruptionBudget", "Service", "ServiceAccount"];
+const PRUNABLE: [&str; 8] =
+    ["ConfigMap", "Deployment", "EndpointSlice", "Job", "PodDisruptionBudget", "Secret", "Service", "ServiceAccount"];
 /// Kinds that Kubernetes makes and counts as no object of a render.
 const MADE_BY_KUBERNETES: [&str; 4] = ["ControllerRevision", "PersistentVolumeClaim", "Pod", "ReplicaSet"];
 /// From that many objects on, a deletion of more than a third of them needs approval.
@@ -27,10 +28,31 @@ pub struct PruneFacts {
     pub anchored_uid: Option<String>,
     /// The placements on the worker that the spec names.
     pub placements: BTreeSet<String>,
-    /// The placements on the worker whose draining is finished.
-    pub drained: BTreeSet<String>,
-    /// The hash that a person approved.
-    pub approved: Option<String>,
+    /// What has left the database for good.
+    pub released: Released,
+    /// The hashes that a person approved.
+    pub approved: BTreeSet<String>,
+}
+
+/// What has left the database for good, by a drain that is finished: nothing of it is any longer a part of a replica
+/// set or of the sharded cluster. Only that allows its StatefulSets to go, and its volumes where the policy says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Components, by name: shards that were removed.
+    pub components: BTreeSet<String>,
+    /// Placements whose members have left.
+    pub placements: BTreeSet<String>,
+    /// What becomes of the volumes.
+    pub volumes: DataPolicy,
+}
+
+impl Released {
+    /// Whether an object belongs to what has left.
+    pub fn covers(&self, object: &Object) -> bool {
+        let is_in =
+            |name: &str, set: &BTreeSet<String>| label(object, name).is_some_and(|value| set.contains(value));
+        is_in(labels::COMPONENT, &self.components) || is_in(labels::PLACEMENT, &self.placements)
+    }
 }
 
 /// What is to be deleted on a worker, and what is not, and why.
@@ -44,6 +66,8 @@ pub struct Pruning {
     pub doubt: Option<&'static str>,
     /// Deletions that wait for a person.
     pub approval: Option<ApprovalNeeded>,
+    /// What has left the database and still stands here.
+    pub leaving: BTreeSet<ObjectKey>,
 }
 
 /// A step that waits for a person.
@@ -73,21 +97,26 @@ pub fn prune(
         .filter(|(_, object)| labelled(object) == Some(cluster_id.as_str()) && is_made_by_kogge(object))
         .map(|(key, object)| (key, &**object))
         .collect();
-    let mut unwanted = Vec::new();
+    pruning.leaving = leaving(view, cluster_id, desired, &facts.released);
+    let (mut unwanted, mut released) = (Vec::new(), Vec::new());
     for (key, object) in ours.iter().filter(|(key, _)| !desired.contains(**key)) {
         match reason_to_keep(key, object, view, facts) {
             Some(why) => {
                 pruning.kept.insert((*key).clone(), why);
             }
+            None if facts.released.covers(object) => released.push((*key, *object)),
             None => unwanted.push((*key, *object)),
         }
     }
+    released.extend(volumes(view, cluster_id, &facts.released));
+    // A person asked for what was released to go, and waited for its drain: no brake holds it.
+    pruning.actions = released.iter().filter_map(|(key, object)| deletion(worker, key, object)).collect();
     let approval = approval(worker, cluster_id, &unwanted, ours.len());
-    if let Some(approval) = approval.filter(|needed| facts.approved.as_ref() != Some(&needed.hash)) {
+    if let Some(approval) = approval.filter(|needed| !facts.approved.contains(&needed.hash)) {
         pruning.approval = Some(approval);
         return pruning;
     }
-    pruning.actions = unwanted.iter().filter_map(|(key, object)| deletion(worker, key, object)).collect();
+    pruning.actions.extend(unwanted.iter().filter_map(|(key, object)| deletion(worker, key, object)));
     pruning
 }
 
@@ -122,7 +151,8 @@ fn reason_to_keep(
     view: &WorkerView,
     facts: &PruneFacts,
 ) -> Option<&'static str> {
-    if !PRUNABLE.contains(&key.kind.as_str()) {
+    let held_members = key.kind == "StatefulSet" && facts.released.covers(object);
+    if !PRUNABLE.contains(&key.kind.as_str()) && !held_members {
         return Some("only a finished drain or a finished cool-off deletes its kind");
     }
     if anchors::is_anchor(object) {
@@ -133,7 +163,7 @@ fn reason_to_keep(
     }
     if let Some(placement) = label(object, labels::PLACEMENT)
         && !facts.placements.contains(placement)
-        && !facts.drained.contains(placement)
+        && !facts.released.covers(object)
     {
         return Some("its placement is not drained yet");
     }
@@ -141,10 +171,54 @@ fn reason_to_keep(
         "ConfigMap" if is_referenced(view, key, &["configMap", "configMapRef", "configMapKeyRef"]) => {
             Some("a pod or workload still refers to it")
         }
+        "Secret" if is_mounted(view, key) => Some("a pod or workload still refers to it"),
         "Service" if names_pods(view, key) => Some("a StatefulSet's pods still have their names by it"),
         "ServiceAccount" if is_named(view, key, "serviceAccountName") => Some("a workload still runs as it"),
         _ => None,
     }
+}
+
+/// What has left and is still there: pods as well, which go with their workloads, and volumes that are to go.
+fn leaving(
+    view: &WorkerView,
+    cluster_id: &ClusterId,
+    desired: &BTreeSet<ObjectKey>,
+    released: &Released,
+) -> BTreeSet<ObjectKey> {
+    view.objects
+        .iter()
+        .filter(|(key, object)| {
+            labelled(object) == Some(cluster_id.as_str()) && released.covers(object) && !desired.contains(*key)
+        })
+        .filter(|(key, _)| match key.kind.as_str() {
+            "StatefulSet" | "Deployment" | "Pod" => true,
+            "PersistentVolumeClaim" => released.volumes == DataPolicy::Delete,
+            _ => false,
+        })
+        .map(|(key, _)| key.clone())
+        .collect()
+}
+
+/// The volumes that go: those of members whose workload and pods are gone.
+fn volumes<'a>(
+    view: &'a WorkerView,
+    cluster_id: &ClusterId,
+    released: &Released,
+) -> Vec<(&'a ObjectKey, &'a Object)> {
+    if released.volumes != DataPolicy::Delete {
+        return Vec::new();
+    }
+    let ours = |kind: &'static [&str]| {
+        view.objects.iter().filter(move |(key, object)| {
+            kind.contains(&key.kind.as_str()) && labelled(object) == Some(cluster_id.as_str())
+        })
+    };
+    let share = |object: &'a Object| (label(object, labels::COMPONENT), label(object, labels::PLACEMENT));
+    ours(&["PersistentVolumeClaim"])
+        .map(|(key, claim)| (key, &**claim))
+        .filter(|(_, claim)| released.covers(claim) && claim.metadata.deletion_timestamp.is_none())
+        .filter(|(_, claim)| !ours(&["StatefulSet", "Pod"]).any(|(_, user)| share(user) == share(claim)))
+        .collect()
 }
 
 /// The objects of a namespace that may refer to others.
@@ -161,6 +235,11 @@ fn is_referenced(view: &WorkerView, key: &ObjectKey, fields: &[&str]) -> bool {
 fn is_named(view: &WorkerView, key: &ObjectKey, field: &str) -> bool {
     referrers(view, key)
         .any(|object| anywhere(&object.data, &|found, value| found == field && value == key.name.as_str()))
+}
+
+/// Whether anything takes a Secret, as a volume or in its environment.
+fn is_mounted(view: &WorkerView, key: &ObjectKey) -> bool {
+    is_named(view, key, "secretName") || is_referenced(view, key, &["secret", "secretRef", "secretKeyRef"])
 }
 
 fn names_pods(view: &WorkerView, key: &ObjectKey) -> bool {

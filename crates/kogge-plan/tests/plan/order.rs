@@ -35,6 +35,9 @@ fn what_is_referred_to_comes_first_and_goes_last() {
         next_member_id: [].into(),
         seeds: [].into(),
         members: [].into(),
+        fenced: [].into(),
+        shard_removals: [].into(),
+        balancer_pauses: kogge_api::anchor::Turns::default(),
     };
     let kinds =
         ["Deployment", "StatefulSet", "PodDisruptionBudget", "EndpointSlice", "Service", "ConfigMap", "Secret"];

@@ -54,6 +54,9 @@ fn anchor() -> Anchor {
         next_member_id: [("config".to_owned(), 3)].into(),
         seeds: [("config".to_owned(), "ll2022-config-vdc1-0".to_owned())].into(),
         members: BTreeMap::new(),
+        fenced: BTreeMap::new(),
+        shard_removals: [].into(),
+        balancer_pauses: kogge_api::anchor::Turns::default(),
     }
 }
 

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
+use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
-use kogge_plan::prune::{PruneFacts, Pruning, prune};
+use kogge_plan::prune::{PruneFacts, Pruning, Released, prune};
 use kogge_plan::{Action, Object, ObjectKey, WorkerView};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -13,9 +14,13 @@ fn facts() -> PruneFacts {
         render_complete: true,
         anchored_uid: Some("u".to_owned()),
         placements: ["vdc1".to_owned()].into(),
-        drained: BTreeSet::new(),
-        approved: None,
+        released: Released::default(),
+        approved: BTreeSet::new(),
     }
+}
+
+fn drained(placement: &str) -> Released {
+    Released { placements: [placement.to_owned()].into(), ..Released::default() }
 }
 
 fn config_map(name: &str) -> Object {
@@ -66,7 +71,7 @@ fn what_is_not_desired_any_more_goes(#[case] kind: &str, #[case] more: &[(&str, 
 #[case("SomethingNew")]
 #[case("EndpointSlice")]
 fn a02_what_holds_data_or_is_not_ours_to_judge_stays(#[case] kind: &str) {
-    let drained = PruneFacts { drained: ["vdc1".to_owned()].into(), ..facts() };
+    let drained = PruneFacts { released: drained("vdc1"), ..facts() };
     let made_by_kubernetes = [(labels::ENDPOINT_SLICE_MANAGED_BY, "endpointslice-controller.k8s.io")];
     let pruning = pruned(vec![ours(kind, "old", &made_by_kubernetes, json!({}))], &drained);
     assert_eq!(names(&pruning), [""; 0]);
@@ -107,7 +112,7 @@ fn a01_the_anchor_stays() {
 fn a02_the_objects_of_a_placement_go_once_it_is_drained() {
     let router = || vec![ours("Deployment", "router", &[(labels::PLACEMENT, "vdc4")], json!({}))];
     assert!(pruned(router(), &facts()).actions.is_empty());
-    let drained = PruneFacts { drained: ["vdc4".to_owned()].into(), ..facts() };
+    let drained = PruneFacts { released: drained("vdc4"), ..facts() };
     assert_eq!(names(&pruned(router(), &drained)), ["router"]);
 }
 
@@ -147,9 +152,45 @@ fn a01_more_than_a_third_needs_approval(#[case] wanted: usize, #[case] unwanted:
     assert_eq!(first.actions.len(), if held { 0 } else { unwanted });
     if let Some(approval) = first.approval {
         assert!(approval.what.contains("ConfigMap databases/x0"), "{}", approval.what);
-        let wrong = PruneFacts { approved: Some("another".to_owned()), ..facts() };
+        let wrong = PruneFacts { approved: ["another".to_owned()].into(), ..facts() };
         assert!(run(&wrong).actions.is_empty());
-        let approved = PruneFacts { approved: Some(approval.hash), ..facts() };
+        let approved = PruneFacts { approved: [approval.hash].into(), ..facts() };
         assert_eq!(run(&approved).actions.len(), unwanted);
     }
+}
+
+fn shard_1(kind: &str, name: &str, data: Value) -> Object {
+    ours(kind, name, &[(labels::COMPONENT, "shard-1"), (labels::PLACEMENT, "vdc1")], data)
+}
+
+fn removed(volumes: DataPolicy) -> PruneFacts {
+    PruneFacts {
+        released: Released { components: ["shard-1".to_owned()].into(), volumes, ..Released::default() },
+        ..facts()
+    }
+}
+
+#[test]
+fn a02_the_members_of_a_shard_go_only_once_it_was_removed() {
+    let members = || vec![shard_1("StatefulSet", "members", json!({}))];
+    assert!(pruned(members(), &facts()).actions.is_empty());
+    assert_eq!(names(&pruned(members(), &removed(DataPolicy::Retain))), ["members"]);
+}
+
+#[test]
+fn what_was_released_is_not_held_by_the_brake_and_holds_nothing_else() {
+    let many: Vec<Object> = (0..20).map(|n| shard_1("ConfigMap", &format!("c{n}"), json!({}))).collect();
+    let pruning = pruned(many, &removed(DataPolicy::Retain));
+    assert_eq!((pruning.actions.len(), pruning.approval), (20, None));
+}
+
+#[test]
+fn a02_volumes_go_by_policy_and_after_their_pods() {
+    let claim = || shard_1("PersistentVolumeClaim", "data", json!({}));
+    assert!(pruned(vec![claim()], &removed(DataPolicy::Retain)).actions.is_empty());
+    assert_eq!(names(&pruned(vec![claim()], &removed(DataPolicy::Delete))), ["data"]);
+    let with_pod = vec![claim(), shard_1("Pod", "pod", json!({}))];
+    let pruning = pruned(with_pod, &removed(DataPolicy::Delete));
+    assert!(pruning.actions.is_empty());
+    assert_eq!(pruning.leaving.len(), 2, "what is waited for is told");
 }

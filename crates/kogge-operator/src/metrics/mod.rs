@@ -1,9 +1,12 @@
-//! What a monitoring system scrapes.
+//! What a monitoring system scrapes; `docs/reference/metrics.md` lists it.
+
+mod sets;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kogge_mongo::{Plan, SetName};
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -12,6 +15,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use sets::Sets;
 
 /// The labels of what is counted per controller.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -38,17 +43,6 @@ pub struct PerWrite {
     pub outcome: String,
 }
 
-/// The labels of what is counted per step of an engine.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct PerStep {
-    /// `namespace/name` of the FederatedCluster.
-    pub cluster: String,
-    /// The kind of step.
-    pub step: String,
-    /// How it ended.
-    pub outcome: String,
-}
-
 /// Every metric of the operator.
 #[derive(Clone)]
 pub struct Metrics {
@@ -57,7 +51,7 @@ pub struct Metrics {
     duration: Histogram,
     live: Family<PerWorker, Gauge>,
     writes: Family<PerWrite, Counter>,
-    steps: Family<PerStep, Counter>,
+    sets: Sets,
     leader: Gauge,
 }
 
@@ -75,7 +69,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             live: Family::default(),
             writes: Family::default(),
-            steps: Family::default(),
+            sets: Sets::default(),
             leader: Gauge::default(),
         };
         let mut registry = metrics.registry.lock();
@@ -83,7 +77,7 @@ impl Default for Metrics {
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
         registry.register("worker_live", "Whether a worker cluster answers", metrics.live.clone());
         registry.register("worker_writes", "Writes to workers by outcome", metrics.writes.clone());
-        registry.register("engine_steps", "Steps taken on databases by outcome", metrics.steps.clone());
+        registry.register_collector(Box::new(metrics.sets.clone()));
         registry.register("leader", "Whether this process leads", metrics.leader.clone());
         drop(registry);
         metrics
@@ -113,10 +107,26 @@ impl Metrics {
         self.writes.get_or_create(&labels).inc();
     }
 
-    /// Counts a step on a database.
-    pub fn stepped(&self, cluster: &str, step: &str, outcome: &str) {
-        let labels = PerStep { cluster: cluster.to_owned(), step: step.to_owned(), outcome: outcome.to_owned() };
-        self.steps.get_or_create(&labels).inc();
+    /// Takes note of how the replica sets of a database stand. `name` gives a set's name for people, `queued`
+    /// whether it waits for its turn.
+    pub fn observed(
+        &self,
+        cluster: &str,
+        plan: &Plan,
+        name: impl Fn(&SetName) -> String,
+        queued: impl Fn(&SetName) -> bool,
+    ) {
+        self.sets.observe(cluster, plan, name, queued);
+    }
+
+    /// Counts a step on a replica set.
+    pub fn stepped(&self, cluster: &str, set: &str, step: &str, outcome: &str) {
+        self.sets.stepped(cluster, set, step, outcome);
+    }
+
+    /// Forgets a database that is gone.
+    pub fn database_gone(&self, cluster: &str) {
+        self.sets.forget(cluster);
     }
 
     /// Takes note of leadership.
@@ -133,16 +143,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_names_what_was_counted() {
-        let metrics = Metrics::default();
-        metrics.reconciled("FederatedCluster", "Ok", Duration::from_millis(3));
-        metrics.worker_live("worker-vdc1", false);
-        let text = metrics.text().unwrap();
-        assert!(text.contains(r#"kogge_reconciles_total{kind="FederatedCluster",reason="Ok"} 1"#), "{text}");
-        assert!(text.contains(r#"kogge_worker_live{worker="worker-vdc1"} 0"#), "{text}");
-    }
-}
+mod tests;
