@@ -85,6 +85,13 @@ enum FaultCommand {
         /// The pod, as namespace/name.
         pod: String,
     },
+    /// Wipe the volumes that a pod claims, for good.
+    Wipe {
+        /// The cluster.
+        cluster: String,
+        /// The pod, as namespace/name.
+        pod: String,
+    },
     /// Cut a cluster's power: everything in it ends at once; its disks remain.
     Crash {
         /// The cluster.
@@ -198,8 +205,12 @@ impl FaultCommand {
             Self::Crash { cluster } => faults.crash(cluster).await?,
             Self::Restart(Target { cluster, component }) => return faults.restart(cluster, *component).await,
             Self::KillPod { cluster, pod } => {
-                let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
+                let (namespace, name) = namespaced(pod);
                 return faults.kill_pod(cluster, namespace, name).await;
+            }
+            Self::Wipe { cluster, pod } => {
+                let (namespace, name) = namespaced(pod);
+                return faults.wipe_volumes(cluster, namespace, name).await;
             }
             Self::Heal => return faults.heal_all().await,
         };
@@ -229,6 +240,11 @@ fn parse_kubeconfig(text: &str) -> Result<(String, PathBuf), String> {
         Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
         _ => Err("expected NAME=FILE, such as vdc1=/path/to/kubeconfig".to_owned()),
     }
+}
+
+/// The namespace and name of a pod that is given as `namespace/name`, or by its name alone.
+fn namespaced(pod: &str) -> (&str, &str) {
+    pod.split_once('/').unwrap_or(("default", pod))
 }
 
 #[cfg(test)]

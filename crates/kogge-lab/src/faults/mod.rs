@@ -3,6 +3,7 @@
 
 mod guard;
 mod pods;
+mod volumes;
 
 use nix::sys::signal::Signal;
 
@@ -107,6 +108,13 @@ impl<'a> Faults<'a> {
         let cluster = self.lab.cluster(cluster)?;
         cluster.own()?;
         pods::kill(cluster, namespace, pod).await
+    }
+
+    /// Wipes the volumes that a pod claims, under its running processes if there are any. Nothing brings back what was
+    /// on them.
+    pub async fn wipe_volumes(self, cluster: &str, namespace: &str, pod: &str) -> Result<()> {
+        let cluster = self.lab.cluster(cluster)?;
+        volumes::wipe(cluster, cluster.own()?, namespace, pod).await
     }
 
     /// Heals everything: cables, packet filters, stopped, killed and crashed parts.

@@ -150,6 +150,9 @@ pub(crate) async fn a_crash_ends_pods_and_keeps_disks(lab: &Lab, pods: &Probes) 
     })
     .await?;
     anyhow::ensure!(output.trim() == "kept", "disks are kept and memory is not: {output}");
+    lab.faults().wipe_volumes("vdc2", "default", "probe").await?;
+    let output = probe.run("ls -A /data").await?;
+    anyhow::ensure!(output.trim().is_empty(), "a wiped volume holds {output}");
     probe.delete().await
 }
 
