@@ -51,9 +51,15 @@ pub fn volume_claim_template(id: &ClusterId) -> String {
     format!("data-{id}")
 }
 
-/// The Secret with the key that members authenticate to each other by.
-pub fn keyfile_secret(cluster: &str) -> String {
-    format!("{cluster}-keyfile")
+/// The Secret with the key that members authenticate to each other by. It never changes: another generation has
+/// another name, so that a pod finds what it was made with.
+pub fn keyfile_secret(cluster: &str, generation: u32) -> String {
+    format!("{cluster}-keyfile-{generation}")
+}
+
+/// The Secret with a component's certificate, of one generation.
+pub fn tls_secret(cluster: &str, component: Component, generation: u32) -> String {
+    format!("{cluster}-{component}-tls-{generation}")
 }
 
 /// The Secret, in the control cluster, with the credentials of the database's administrator.

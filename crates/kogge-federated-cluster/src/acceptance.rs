@@ -8,6 +8,7 @@ use kogge_chart::{Chart, ChartError, ChartStore};
 use crate::identity::Identity;
 use crate::report::Problem;
 use crate::revisions::{Kept, Rollout};
+use crate::secrets::Mounted;
 use crate::template::{self, TemplateError};
 
 /// What is to stand.
@@ -23,7 +24,8 @@ pub struct Rendered {
 /// spec before which none was accepted.
 ///
 /// `chart` is the one that [`chart`] finds, `kube_version` the [`oldest_version`] of the workers, `agent_image` what
-/// the pods of a database that begins now, or with another chart version, take Kogge's own containers from.
+/// the pods of a database that begins now, or with another chart version, take Kogge's own containers from,
+/// `mounted` the generation of secrets that the pods are to mount.
 pub fn render(
     cluster: &FederatedCluster,
     identity: &Identity,
@@ -31,6 +33,7 @@ pub fn render(
     chart: Result<Arc<Chart>, ChartError>,
     kube_version: &str,
     agent_image: &str,
+    mounted: Mounted,
 ) -> Result<Rendered, Problem> {
     let mut frozen = match kept.frozen() {
         Some(frozen) => frozen.clone(),
@@ -40,7 +43,7 @@ pub fn render(
         if kept.newest().is_some_and(|newest| newest.chart_version != chart.version.to_string()) {
             agent_image.clone_into(&mut frozen.agent_image);
         }
-        template::render_all(&cluster.spec, identity, &chart, &frozen)
+        template::render_all(&cluster.spec, identity, &chart, &frozen, mounted)
     });
     match rendered {
         Ok(rollout) => Ok(Rendered { rollout, problem: None }),

@@ -1,18 +1,12 @@
 //! The objects that every worker should hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use kogge_api::anchor::{Anchor, AnchorError};
-use kogge_api::federated_cluster::PlacedComponent;
-use kogge_api::{labels, names};
+use kogge_api::federated_cluster::{Component, PlacedComponent};
 use kogge_chart::shape::{Shape, Storage, overlay};
-use kogge_plan::rollout::{RolloutPlan, UseRevision};
+use kogge_plan::rollout::UseRevision;
 use kogge_plan::{Object, ObjectKey, anchors};
-use kube_core::TypeMeta;
-use kube_core::metadata::ObjectMeta;
-use serde_json::json;
 
 use crate::identity::Identity;
 use crate::revisions::{Kept, RenderedShare, Rollout};
@@ -48,40 +42,18 @@ impl DesiredError {
     }
 }
 
-/// What stands on a worker whatever the chart says: the anchor with its copy, and the key of the members.
+/// What stands on a worker whatever the chart says: the anchor with its copy, and the secrets of every generation
+/// that its pods may be made with.
 pub(crate) fn guarding(
     identity: &Identity,
     anchor: &Anchor,
     secrets: &DatabaseSecrets,
+    components: &BTreeSet<Component>,
 ) -> Result<Vec<Object>, DesiredError> {
     let mut objects = anchors::objects(anchor, &identity.namespace)?.to_vec();
-    objects.push(keyfile(identity, secrets));
+    let generations = secrets.generations();
+    objects.extend(generations.flat_map(|generation| generation.objects(identity, components.iter().copied())));
     Ok(objects)
-}
-
-fn keyfile(identity: &Identity, secrets: &DatabaseSecrets) -> Object {
-    Object {
-        types: Some(TypeMeta { api_version: "v1".to_owned(), kind: "Secret".to_owned() }),
-        metadata: ObjectMeta {
-            name: Some(names::keyfile_secret(&identity.name)),
-            namespace: Some(identity.namespace.clone()),
-            labels: Some(own_labels(identity, "keyfile")),
-            ..ObjectMeta::default()
-        },
-        data: json!({ "type": "Opaque", "data": { "keyfile": BASE64.encode(&secrets.keyfile) } }),
-    }
-}
-
-/// The labels of an object that is no part of a chart.
-fn own_labels(identity: &Identity, role: &str) -> BTreeMap<String, String> {
-    [
-        (labels::CLUSTER_ID, identity.id.as_str()),
-        (labels::CLUSTER, &identity.name),
-        (labels::ROLE, role),
-        (labels::MANAGED_BY, labels::MANAGER),
-    ]
-    .map(|(label, value)| (label.to_owned(), value.to_owned()))
-    .into()
 }
 
 /// The objects of one share, with the template that its turn in the rollout gives it. `replicas` is the number
@@ -89,7 +61,7 @@ fn own_labels(identity: &Identity, role: &str) -> BTreeMap<String, String> {
 pub(crate) fn of_share(
     share: &PlacedComponent<'_>,
     replicas: u32,
-    turn: &RolloutPlan,
+    turn: Option<&UseRevision>,
     rollout: &Rollout,
     kept: &Kept,
 ) -> Result<Vec<Object>, DesiredError> {
@@ -101,7 +73,7 @@ pub(crate) fn of_share(
             .map(|storage| Storage { size: storage.size.clone(), class: storage.storage_class_name.clone() }),
         labels: BTreeMap::new(),
     };
-    let Some(template) = template(&name, turn.use_revision.get(&shares::key(share)), rollout, kept)? else {
+    let Some(template) = template(&name, turn, rollout, kept)? else {
         return Ok(Vec::new());
     };
     Ok(overlay(&template.objects, &shape))

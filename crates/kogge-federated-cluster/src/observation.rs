@@ -11,15 +11,17 @@ use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
 use kogge_plan::object::cluster_id;
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::{PlacementError, Placements};
-use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView};
+use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView, workload};
 
+use crate::departure;
 use crate::discovery::Names;
 use crate::engine::{GoalInput, goal, pod_facts, routers};
 use crate::identity::Identity;
 use crate::requests::Requests;
 use crate::revisions::{Kept, Rollout};
 use crate::secrets::DatabaseSecrets;
-use crate::shares::view_of;
+use crate::shares::{self, view_of};
+use crate::template::key_name;
 
 /// What one pass knows, before the members were asked.
 #[derive(Clone, Copy)]
@@ -54,6 +56,8 @@ pub struct Prepared<'a> {
     pub observation: Observation<'a>,
     /// The shares, in the order in which changes reach them.
     pub placed: Vec<PlacedComponent<'a>>,
+    /// Shards that the spec does not have any more and that are being drained.
+    pub retired: BTreeSet<Component>,
     /// What the workers remember, with what this pass adds to it before anything else.
     pub anchor: Anchor,
     /// What people asked for beside the spec.
@@ -111,6 +115,11 @@ impl<'a> Observation<'a> {
         self.cluster.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(labels::PAUSE))
     }
 
+    /// What of the secrets is being made anew; none where nothing is.
+    pub fn rotating(&self) -> Option<String> {
+        self.secrets.rotating(&self.cluster.spec.security)
+    }
+
     /// Whether what a worker's view lacks is not there. Where a placement must not stand on it, such as in a
     /// namespace that is not allowed, nobody looks for it.
     pub fn is_seen(&self, worker: &WorkerName) -> bool {
@@ -141,6 +150,18 @@ impl<'a> Observation<'a> {
             .collect()
     }
 
+    /// Whether members of a share that stands are to run another template than they do.
+    fn is_rolling(&self, placed: &[PlacedComponent<'_>]) -> bool {
+        placed.iter().filter(|share| share.component.is_replica_set()).any(|share| {
+            let key = shares::key(share);
+            let desired = self.rollout.shares.get(&key_name(&key)).map(|share| share.revision.as_str());
+            let view = view_of(self.fleet, self.placements, &key.placement);
+            let standing = view.and_then(|view| workload::workload(view, self.identity.database(), &key));
+            let running = standing.and_then(workload::template_revision);
+            running.is_some() && desired.is_some() && running != desired
+        })
+    }
+
     /// The worker that a placement was put on, whether or not the spec still names it.
     pub fn worker_of(&self, placement: &str, anchor: &Anchor) -> Option<(&'a WorkerName, &'a WorkerView)> {
         if let Some(resolved) = self.placements.resolved.get(placement) {
@@ -160,7 +181,7 @@ impl<'a> Observation<'a> {
             .keys()
             .filter(|placement| !named(placement))
             .filter_map(|placement| self.worker_of(placement, anchor))
-            .filter(|(worker, view)| !placed(worker) && holds_a_part(view, &self.identity.id))
+            .filter(|(worker, view)| !placed(worker) && holds_more_than_volumes(view, &self.identity.id))
             .map(|(worker, _)| worker)
             .collect()
     }
@@ -174,7 +195,10 @@ impl<'a> Observation<'a> {
             .filter_map(|p| Some((p.name.clone(), self.fleet.workers.get(&p.worker)?.uid.clone()?)))
             .collect();
         let anchor = self.anchor(Remember { worker_uids, ..Remember::default() })?;
-        let names = Names::observe(&self);
+        let retired = departure::retired(self.identity, &self.cluster.spec, &anchor);
+        let mut placed = self.cluster.spec.placed_components();
+        placed.extend(retired.iter().flat_map(|component| self.cluster.spec.placed_component(*component)));
+        let names = Names::observe(&self, &retired);
         let running = self.running_routers();
         let requests = Requests::of(self.cluster, &anchor);
         let goal = goal(GoalInput {
@@ -182,13 +206,15 @@ impl<'a> Observation<'a> {
             spec: &self.cluster.spec,
             anchor: &anchor,
             unseen: self.unseen(),
+            rolling: self.is_rolling(&placed),
             routers: running.iter().map(|(pod, (placement, _))| (pod.clone(), placement.clone())).collect(),
             requests: &requests,
             paused: self.paused() || self.held,
         });
         let pods = self.member_pods(&goal, &anchor, &names);
         Ok(Prepared {
-            placed: self.cluster.spec.placed_components(),
+            placed,
+            retired,
             routers: running.into_iter().map(|(pod, (_, uid))| (pod.into(), uid)).collect(),
             observation: self,
             anchor,
@@ -235,6 +261,18 @@ impl<'a> Observation<'a> {
             })
             .collect()
     }
+}
+
+/// Whether a worker was seen with more of the database than the volumes that it keeps.
+fn holds_more_than_volumes(view: &WorkerView, id: &ClusterId) -> bool {
+    let mut ours = view.objects.iter().filter(|(_, object)| cluster_id(object) == Some(id.as_str()));
+    ours.any(|(key, _)| key.kind != "PersistentVolumeClaim")
+}
+
+/// Whether a worker was seen with a workload or a pod of the database.
+pub(crate) fn runs_a_part(view: &WorkerView, id: &ClusterId) -> bool {
+    let mut ours = view.objects.iter().filter(|(_, object)| cluster_id(object) == Some(id.as_str()));
+    ours.any(|(key, _)| ["Deployment", "Pod", "StatefulSet"].contains(&key.kind.as_str()))
 }
 
 /// Whether a worker was seen with an object of the database.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kogge_api::federated_cluster::PlacedComponent;
-use kogge_api::labels;
-use kogge_mongo::{Executor, Millis, Step, Topology};
+use kogge_mongo::{Executor, Millis, SetName, Step, Topology};
 use kogge_plan::diff::Refusal;
-use kogge_plan::prune::{ApprovalNeeded, PruneFacts, prune};
-use kogge_plan::rollout::{Pace, RolloutPlan, plan_rollout};
-use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order};
+use kogge_plan::prune::{ApprovalNeeded, PruneFacts, Released, prune};
+use kogge_plan::rollout::{Pace, RolloutPlan, UseRevision, plan_rollout};
+use kogge_plan::teardown::teardown;
+use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order, workload};
 
 use crate::desired::{self, DesiredError};
 use crate::engine::{records, restart};
@@ -33,6 +33,10 @@ pub struct DatabasePlan {
     pub errors: Vec<DesiredError>,
     /// Deletions that wait for a person.
     pub approvals: Vec<ApprovalNeeded>,
+    /// Sets that would begin a sync or a restart and wait for their turn.
+    pub in_queue: BTreeSet<SetName>,
+    /// What has left the database for good and still stands, by worker, in words.
+    pub leaving: BTreeMap<WorkerName, String>,
     /// The engine's view of its members.
     pub engine: kogge_mongo::Plan,
     /// Where the rollout stands.
@@ -47,6 +51,12 @@ impl DatabasePlan {
         self.actions.iter().filter(|action| is_mirrored(action)).cloned().collect()
     }
 
+    /// Whether every pod of the database was seen, and runs what the present generation of the secrets was
+    /// rendered to.
+    pub fn has_one_generation(&self, prepared: &Prepared<'_>) -> bool {
+        self.is_settled() && self.rollout.current.is_none() && prepared.observation.unseen().is_empty()
+    }
+
     /// Nothing to do and nothing in the way.
     pub fn is_settled(&self) -> bool {
         let Self {
@@ -57,6 +67,8 @@ impl DatabasePlan {
             refusals,
             errors,
             approvals,
+            in_queue,
+            leaving,
             engine,
             rollout,
             desired: _,
@@ -67,6 +79,8 @@ impl DatabasePlan {
             && refusals.is_empty()
             && errors.is_empty()
             && approvals.is_empty()
+            && in_queue.is_empty()
+            && leaving.is_empty()
             && engine.settled()
             && !rollout.rolling
     }
@@ -83,6 +97,7 @@ pub fn plan(
     let observation = &prepared.observation;
     let spec = &observation.cluster.spec;
     let engine = kogge_mongo::plan(&prepared.goal, topology, now);
+    let released = prepared.released(topology, &engine, now);
     let rollout = plan_rollout(
         &shares::for_rollout(
             &prepared.placed,
@@ -107,12 +122,14 @@ pub fn plan(
         refusals: Vec::new(),
         errors: Vec::new(),
         approvals: Vec::new(),
+        in_queue: BTreeSet::new(),
+        leaving: BTreeMap::new(),
         engine,
         rollout,
         desired: BTreeMap::new(),
     };
     plan.desire(prepared)?;
-    plan.act(prepared);
+    plan.act(prepared, &released);
     Ok(plan)
 }
 
@@ -126,7 +143,10 @@ impl DatabasePlan {
         anchor.members.retain(|pod, _| !forget.contains(pod));
         let workers: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
         for worker in workers {
-            let mut objects = match desired::guarding(observation.identity, &anchor, observation.secrets) {
+            let here = prepared.placed.iter().filter(|share| prepared.is_on(share, worker));
+            let components = here.map(|share| share.component).collect();
+            let guarding = desired::guarding(observation.identity, &anchor, observation.secrets, &components);
+            let mut objects = match guarding {
                 Ok(objects) => objects,
                 Err(error) => {
                     self.errors.push(error);
@@ -135,7 +155,8 @@ impl DatabasePlan {
             };
             for share in prepared.placed.iter().filter(|share| prepared.is_on(share, worker)) {
                 let replicas = prepared.replicas_to_keep(share);
-                match desired::of_share(share, replicas, &self.rollout, observation.rollout, observation.kept) {
+                let turn = prepared.turn_of(share, &self.rollout);
+                match desired::of_share(share, replicas, turn.as_ref(), observation.rollout, observation.kept) {
                     Ok(more) if replicas > 0 || prepared.has_workload(share) => objects.extend(more),
                     // Other members and the routers here look the share's members up by its Service.
                     Ok(more) => objects.extend(more.into_iter().filter(is_service)),
@@ -152,24 +173,39 @@ impl DatabasePlan {
         Ok(())
     }
 
-    fn act(&mut self, prepared: &Prepared<'_>) {
+    fn act(&mut self, prepared: &Prepared<'_>, released: &Released) {
         let observation = &prepared.observation;
         let desired = std::mem::take(&mut self.desired);
         let left_over = observation.left_over(&prepared.anchor);
-        for (worker, objects) in &desired {
-            let Some(view) = observation.fleet.workers.get(worker) else { continue };
-            // A worker that was not seen is named by its placements already.
-            let may_write = observation.ownership.may_write(worker) || left_over.contains(worker);
-            if !may_write || !observation.is_seen(worker) {
+        // A worker that was not seen is named by its placements already.
+        let writable: Vec<(&WorkerName, &WorkerView, &BTreeMap<ObjectKey, Object>)> = desired
+            .iter()
+            .filter(|(worker, _)| observation.ownership.may_write(worker) || left_over.contains(worker))
+            .filter(|(worker, _)| observation.is_seen(worker))
+            .filter_map(|(worker, objects)| Some((worker, observation.fleet.workers.get(worker)?, objects)))
+            .collect();
+        let is_cleared = |worker: &WorkerName, view: &WorkerView| {
+            left_over.contains(worker) && prepared.holds_only(view, &released.placements)
+        };
+        for (worker, view, objects) in &writable {
+            if is_cleared(worker, view) {
                 continue;
             }
             for object in objects.values() {
                 match apply_if_needed(worker, object.clone(), view, &observation.identity.id) {
                     Ok(action) => self.actions.extend(action),
-                    Err(refusal) => self.refusals.push((worker.clone(), refusal)),
+                    Err(refusal) => self.refusals.push(((*worker).clone(), refusal)),
                 }
             }
-            self.prune(prepared, worker, view, objects);
+        }
+        // What has left goes only once that stands in every anchor.
+        let recorded = if self.actions.iter().any(is_anchor) { &Released::default() } else { released };
+        for (worker, view, objects) in &writable {
+            if is_cleared(worker, view) {
+                self.clear(prepared, worker, view, recorded);
+            } else {
+                self.prune(prepared, worker, view, objects, recorded);
+            }
         }
         self.desired = desired;
         if observation.held || observation.paused() {
@@ -190,29 +226,45 @@ impl DatabasePlan {
         }
     }
 
+    /// Takes away what is left of a database on a worker that has no placement of it any more.
+    fn clear(&mut self, prepared: &Prepared<'_>, worker: &WorkerName, view: &WorkerView, released: &Released) {
+        let observation = &prepared.observation;
+        if !prepared.holds_only(view, &released.placements) {
+            return;
+        }
+        let pinned = [(worker.clone(), view.uid.clone())].into();
+        let clearing = teardown(observation.fleet, &pinned, &observation.identity.id, released.volumes);
+        self.actions.extend(clearing.actions);
+        self.leaving.extend(clearing.remaining);
+    }
+
     fn prune(
         &mut self,
         prepared: &Prepared<'_>,
         worker: &WorkerName,
         view: &WorkerView,
         desired: &BTreeMap<ObjectKey, Object>,
+        released: &Released,
     ) {
         let observation = &prepared.observation;
         let placements: BTreeSet<String> =
             observation.placements.on(worker).map(|placement| placement.name.clone()).collect();
         let pinned = placements.iter().find_map(|p| prepared.anchor.worker_uids.get(p));
-        let approved = observation.cluster.metadata.annotations.as_ref().and_then(|a| a.get(labels::APPROVE));
         let facts = PruneFacts {
             render_complete: self.errors.is_empty(),
             anchored_uid: pinned.cloned(),
-            drained: prepared.drained(&placements),
+            released: released.clone(),
             placements,
-            approved: approved.cloned(),
+            approved: prepared.requests.approved.clone(),
         };
         let keys = desired.keys().cloned().collect();
         let pruning = prune(worker, view, &observation.identity.id, &keys, &facts);
         self.actions.extend(pruning.actions);
         self.approvals.extend(pruning.approval);
+        if !pruning.leaving.is_empty() {
+            let names: Vec<String> = pruning.leaving.iter().map(ToString::to_string).collect();
+            self.leaving.insert(worker.clone(), names.join(", "));
+        }
     }
 }
 
@@ -233,6 +285,18 @@ fn is_anchor(action: &Action) -> bool {
 }
 
 impl Prepared<'_> {
+    /// The template that a share is to have. A shard that goes keeps the one that it has.
+    fn turn_of(&self, share: &PlacedComponent<'_>, turn: &RolloutPlan) -> Option<UseRevision> {
+        let key = shares::key(share);
+        turn.use_revision.get(&key).cloned().or_else(|| {
+            let observation = &self.observation;
+            let view = shares::view_of(observation.fleet, observation.placements, &key.placement)?;
+            let standing = workload::workload(view, observation.identity.database(), &key)?;
+            self.retired.contains(&key.component).then_some(())?;
+            Some(UseRevision::Keep(workload::template_revision(standing)?.to_owned()))
+        })
+    }
+
     /// The pods that a share keeps: what the spec asks for, and members that still leave.
     pub fn replicas_to_keep(&self, share: &PlacedComponent<'_>) -> u32 {
         let identity = self.observation.identity;
@@ -255,19 +319,7 @@ impl Prepared<'_> {
     fn has_workload(&self, share: &PlacedComponent<'_>) -> bool {
         let observation = &self.observation;
         shares::view_of(observation.fleet, observation.placements, &share.placement.name).is_some_and(|view| {
-            kogge_plan::workload::workload(view, observation.identity.database(), &shares::key(share)).is_some()
+            workload::workload(view, observation.identity.database(), &shares::key(share)).is_some()
         })
-    }
-
-    /// Placements that the spec does not name any more and no member is left in.
-    fn drained(&self, named: &BTreeSet<String>) -> BTreeSet<String> {
-        let identity = self.observation.identity;
-        self.anchor
-            .worker_uids
-            .keys()
-            .filter(|placement| !named.contains(*placement))
-            .filter(|placement| !self.anchor.members.keys().any(|pod| identity.is_of(pod, placement)))
-            .cloned()
-            .collect()
     }
 }

@@ -11,6 +11,7 @@ use kogge_plan::workload::ShareKey;
 
 use crate::identity::{Identity, PORT};
 use crate::revisions::{Frozen, RenderedShare, Rollout};
+use crate::secrets::Mounted;
 
 /// Why the spec cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -63,11 +64,12 @@ pub fn render_all(
     identity: &Identity,
     chart: &Chart,
     frozen: &Frozen,
+    mounted: Mounted,
 ) -> Result<Rollout, TemplateError> {
     let shares = spec
         .placed_components()
         .iter()
-        .map(|share| Ok((share_name(share), render_share(spec, identity, chart, frozen, share)?)))
+        .map(|share| Ok((share_name(share), render_share(spec, identity, chart, frozen, mounted, share)?)))
         .collect::<Result<_, TemplateError>>()?;
     Ok(Rollout { chart_version: chart.version.to_string(), frozen: frozen.clone(), shares })
 }
@@ -77,6 +79,7 @@ fn render_share(
     identity: &Identity,
     chart: &Chart,
     frozen: &Frozen,
+    mounted: Mounted,
     share: &PlacedComponent<'_>,
 ) -> Result<RenderedShare, TemplateError> {
     let source = format!("spec.placement[{}].values", share.placement.name);
@@ -103,6 +106,7 @@ fn render_share(
         cluster,
         component: ComponentContext::new(share.component, share.resources),
         placement: PlacementContext { name: share.placement.name.clone(), vdc: share.placement.vdc.clone() },
+        secrets: mounted.context(identity, share.component),
         image: image(spec, chart)?,
         agent_image: frozen.agent_image.clone(),
         values: &merged.values,

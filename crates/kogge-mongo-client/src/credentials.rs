@@ -30,6 +30,15 @@ pub struct User {
     pub name: String,
     /// Its password.
     pub password: Password,
+    /// The password that it is being given: some servers know it already.
+    pub next: Option<Password>,
+}
+
+impl User {
+    /// The user with the password that it is being given; none where it keeps its own.
+    pub(crate) fn renewed(&self) -> Option<Self> {
+        Some(Self { name: self.name.clone(), password: self.next.clone()?, next: None })
+    }
 }
 
 /// The users that Kogge makes in every set, both with the role `root`.

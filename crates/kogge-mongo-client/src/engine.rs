@@ -43,7 +43,7 @@ pub enum Outcome {
 /// silent, nothing that a step relies on.
 #[derive(Default)]
 pub struct Engine {
-    sessions: Arc<Sessions>,
+    pub(crate) sessions: Arc<Sessions>,
     members: Questions<ServerState>,
     routers: Questions<RouterServer>,
 }
@@ -94,6 +94,9 @@ impl Engine {
             Action::Demote { change } => reconfig::run(wire, change, |config| config.set_votes(change, 0)).await,
             Action::SetPriority { change, priority } => {
                 reconfig::run(wire, change, |config| config.set_priority(change, *priority)).await
+            }
+            Action::LowerPriority { change } => {
+                reconfig::run(wire, change, |config| config.lower_priority(change)).await
             }
             Action::SetTags { change, tags } => {
                 reconfig::run(wire, change, |config| config.set_tags(change, tags)).await

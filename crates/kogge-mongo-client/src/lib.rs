@@ -13,7 +13,9 @@
 mod credentials;
 mod engine;
 mod error;
+mod forward;
 mod observe;
+mod passwords;
 mod port_forward;
 mod question;
 mod reach;
@@ -26,5 +28,6 @@ mod wire;
 pub use credentials::{Credentials, Password, User};
 pub use engine::{ClusterAccess, Engine, MEMBER_DEADLINE, Outcome};
 pub use error::{CommandError, StepError};
+pub use forward::{Trust, TrustError};
 pub use port_forward::{PortForward, Target};
 pub use reach::{Loopback, MemberReach, ReachError, Tunnel};

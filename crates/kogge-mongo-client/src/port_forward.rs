@@ -1,19 +1,17 @@
 //! Members through their worker's API: a loopback listener per pod, one port-forward stream per connection.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
 use kogge_mongo::PodName;
 use kube::{Api, Client};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::forward::{Trust, carry, listen};
 use crate::reach::{MemberReach, ReachError, Tunnel};
 
 /// The worker's API and the kubelet behind it must open a stream within this.
@@ -38,12 +36,19 @@ pub struct Target {
 #[derive(Clone, Default)]
 pub struct PortForward {
     targets: BTreeMap<PodName, Target>,
+    trust: Option<Trust>,
 }
 
 impl PortForward {
     /// The pods that can be reached now: those that run, on workers that are connected.
     pub fn new(targets: BTreeMap<PodName, Target>) -> Self {
-        Self { targets }
+        Self { targets, trust: None }
+    }
+
+    /// Speaks TLS to servers that `trust` trusts.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Self {
+        Self { trust, ..self }
     }
 }
 
@@ -55,45 +60,25 @@ impl MemberReach for PortForward {
 
     async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
         let target = self.targets.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
-        let no_listener = |source| ReachError::Listen { pod: pod.clone(), source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_listener)?;
-        let address = listener.local_addr().map_err(no_listener)?;
-        let closed = CancellationToken::new();
-        let forward = Forward {
+        let way = Way {
             pods: Api::namespaced(target.client.clone(), &target.namespace),
             pod: pod.clone(),
             port: target.port,
+            trust: self.trust.clone(),
         };
-        tokio::spawn(forward.serve(listener, closed.clone()));
-        Ok(Tunnel { address, _close: Some(closed.drop_guard()) })
+        listen(pod, move |connection| way.clone().carry(connection)).await
     }
 }
 
 #[derive(Clone)]
-struct Forward {
+struct Way {
     pods: Api<Pod>,
     pod: PodName,
     port: u16,
+    trust: Option<Trust>,
 }
 
-impl Forward {
-    async fn serve(self, listener: TcpListener, closed: CancellationToken) {
-        loop {
-            let accepted = tokio::select! {
-                () = closed.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            let Ok((connection, _)) = accepted else { return };
-            let (forward, closed) = (self.clone(), closed.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = closed.cancelled() => {}
-                    () = forward.carry(connection) => {}
-                }
-            });
-        }
-    }
-
+impl Way {
     /// Carries one connection. On failure the connection is dropped, which is how the driver learns of it.
     async fn carry(self, mut connection: TcpStream) {
         let ports = [self.port];
@@ -112,7 +97,7 @@ impl Forward {
         let Some(mut stream) = forwarder.take_stream(self.port) else {
             return;
         };
-        if let Err(error) = copy_bidirectional(&mut connection, &mut stream).await {
+        if let Err(error) = carry(self.trust.as_ref(), &mut connection, &mut stream).await {
             debug!(pod = %self.pod, %error, "port-forward ended");
         }
         drop(stream);

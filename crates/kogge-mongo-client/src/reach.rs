@@ -6,7 +6,11 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use kogge_mongo::PodName;
 use thiserror::Error;
+use tokio::net::TcpStream;
 use tokio_util::sync::DropGuard;
+use tracing::debug;
+
+use crate::forward::{Trust, carry, listen};
 
 /// Gives a loopback address for a pod's server. Loopback also in the pod, so that the localhost exception
 /// and a `localhost` certificate hold.
@@ -45,15 +49,22 @@ pub enum ReachError {
 }
 
 /// Servers that listen on this machine's loopback: tests, and mongods started by hand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Loopback {
     servers: BTreeMap<PodName, SocketAddr>,
+    trust: Option<Trust>,
 }
 
 impl Loopback {
     /// The servers by pod name.
     pub fn new(servers: BTreeMap<PodName, SocketAddr>) -> Self {
-        Self { servers }
+        Self { servers, trust: None }
+    }
+
+    /// Speaks TLS to servers that `trust` trusts.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Self {
+        Self { trust, ..self }
     }
 }
 
@@ -64,7 +75,20 @@ impl MemberReach for Loopback {
     }
 
     async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
-        let address = self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
-        Ok(Tunnel { address: *address, _close: None })
+        let address = *self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
+        let Some(trust) = self.trust.clone() else { return Ok(Tunnel { address, _close: None }) };
+        listen(pod, move |mut connection| {
+            let trust = trust.clone();
+            async move {
+                let carried = match TcpStream::connect(address).await {
+                    Ok(mut stream) => carry(Some(&trust), &mut connection, &mut stream).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = carried {
+                    debug!(%address, %error, "connection ended");
+                }
+            }
+        })
+        .await
     }
 }

@@ -33,19 +33,43 @@ pub(crate) enum Login<'a> {
 #[derive(Clone)]
 pub(crate) struct Session {
     client: Client,
+    /// By the password that the user is being given.
+    renewed: Option<Client>,
     _tunnel: Arc<Tunnel>,
 }
 
 impl Session {
     /// Runs a command on `admin`. A deadline that passes leaves the outcome unknown.
     pub(crate) async fn run(&self, command: Document, deadline: Duration) -> Result<Document, CommandError> {
-        let name = command.keys().next().cloned().unwrap_or_default();
-        let database = self.client.database("admin");
-        match timeout(deadline, database.run_command(command)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error)) => Err(CommandError::from_driver(name, &error)),
-            Err(_) => Err(CommandError::Deadline { command: name, seconds: deadline.as_secs() }),
+        self.run_in("admin", command, deadline).await
+    }
+
+    /// Runs a command on a database. A deadline that passes leaves the outcome unknown.
+    pub(crate) async fn run_in(
+        &self,
+        database: &str,
+        command: Document,
+        deadline: Duration,
+    ) -> Result<Document, CommandError> {
+        match (run_by(&self.client, database, command.clone(), deadline).await, &self.renewed) {
+            (Err(CommandError::Login { .. }), Some(renewed)) => run_by(renewed, database, command, deadline).await,
+            (answer, _) => answer,
         }
+    }
+}
+
+async fn run_by(
+    client: &Client,
+    database: &str,
+    command: Document,
+    deadline: Duration,
+) -> Result<Document, CommandError> {
+    let name = command.keys().next().cloned().unwrap_or_default();
+    let database = client.database(database);
+    match timeout(deadline, database.run_command(command)).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => Err(CommandError::from_driver(name, &error)),
+        Err(_) => Err(CommandError::Deadline { command: name, seconds: deadline.as_secs() }),
     }
 }
 
@@ -80,9 +104,16 @@ impl Sessions {
             Some(tunnel) => tunnel,
             None => Arc::new(reach.open(pod).await.map_err(|e| CommandError::unreachable(&e))?),
         };
-        let client = Client::with_options(options(&tunnel, login))
-            .map_err(|error| CommandError::from_driver("connect".to_owned(), &error))?;
-        let session = Session { client, _tunnel: tunnel.clone() };
+        let client = |login: Login<'_>| {
+            Client::with_options(options(&tunnel, login))
+                .map_err(|error| CommandError::from_driver("connect".to_owned(), &error))
+        };
+        let renewed = match login {
+            Login::User(user) => user.renewed(),
+            Login::Nobody => None,
+        };
+        let renewed = renewed.map(|user| client(Login::User(&user))).transpose()?;
+        let session = Session { client: client(login)?, renewed, _tunnel: tunnel.clone() };
         let mut kept = self.kept.lock();
         if kept.get(pod).is_none_or(|kept| kept.identity != identity) {
             kept.insert(pod.clone(), Kept { identity, tunnel, nobody: None, user: None });

@@ -7,52 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use kogge_mongo::{
-    Goal, MemberAnchor, MemberGoal, MemberRole, PodName, Recovery, RouterGoal, RouterServer, Server, SetGoal, SetRole,
-};
+use kogge_mongo::{PodName, RouterServer, Server};
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, Password, User};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-fn member(pod: &str) -> MemberGoal {
-    MemberGoal {
-        pod: pod.into(),
-        host: format!("{pod}:27017").into(),
-        placement: "vdc1".into(),
-        vdc: "vdc1".into(),
-        priority: 1,
-        role: MemberRole::Voter,
-        anchor: MemberAnchor::default(),
-    }
-}
+mod support;
 
-fn goal(pods: &[&str]) -> Goal {
-    Goal {
-        cluster: "ll".to_owned(),
-        sets: vec![SetGoal {
-            name: "ll-config-1".into(),
-            role: SetRole::Config,
-            members: pods.iter().map(|pod| member(pod)).collect(),
-            leaving: Vec::new(),
-            seed: None,
-            next_member_id: 0,
-            recovery: Recovery::default(),
-            retired: false,
-            removals: Default::default(),
-        }],
-        routers: vec![RouterGoal { pod: "router".into(), placement: "vdc1".into() }],
-        unseen: BTreeMap::new(),
-        rollout_order: Vec::new(),
-        away_from: Default::default(),
-        rolling: false,
-        balancer: Default::default(),
-        feature_compatibility_version: None,
-        paused: false,
-    }
-}
+use support::goal;
 
 fn access(servers: BTreeMap<PodName, SocketAddr>) -> ClusterAccess {
-    let user = |name: &str| User { name: name.to_owned(), password: Password::new("s3cret") };
+    let user = |name: &str| User { name: name.to_owned(), password: Password::new("s3cret"), next: None };
     ClusterAccess {
         reach: Arc::new(Loopback::new(servers)),
         credentials: Credentials { operator: user("operator"), admin: user("admin") },

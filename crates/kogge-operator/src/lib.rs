@@ -6,6 +6,7 @@ pub mod federated_cluster;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+mod mint;
 mod run;
 pub mod settings;
 mod watch;

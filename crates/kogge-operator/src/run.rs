@@ -16,7 +16,7 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::context::{Context, Engines};
+use crate::context::{Context, Engines, Turns};
 use crate::control::Control;
 use crate::http::{self, Readiness};
 use crate::leader::{Elector, Timing};
@@ -99,11 +99,13 @@ async fn work(
         namespace: settings.namespace.clone(),
         fleet: Fleet::new(FleetOptions::new(settings.namespace.clone(), required)),
         charts,
+        agent_image: settings.agent_image.clone(),
         leadership: elector.leadership(),
         metrics,
         recorder: Recorder::new(client, reporter),
         workers: workers.store(),
         clusters: clusters.store(),
+        turns: Turns::new(usize::from(settings.changes_per_vdc.get())),
         engines: Engines::default(),
         started: Instant::now(),
     });

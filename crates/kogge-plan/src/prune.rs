@@ -12,8 +12,16 @@ use crate::object::{cluster_id as labelled, label};
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
-const PRUNABLE: [&str; 8] =
-    ["ConfigMap", "Deployment", "EndpointSlice", "Job", "PodDisruptionBudget", "Secret", "Service", "ServiceAccount"];
+const PRUNABLE: [&str; 8] = [
+    "ConfigMap",
+    "Deployment",
+    "EndpointSlice",
+    "Job",
+    "PodDisruptionBudget",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+];
 /// Kinds that Kubernetes makes and counts as no object of a render.
 const MADE_BY_KUBERNETES: [&str; 4] = ["ControllerRevision", "PersistentVolumeClaim", "Pod", "ReplicaSet"];
 /// From that many objects on, a deletion of more than a third of them needs approval.
@@ -237,9 +245,21 @@ fn is_named(view: &WorkerView, key: &ObjectKey, field: &str) -> bool {
         .any(|object| anywhere(&object.data, &|found, value| found == field && value == key.name.as_str()))
 }
 
-/// Whether anything takes a Secret, as a volume or in its environment.
+/// Whether pods are made with a Secret, or were. Old revisions do not count: no pod is made from one any more, and a
+/// key that was given up is not to linger with them.
 fn is_mounted(view: &WorkerView, key: &ObjectKey) -> bool {
-    is_named(view, key, "secretName") || is_referenced(view, key, &["secret", "secretRef", "secretKeyRef"])
+    referrers(view, key).filter(|object| !is_history(object)).any(|object| {
+        anywhere(&object.data, &|field, value| match field {
+            "secretName" => value == key.name.as_str(),
+            "secret" | "secretRef" | "secretKeyRef" => value["name"] == key.name.as_str(),
+            _ => false,
+        })
+    })
+}
+
+fn is_history(object: &Object) -> bool {
+    let kind = object.types.as_ref().map(|types| types.kind.as_str());
+    matches!(kind, Some("ControllerRevision" | "ReplicaSet"))
 }
 
 fn names_pods(view: &WorkerView, key: &ObjectKey) -> bool {

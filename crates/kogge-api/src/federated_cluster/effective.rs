@@ -21,13 +21,14 @@ impl FederatedClusterSpec {
     /// Every share of every component, components in the order in which changes reach them, placements by
     /// name: the order of `spec.placement` carries no meaning.
     pub fn placed_components(&self) -> Vec<PlacedComponent<'_>> {
+        Component::all(self.shard.shard_count).flat_map(|component| self.placed_component(component)).collect()
+    }
+
+    /// Every share of one component, placements by name; it may be a shard that the spec does not have any more.
+    pub fn placed_component(&self, component: Component) -> Vec<PlacedComponent<'_>> {
         let mut placements: Vec<&PlacementSpec> = self.placement.iter().collect();
         placements.sort_by(|a, b| a.name.cmp(&b.name));
-        Component::all(self.shard.shard_count)
-            .flat_map(|component| {
-                placements.iter().map(move |placement| self.placed(component, placement)).collect::<Vec<_>>()
-            })
-            .collect()
+        placements.into_iter().map(|placement| self.placed(component, placement)).collect()
     }
 
     fn placed<'a>(&'a self, component: Component, placement: &'a PlacementSpec) -> PlacedComponent<'a> {

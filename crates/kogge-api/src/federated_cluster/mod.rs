@@ -3,17 +3,19 @@
 mod component;
 mod defaults;
 mod effective;
+mod security;
 mod spec;
 mod status;
 
 pub use component::{Component, InvalidComponent};
 pub use effective::PlacedComponent;
+pub use security::{RotationSpec, SecuritySpec, SecurityStatus, TlsMode, TlsSecretRef, TlsSpec};
 pub use spec::{
     DataPolicy, DeletionSpec, FederatedCluster, FederatedClusterSpec, GlobalSpec, MemberOverride, MemberSpec,
     OnFailure, PlacementSpec, ResourcesSpec, Role, RolloutSpec, RouterOverride, RouterSpec, ShardSpec,
     StorageSpec,
 };
 pub use status::{
-    ConnectionStatus, DeletionStatus, FederatedClusterStatus, MemberStatus, PlacementStatus, ReplicaSetStatus,
+    ConnectionStatus, DeletionStatus, DrainStatus, FederatedClusterStatus, MemberStatus, PlacementStatus, ReplicaSetStatus,
     RolloutStatus, RoutersStatus, ShareStatus, WorkState,
 };

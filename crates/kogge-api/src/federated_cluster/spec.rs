@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{FederatedClusterStatus, defaults};
+use super::{FederatedClusterStatus, SecuritySpec, defaults};
 use crate::ClusterId;
 use crate::rules::{by, free_form, rule};
 
@@ -81,6 +81,10 @@ pub struct FederatedClusterSpec {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "free_form")]
     pub values: Map<String, Value>,
+    /// Who the members, the operator and clients are to each other.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub security: SecuritySpec,
     /// How changes of the template reach the members.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -120,7 +124,13 @@ pub struct GlobalSpec {
 
 impl Default for GlobalSpec {
     fn default() -> Self {
-        Self { chart: defaults::chart(), chart_version: None, version: None, image: None, feature_compatibility_version: None }
+        Self {
+            chart: defaults::chart(),
+            chart_version: None,
+            version: None,
+            image: None,
+            feature_compatibility_version: None,
+        }
     }
 }
 

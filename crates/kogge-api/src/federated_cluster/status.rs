@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SecurityStatus;
 use crate::ClusterId;
 use crate::rules::by;
 
@@ -64,11 +65,14 @@ pub struct FederatedClusterStatus {
     /// The rollout in progress, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
+    /// What the pods were made with, and what is being made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecurityStatus>,
     /// The deletion that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<DeletionStatus>,
     /// Available, Ready, Progressing, Degraded, QuorumAtRisk, DiscoveryStale, RolloutPaused,
-    /// DeletionPending, ApprovalNeeded, SpecValid.
+    /// DeletionPending, ApprovalNeeded, SwitchedOver, SpecValid.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = by("type")))]
     pub conditions: Vec<Condition>,
@@ -163,6 +167,9 @@ pub struct MemberStatus {
     /// Why it is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who says what of it, where it itself, the other members and its worker say different things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<String>,
 }
 
 /// A part of something in one placement.

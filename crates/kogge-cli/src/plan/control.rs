@@ -12,7 +12,7 @@ use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
 
-use super::Args;
+use super::Subject;
 use crate::cluster::Cluster;
 
 /// Everything that a pass of the operator begins with.
@@ -23,6 +23,7 @@ pub(super) struct Known {
     pub(super) kept: Kept,
     pub(super) secrets: SecretsKnown,
     pub(super) system_namespace: String,
+    pub(super) agent_image: String,
 }
 
 /// What is known of a database's secrets.
@@ -35,10 +36,15 @@ pub(super) enum SecretsKnown {
     Unreadable(String),
 }
 
-pub(super) async fn read(home: &Cluster, args: &Args, system_namespace: &str) -> anyhow::Result<Known> {
+pub(super) async fn read(
+    home: &Cluster,
+    subject: Subject<'_>,
+    agent_image: &str,
+    system_namespace: &str,
+) -> anyhow::Result<Known> {
     let namespaces: Api<Namespace> = Api::all(home.client());
     let kube_system = home.request("read the namespace kube-system", namespaces.get("kube-system")).await?;
-    let cluster = wanted(home, args).await?;
+    let cluster = wanted(home, subject).await?;
     let workers: Api<WorkerCluster> = Api::all(home.client());
     let workers = home.request("list WorkerClusters", workers.list(&ListParams::default())).await?.items;
     let (kept, secrets) = match &cluster.spec.cluster_id {
@@ -52,31 +58,32 @@ pub(super) async fn read(home: &Cluster, args: &Args, system_namespace: &str) ->
         kept,
         secrets,
         system_namespace: system_namespace.to_owned(),
+        agent_image: agent_image.to_owned(),
     })
 }
 
 /// The FederatedCluster as it is, or as a manifest would make it.
-async fn wanted(home: &Cluster, args: &Args) -> anyhow::Result<FederatedCluster> {
-    let clusters: Api<FederatedCluster> = Api::namespaced(home.client(), &args.namespace);
-    let what = format!("read FederatedCluster {}/{}", args.namespace, args.name);
-    let present = home.request(&what, clusters.get_opt(&args.name)).await?;
-    let Some(file) = &args.file else {
+async fn wanted(home: &Cluster, subject: Subject<'_>) -> anyhow::Result<FederatedCluster> {
+    let clusters: Api<FederatedCluster> = Api::namespaced(home.client(), subject.namespace);
+    let what = format!("read FederatedCluster {}/{}", subject.namespace, subject.name);
+    let present = home.request(&what, clusters.get_opt(subject.name)).await?;
+    let Some(file) = subject.file else {
         return present.with_context(|| {
             format!(
                 "there is no FederatedCluster {}/{}; name another with --namespace, or plan a manifest with --file",
-                args.namespace, args.name
+                subject.namespace, subject.name
             )
         });
     };
-    let manifest = manifest(file, &args.name, &args.namespace)?;
+    let manifest = manifest(file, subject.name, subject.namespace)?;
     // The API server fills in defaults and applies its rules, and stores nothing.
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-    let what = format!("lay {} over {}/{}", file.display(), args.namespace, args.name);
+    let what = format!("lay {} over {}/{}", file.display(), subject.namespace, subject.name);
     match present {
         None => home.request(&what, clusters.create(&dry_run, &manifest)).await,
         Some(present) => {
             let changed = laid_over(manifest, present);
-            home.request(&what, clusters.replace(&args.name, &dry_run, &changed)).await
+            home.request(&what, clusters.replace(subject.name, &dry_run, &changed)).await
         }
     }
 }

@@ -9,7 +9,7 @@ use kogge_api::{ClusterId, FederatedCluster, labels};
 use kogge_chart::ChartStore;
 use kogge_federated_cluster::acceptance::{self, Rendered};
 use kogge_federated_cluster::report::{Problem, soaking_for};
-use kogge_federated_cluster::secrets::{self, DatabaseSecrets};
+use kogge_federated_cluster::secrets::{self, DatabaseSecrets, Mounted, Sample, Wanted};
 use kogge_federated_cluster::{DatabasePlan, Observation, Prepared, Sighting, accepted_epoch, plan, teardown};
 use kogge_mongo::{Millis, Topology};
 use kogge_plan::ownership::Verdict;
@@ -59,16 +59,7 @@ pub(super) async fn foresee(
     if let Some(problem) = sighting.problem() {
         return Ok(outline.blocked(&problem));
     }
-    let chart = acceptance::chart(&cluster, charts);
-    let oldest = acceptance::oldest_version(&known.workers);
-    let Rendered { rollout, problem } = match acceptance::render(&cluster, &identity, &known.kept, chart, &oldest)
-    {
-        Ok(rendered) => rendered,
-        Err(problem) => return Ok(outline.blocked(&problem)),
-    };
-    let epoch = accepted_epoch(&cluster, verdict, problem.is_some())?
-        .context("no spec of this database was ever accepted, and the present one cannot be")?;
-    let sample = DatabaseSecrets::from_random(&[0; 756], &[0; 24], &[0; 24]);
+    let sample = DatabaseSecrets::begin(&Wanted::new(&identity, &cluster.spec, None), &mut Sample::default())?;
     let secrets = match &known.secrets {
         SecretsKnown::Read(secrets) => secrets,
         SecretsKnown::Absent if *verdict != Verdict::New => {
@@ -76,6 +67,20 @@ pub(super) async fn foresee(
         }
         SecretsKnown::Absent | SecretsKnown::Unreadable(_) => &sample,
     };
+    let mounted = match &known.secrets {
+        SecretsKnown::Unreadable(_) => mounted_by_status(&cluster),
+        SecretsKnown::Read(_) | SecretsKnown::Absent => secrets.mounted(),
+    };
+    let chart = acceptance::chart(&cluster, charts);
+    let oldest = acceptance::oldest_version(&known.workers);
+    let rendered =
+        acceptance::render(&cluster, &identity, &known.kept, chart, &oldest, &known.agent_image, mounted);
+    let Rendered { rollout, problem } = match rendered {
+        Ok(rendered) => rendered,
+        Err(problem) => return Ok(outline.blocked(&problem)),
+    };
+    let epoch = accepted_epoch(&cluster, verdict, problem.is_some())?
+        .context("no spec of this database was ever accepted, and the present one cannot be")?;
     let prepared = Observation {
         cluster: &cluster,
         identity: &identity,
@@ -108,6 +113,14 @@ pub(super) async fn foresee(
         outline.notes.push(format!("the rollout is rehearsed first: {count} objects are applied with dryRun=All"));
     }
     Ok(outline)
+}
+
+/// The generation of secrets that the pods mount, as the operator told it last.
+fn mounted_by_status(cluster: &FederatedCluster) -> Mounted {
+    match cluster.status.as_ref().and_then(|status| status.security.as_ref()) {
+        Some(told) => Mounted { generation: told.generation, tls: told.tls_mode },
+        None => Mounted::first(cluster.spec.security.tls.mode),
+    }
 }
 
 /// Where a deletion stands.
@@ -217,6 +230,17 @@ fn obstacles(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Vec<Obstacle> {
         let annotate = format!("{}; to approve it, annotate {}={}", needed.what, labels::APPROVE, needed.hash);
         Obstacle::new("ApprovalNeeded", &annotate)
     }));
+    obstacles.extend(plan.engine.approvals.iter().map(|needed| {
+        let annotate = format!(
+            "{}: {}; to approve it, annotate {}={}",
+            needed.set,
+            needed.what,
+            labels::APPROVE,
+            needed.hash
+        );
+        Obstacle::new("ApprovalNeeded", &annotate)
+    }));
+    obstacles.extend(prepared.requests.refused.iter().map(|refused| Obstacle::new("RequestRefused", refused)));
     obstacles
         .extend(plan.engine.findings.iter().map(|finding| Obstacle::new(finding.kind.reason(), &finding.message)));
     obstacles

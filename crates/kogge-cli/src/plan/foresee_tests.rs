@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kogge_api::WorkerCluster;
+use kogge_federated_cluster::Identity;
 use kogge_federated_cluster::revisions::Kept;
 use kogge_plan::{FleetView, Liveness, WorkerView};
 use serde_json::json;
@@ -64,6 +65,7 @@ fn new_database() -> Known {
         kept: Kept::default(),
         secrets: SecretsKnown::Absent,
         system_namespace: "kogge-system".to_owned(),
+        agent_image: kogge_api::gate::IMAGE.to_owned(),
     }
 }
 
@@ -90,12 +92,19 @@ async fn a_new_database_is_planned_in_words() {
 #[tokio::test]
 async fn a12_no_plan_shows_a_secret() {
     let mut known = new_database();
-    let secrets = DatabaseSecrets::from_random(&[7; 756], &[1; 24], &[2; 24]);
+    let identity = Identity {
+        name: "db".to_owned(),
+        namespace: "databases".to_owned(),
+        id: "abcdefgh".parse().unwrap(),
+        cluster_domain: "cluster.local".to_owned(),
+    };
+    let wanted = Wanted::new(&identity, &known.cluster.spec, None);
+    let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets.clone()));
     let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
     let shown = serde_json::to_string(&outline).unwrap() + &outline.to_string();
     assert!(shown.contains(r#""kind":"Secret""#), "the plan has a Secret to leave out");
-    for secret in [&secrets.keyfile, &secrets.operator_password, &secrets.admin_password] {
+    for secret in [&secrets.current.keys[0], &secrets.passwords.operator, &secrets.passwords.admin] {
         assert!(!shown.contains(secret.as_str()));
     }
 }

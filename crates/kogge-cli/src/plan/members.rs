@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use kogge_federated_cluster::secrets::{ADMIN_USER, DatabaseSecrets, OPERATOR_USER};
+use kogge_federated_cluster::secrets::{ADMIN_USER, DatabaseSecrets, OPERATOR_USER, Passwords};
 use kogge_federated_cluster::{PORT, Prepared, Running};
 use kogge_mongo::{Millis, Topology};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Password, PortForward, Target, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Password, PortForward, Target, Trust, User};
 
 use super::workers::Workers;
 
@@ -18,14 +18,19 @@ pub(super) async fn ask(prepared: &Prepared<'_>, secrets: &DatabaseSecrets, work
     };
     let servers = prepared.servers().into_iter();
     let targets = servers.filter_map(|(pod, running)| Some((pod, target(running)?))).collect();
-    let access = ClusterAccess { reach: Arc::new(PortForward::new(targets)), credentials: credentials(secrets) };
+    let Ok(trust) = secrets.operator_trust().map(|bundle| Trust::of(&bundle)).transpose() else {
+        return Topology::default();
+    };
+    let reach = Arc::new(PortForward::new(targets).trusting(trust));
+    let access = ClusterAccess { reach, credentials: credentials(secrets) };
     Engine::new().observe(&access, &prepared.goal, &prepared.pods, Millis::default()).await
 }
 
 fn credentials(secrets: &DatabaseSecrets) -> Credentials {
-    let user = |name: &str, password: &str| User { name: name.to_owned(), password: Password::new(password) };
-    Credentials {
-        operator: user(OPERATOR_USER, &secrets.operator_password),
-        admin: user(ADMIN_USER, &secrets.admin_password),
-    }
+    let user = |name: &str, password: fn(&Passwords) -> &String| User {
+        name: name.to_owned(),
+        password: Password::new(password(&secrets.passwords)),
+        next: secrets.next_passwords.as_ref().map(|next| Password::new(password(next))),
+    };
+    Credentials { operator: user(OPERATOR_USER, |p| &p.operator), admin: user(ADMIN_USER, |p| &p.admin) }
 }

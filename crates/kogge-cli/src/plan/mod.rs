@@ -10,8 +10,9 @@ mod redact;
 mod words;
 mod workers;
 
+use std::cell::RefCell;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -20,11 +21,13 @@ use k8s_openapi::jiff::Timestamp;
 use kogge_chart::ChartStore;
 use kogge_federated_cluster::Prepared;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_mongo::{Goal, Topology};
 
 use crate::ControlArgs;
 use crate::cluster::{self, Cluster};
 use foresee::foresee;
-use outline::{Outcome, Outline};
+use outline::Outcome;
+pub(crate) use outline::Outline;
 use workers::Workers;
 
 /// The exit code of a plan with changes, as `terraform plan -detailed-exitcode` has it.
@@ -40,6 +43,16 @@ pub(crate) struct Args {
     /// A manifest that holds it as it shall be; by default what the control cluster holds is planned
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    sight: SightArgs,
+    /// How the plan is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// What it takes to see what the operator sees.
+#[derive(clap::Args)]
+pub(crate) struct SightArgs {
     /// A folder of charts, the same as the operator's. May be repeated
     #[arg(
         long = "chart-dir",
@@ -49,9 +62,9 @@ pub(crate) struct Args {
         default_value = "charts"
     )]
     chart_dirs: Vec<PathBuf>,
-    /// How the plan is printed
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    /// The image of Kogge's own containers in the pods, the same as the operator's
+    #[arg(long, value_name = "IMAGE", env = "KOGGE_AGENT_IMAGE", default_value = kogge_api::gate::IMAGE)]
+    agent_image: String,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -66,16 +79,8 @@ enum Output {
 /// Prints the plan. The exit code is 0 where nothing is to do, 2 where changes are, and 1 where a problem is in
 /// the way that a person must mend.
 pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
-    let kubeconfig = cluster::kubeconfig(control.kubeconfig.as_deref())?;
-    let home = Cluster::open(kubeconfig, control.context.as_deref(), "control cluster").await?;
-    let charts = ChartStore::new(args.chart_dirs.iter().cloned());
-    let known = control::read(&home, &args, &control.system_namespace).await?;
-    let workers = Workers::connect(&home, &known.workers, &charts, &control.system_namespace).await?;
-    let seen = workers.observe().await;
-    let now = Time(Timestamp::now());
-    let ask =
-        async |prepared: &Prepared<'_>, secrets: &DatabaseSecrets| members::ask(prepared, secrets, &workers).await;
-    let outline = foresee(&known, &seen, &charts, &now, ask).await?;
+    let subject = Subject { namespace: &args.namespace, name: &args.name, file: args.file.as_deref() };
+    let Sight { outline, .. } = look(subject, &args.sight, &[], control).await?;
     let text = match args.output {
         Output::Text => outline.to_string(),
         Output::Json => serde_json::to_string_pretty(&outline)? + "\n",
@@ -86,6 +91,58 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
         written => written?,
     }
     Ok(exit_code(&outline))
+}
+
+/// Looks at a FederatedCluster as it would be with these annotations.
+pub(crate) async fn sight(
+    namespace: &str,
+    name: &str,
+    args: &SightArgs,
+    annotations: &[(&str, String)],
+    control: &ControlArgs,
+) -> anyhow::Result<Sight> {
+    look(Subject { namespace, name, file: None }, args, annotations, control).await
+}
+
+/// What the operator would see and do.
+pub(crate) struct Sight {
+    /// What it would do.
+    pub(crate) outline: Outline,
+    /// The members as they answered; none where they were not asked.
+    pub(crate) members: Option<(Goal, Topology)>,
+}
+
+/// The FederatedCluster that is looked at, or the file that would make it.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    file: Option<&'a Path>,
+}
+
+async fn look(
+    subject: Subject<'_>,
+    args: &SightArgs,
+    annotations: &[(&str, String)],
+    control: &ControlArgs,
+) -> anyhow::Result<Sight> {
+    let kubeconfig = cluster::kubeconfig(control.kubeconfig.as_deref())?;
+    let home = Cluster::open(kubeconfig, control.context.as_deref(), "control cluster").await?;
+    let charts = ChartStore::new(args.chart_dirs.iter().cloned());
+    let mut known = control::read(&home, subject, &args.agent_image, &control.system_namespace).await?;
+    let added = annotations.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    known.cluster.metadata.annotations.get_or_insert_default().extend(added);
+    let workers = Workers::connect(&home, &known.workers, &charts, &control.system_namespace).await?;
+    let seen = workers.observe().await;
+    let now = Time(Timestamp::now());
+    let members = RefCell::new(None);
+    let ask = async |prepared: &Prepared<'_>, secrets: &DatabaseSecrets| {
+        let topology = members::ask(prepared, secrets, &workers).await;
+        members.replace(Some((prepared.goal.clone(), topology.clone())));
+        topology
+    };
+    let outline = foresee(&known, &seen, &charts, &now, ask).await?;
+    Ok(Sight { outline, members: members.into_inner() })
 }
 
 fn exit_code(outline: &Outline) -> ExitCode {

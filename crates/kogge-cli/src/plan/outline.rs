@@ -15,7 +15,7 @@ use super::redact::redacted;
 /// What the operator would do next.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Outline {
+pub(crate) struct Outline {
     /// `<namespace>/<name>`.
     pub(super) cluster: String,
     #[serde(rename = "clusterID")]
@@ -34,6 +34,14 @@ pub(super) struct Outline {
     pub(super) engine: Option<EngineOutline>,
     /// None where nothing is planned for the members.
     pub(super) rollout: Option<RolloutOutline>,
+}
+
+impl Outline {
+    /// What is in the way, and what to know, in sentences.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let problems = self.problems.iter().map(|problem| format!("{}: {}", problem.reason, problem.message));
+        problems.chain(self.notes.iter().map(|note| format!("Note: {note}"))).collect()
+    }
 }
 
 /// A plan in one word.

@@ -2,6 +2,7 @@
 
 use kogge_api::conditions::{Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{DeletionStatus, WorkState};
+use kogge_api::labels;
 use kogge_mongo::Health;
 
 use super::parts::Parts;
@@ -97,6 +98,7 @@ pub(super) fn findings(
         prepared.names.report.finding(),
         rollout_paused(prepared, plan),
         approval_needed(plan),
+        switched_over(prepared, plan),
         problem.map_or_else(|| spec_valid(prepared), Problem::spec_valid),
     ]
 }
@@ -118,6 +120,9 @@ fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: O
     if let Some(error) = plan.errors.first() {
         return not(error.reason(), error.to_string());
     }
+    if let Some(refused) = prepared.requests.refused.first() {
+        return not("RequestRefused", refused.clone());
+    }
     if let Some(finding) = plan.engine.findings.first() {
         return not(finding.kind.reason(), finding.message.clone());
     }
@@ -129,6 +134,9 @@ fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: O
     }
     if let Some(waiting) = plan.engine.waiting.first() {
         return not("MembersNotReady", waiting.to_string());
+    }
+    if let Some(rotating) = prepared.observation.rotating() {
+        return not("Rotating", rotating);
     }
     if !plan.is_settled() || !plan.engine.ready() || parts.state() != WorkState::Ready {
         return not("Progressing", "the last change is being carried out".to_owned());
@@ -216,14 +224,52 @@ fn rollout_paused(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
 }
 
 fn approval_needed(plan: &DatabasePlan) -> Finding {
-    match plan.approvals.first() {
-        Some(needed) => Finding::new(
-            types::APPROVAL_NEEDED,
-            true,
-            "PruneAboveBrake",
-            format!("to {}, annotate the resource with kogge.dev/approve={}", needed.what, needed.hash),
-        ),
+    let pruning = plan.approvals.iter().map(|needed| ("PruneAboveBrake", needed.what.clone(), &needed.hash));
+    let forcing = plan
+        .engine
+        .approvals
+        .iter()
+        .map(|needed| ("MajorityLost", format!("{}: {}", needed.set, needed.what), &needed.hash));
+    let needed: Vec<_> = pruning.chain(forcing).collect();
+    match needed.first() {
+        Some((reason, ..)) => {
+            let what: Vec<String> =
+                needed.iter().map(|(_, what, hash)| format!("{what}: approved by {hash}")).collect();
+            let hashes: Vec<&str> = needed.iter().map(|(.., hash)| hash.as_str()).collect();
+            let message = format!(
+                "{}; to approve, annotate the resource with {}={}",
+                what.join("; "),
+                labels::APPROVE,
+                hashes.join(",")
+            );
+            Finding::new(types::APPROVAL_NEEDED, true, *reason, message)
+        }
         None => Finding::new(types::APPROVAL_NEEDED, false, "None", "no step waits for a person"),
+    }
+}
+
+fn switched_over(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
+    let away = &prepared.goal.away_from;
+    if away.is_empty() {
+        return Finding::new(types::SWITCHED_OVER, false, "NotAsked", "primaries may be in every vdc");
+    }
+    let vdcs: Vec<&str> = away.iter().map(kogge_mongo::Vdc::as_str).collect();
+    let vdcs = vdcs.join(", ");
+    let still: Vec<&str> = plan
+        .engine
+        .sets
+        .values()
+        .flat_map(|set| set.members.iter().filter(|m| set.primary.as_ref() == Some(&m.pod)))
+        .filter(|member| away.contains(&member.vdc))
+        .map(|member| member.pod.as_str())
+        .collect();
+    if still.is_empty() {
+        let message =
+            format!("primaries are kept away from {vdcs} until the annotation {} goes", labels::AWAY_FROM);
+        Finding::new(types::SWITCHED_OVER, true, "InForce", message)
+    } else {
+        let message = format!("primaries are to leave {vdcs}; still there are {}", still.join(", "));
+        Finding::new(types::SWITCHED_OVER, false, "Moving", message)
     }
 }
 

@@ -6,8 +6,11 @@ mod rollout;
 mod waiting;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kogge_api::conditions::{self as api_conditions, Finding};
-use kogge_api::federated_cluster::{ConnectionStatus, FederatedClusterStatus, ShareStatus, WorkState};
+use kogge_api::federated_cluster::{
+    ConnectionStatus, FederatedClusterStatus, SecurityStatus, ShareStatus, WorkState,
+};
 use kogge_api::{FederatedCluster, names};
 
 use crate::observation::Prepared;
@@ -55,7 +58,7 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         primaries: Some(parts.primaries_in_words()),
         waiting_for: waiting::for_what(prepared, plan, &parts, problem),
         connection: Some(ConnectionStatus {
-            uri: observation.identity.uri(),
+            uri: observation.secrets.uri(observation.identity),
             credentials_secret: names::admin_secret(&observation.identity.name),
         }),
         rollout: if problem.is_some() && !plan.rehearsal.is_empty() {
@@ -67,8 +70,19 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         replica_sets: parts.replica_sets,
         mongos: Some(parts.mongos),
         placement: parts.placements,
+        security: Some(security(prepared)),
         deletion: before.deletion.clone(),
         conditions: merged(cluster, &before, &findings, now),
+    }
+}
+
+fn security(prepared: &Prepared<'_>) -> SecurityStatus {
+    let secrets = prepared.observation.secrets;
+    SecurityStatus {
+        tls_mode: secrets.current.tls_mode(),
+        generation: secrets.current.number,
+        rotating: prepared.observation.rotating(),
+        renewal: secrets.renewal().and_then(|at| Timestamp::from_second(at).ok()).map(Time),
     }
 }
 

@@ -38,10 +38,11 @@ impl Parts {
         let replica_sets = plan
             .engine
             .sets
-            .values()
-            .map(|set| {
+            .iter()
+            .map(|(name, set)| {
+                let in_queue = plan.in_queue.contains(name);
                 let component = shares::component_of(set.role);
-                (names::service(&identity.name, component), replica_set(set, of(component)))
+                (names::service(&identity.name, component), replica_set(set, in_queue, of(component)))
             })
             .collect();
         let routers = of(Component::Mongos);
@@ -155,11 +156,11 @@ fn placements(
         .collect()
 }
 
-fn replica_set(set: &SetStatus, placement: BTreeMap<String, ShareStatus>) -> ReplicaSetStatus {
+fn replica_set(set: &SetStatus, in_queue: bool, placement: BTreeMap<String, ShareStatus>) -> ReplicaSetStatus {
     ReplicaSetStatus {
         initialized: set.initialized,
         added_as_shard: set.added_as_shard == Some(true),
-        in_queue: false,
+        in_queue,
         read_only: set.initialized && set.primary.is_none(),
         ready: count(set.ready),
         size: count(set.size),
@@ -189,6 +190,7 @@ fn member(member: &kogge_mongo::MemberStatus) -> MemberStatus {
         priority: member.priority.round() as u32,
         ready: member.ready,
         reason: member.reason.clone(),
+        disagreement: member.disagreement.clone(),
     }
 }
 

@@ -111,7 +111,7 @@ fn a10_what_others_changed_or_took_away_is_put_back() {
     world.worker("vdc1").edit("StatefulSet", "ll2022-shard-0-vdc1", |set| set.data["spec"]["replicas"] = json!(0));
     world.worker("vdc1").remove("Service", "ll2022-mongos");
     world.worker("vdc2").remove("ConfigMap", "ll2022-anchor");
-    world.worker("vdc2").remove("Secret", "ll2022-keyfile");
+    world.worker("vdc2").remove("Secret", "ll2022-keyfile-1");
     let config = world.worker("vdc2").list("ConfigMap").map(name).find(|name| name.contains("config-vdc2-config"));
     let config = config.unwrap().to_owned();
     world.worker("vdc2").remove("ConfigMap", &config);

@@ -2,6 +2,8 @@
 //! workers and the servers. The tests are named by what must hold, and by invariant where it is one.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod boundaries;
 #[cfg(test)]
 mod convergence;
@@ -16,9 +18,13 @@ mod growth;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod lost_disk;
+#[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod rollout;
+#[cfg(test)]
+mod shards;
 #[cfg(test)]
 mod status;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use kogge_mongo::{
     Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
-    PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, Step, plan,
+    PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, Step, Topology, plan,
 };
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, User};
 use tempfile::TempDir;
@@ -139,11 +139,15 @@ impl Cluster {
     }
 
     pub(crate) async fn observe(&mut self) -> Plan {
+        let topology = self.topology().await;
+        plan(&self.goal, &topology, self.now())
+    }
+
+    /// What every server answers.
+    pub(crate) async fn topology(&mut self) -> Topology {
         let access = self.access();
         let pods = self.pods();
-        let now = self.now();
-        let topology = self.engine.observe(&access, &self.goal, &pods, now).await;
-        plan(&self.goal, &topology, now)
+        self.engine.observe(&access, &self.goal, &pods, self.now()).await
     }
 
     /// One pass of the operator: observe, plan, carry out at most `limit` steps.
@@ -195,8 +199,11 @@ impl Cluster {
 
     fn access(&self) -> ClusterAccess {
         let addresses = self.servers.iter().map(|(pod, server)| (pod.clone(), server.address())).collect();
-        let user =
-            |name: &str| User { name: name.to_owned(), password: Password::new(format!("{name}-password")) };
+        let user = |name: &str| User {
+            name: name.to_owned(),
+            password: Password::new(format!("{name}-password")),
+            next: None,
+        };
         ClusterAccess {
             reach: Arc::new(Loopback::new(addresses)),
             credentials: Credentials { operator: user("kogge-operator"), admin: user("admin") },
@@ -215,6 +222,7 @@ impl Cluster {
                 revision: self.revisions.get(pod).map(ToString::to_string),
                 target_revision: Some(target.clone()),
                 resolves_everywhere: true,
+                held: None,
             };
             (pod.clone(), Pod::Present(facts))
         });

@@ -11,10 +11,10 @@ use kogge_mongo::Step;
 use kogge_mongo::errors::ErrorClass;
 use kogge_mongo_client::{ClusterAccess, Engine};
 use kogge_plan::{Action, WorkerName};
-use kube::ResourceExt as _;
 use kube::runtime::events::EventType;
 use tracing::{info, warn};
 
+use super::{full_name, set_name};
 use crate::context::Context;
 
 /// What came of a plan.
@@ -134,19 +134,19 @@ async fn take(
     access: &ClusterAccess,
     context: &Context,
 ) -> bool {
-    let (name, action) = (cluster.name_any(), step.action.name());
-    let full_name = format!("{}/{name}", cluster.namespace().unwrap_or_default());
+    let action = step.action.name();
+    let (full_name, set) = (full_name(cluster), set_name(cluster, &step.set));
     if !context.leadership.is_leader() {
         return false;
     }
     match engine.execute(access, step).await {
         Ok(outcome) => {
             info!(%step, ?outcome, "step taken");
-            context.metrics.stepped(&full_name, action, "Done");
+            context.metrics.stepped(&full_name, &set, action, "Done");
             context.tell(cluster, EventType::Normal, action, &step.to_string()).await;
         }
         Err(error) => {
-            context.metrics.stepped(&full_name, action, error.reason());
+            context.metrics.stepped(&full_name, &set, action, error.reason());
             if error.class() == ErrorClass::NeedsPerson {
                 warn!(%step, %error, reason = error.reason(), "step refused");
                 context.tell(cluster, EventType::Warning, error.reason(), &format!("{step}: {error}")).await;

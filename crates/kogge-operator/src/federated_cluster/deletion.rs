@@ -22,7 +22,7 @@ use tracing::info;
 
 use super::carry_out::{Writing, in_order};
 use super::pass::PassError;
-use super::{claim, tell};
+use super::{claim, full_name, tell};
 use crate::context::Context;
 
 /// How soon to look again while a teardown goes on.
@@ -157,5 +157,7 @@ async fn forget(id: &ClusterId, cluster: &FederatedCluster, context: &Context) -
         .await?;
     context.control.delete(&context.own::<ConfigMap>(), &names::system_object(id, "tombstone")).await?;
     context.engines.forget(id);
+    context.turns.forget(id);
+    context.metrics.database_gone(&full_name(cluster));
     Ok(())
 }

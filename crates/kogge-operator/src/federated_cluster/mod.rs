@@ -6,6 +6,7 @@ mod claim;
 mod deletion;
 mod pass;
 mod reach;
+mod secrets;
 mod tell;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use kogge_api::FederatedCluster;
 use kogge_fleet::fleet::Change;
+use kogge_mongo::SetName;
 use kube::api::ResourceExt as _;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -69,11 +71,23 @@ fn after_failure(error: &PassError) -> Action {
     }
 }
 
+/// `namespace/name`.
+fn full_name(cluster: &FederatedCluster) -> String {
+    format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any())
+}
+
+/// A replica set as the status names it: without the clusterID.
+fn set_name(cluster: &FederatedCluster, set: &SetName) -> String {
+    let id = cluster.spec.cluster_id.as_ref();
+    let short = id.and_then(|id| set.as_str().strip_suffix(id.as_str())?.strip_suffix('-'));
+    short.unwrap_or(set.as_str()).to_owned()
+}
+
 async fn reconcile(cluster: Arc<FederatedCluster>, context: Arc<Context>) -> Result<Action, PassError> {
     let began = Instant::now();
     let span = info_span!(
         "federated_cluster",
-        cluster = %format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any()),
+        cluster = %full_name(&cluster),
         id = cluster.spec.cluster_id.as_ref().map_or("", |id| id.as_str()),
         generation = cluster.metadata.generation,
     );

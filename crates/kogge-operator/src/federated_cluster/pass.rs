@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use kogge_api::{FINALIZER, FederatedCluster};
 use kogge_federated_cluster::report::{Observed, report, soaking_for};
-use kogge_federated_cluster::secrets::IncompleteSecret;
+use kogge_federated_cluster::secrets::{IncompleteSecret, MintError};
 use kogge_federated_cluster::{Observation, ObservationError, Sighting, plan};
+use kogge_mongo_client::TrustError;
 use kogge_plan::placement::RegisteredWorker;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
 use super::accept::{Acceptance, Accepted, accept};
 use super::carry_out::carry_out;
-use super::{claim, deletion, reach, tell};
+use super::{claim, deletion, reach, secrets, tell};
+use super::{full_name, set_name};
 use crate::context::Context;
 use crate::control::ControlError;
 
@@ -38,6 +40,15 @@ pub enum PassError {
     /// A Secret that lacks something.
     #[error(transparent)]
     Secret(#[from] IncompleteSecret),
+    /// A key or a certificate.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// The authorities that the members are trusted by.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The secrets cannot be kept.
+    #[error("the secrets cannot be written as JSON: {0}")]
+    Secrets(serde_json::Error),
     /// The spec cannot be hashed.
     #[error("the spec cannot be written as JSON: {0}")]
     Spec(#[from] serde_json::Error),
@@ -50,6 +61,9 @@ impl PassError {
             Self::Control(error) => error.reason(),
             Self::Observation(_) => "AnchorsUnreadable",
             Self::Secret(_) => "SecretIncomplete",
+            Self::Mint(_) => "CertificateNotMade",
+            Self::Trust(_) => "AuthorityUnreadable",
+            Self::Secrets(_) => "SecretsUnwritable",
             Self::Spec(_) => "SpecUnwritable",
         }
     }
@@ -87,7 +101,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         }
         Acceptance::Written => return Ok(Action::requeue(Duration::from_millis(50))),
     };
-    let Accepted { rollout, kept, secrets, epoch, problem } = *accepted;
+    let Accepted { rollout, kept, held, wanted, epoch, problem } = *accepted;
     let prepared = Observation {
         cluster,
         identity: &identity,
@@ -98,23 +112,38 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         ownership: &sighting.ownership,
         rollout: &rollout,
         kept: &kept,
-        secrets: &secrets,
+        secrets: &held.secrets,
         held: problem.is_some(),
     }
     .prepare()?;
     let engine = context.engines.of(&identity.id);
-    let access = reach::access(&prepared, &context.fleet);
+    let access = reach::access(&prepared, &context.fleet)?;
     let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
     let now = tell::now();
-    let planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
+    let mut planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
+    let waiting = context.turns.ask(&identity.id, planned.demand(&prepared), context);
+    planned.hold_back(&prepared, waiting);
+    context.metrics.observed(
+        &full_name(cluster),
+        &planned.engine,
+        |set| set_name(cluster, set),
+        |set| planned.in_queue.contains(set),
+    );
     let carried = carry_out(cluster, &prepared, &planned, &engine, &access, context).await;
     // A namespace that is being deleted takes no new Secret.
     if cluster.metadata.deletion_timestamp.is_none() {
-        tell::admin_secret(&identity, &secrets, context).await?;
+        tell::admin_secret(&identity, &held.secrets, context).await?;
     }
-    let problem = problem.or(carried.problem);
+    let problem = problem.or(carried.problem).or_else(|| wanted.as_ref().err().cloned());
     let status = report(&Observed { prepared: &prepared, plan: &planned, problem: problem.as_ref(), now: &now });
     tell::status(cluster, status, context).await?;
+    if problem.is_none()
+        && let Ok(wanted) = &wanted
+        && (secrets::change_passwords(&held, &identity, &planned, &engine, &access, context).await?
+            || secrets::advance(&held, wanted, &prepared, &planned, context).await?)
+    {
+        return Ok(Action::requeue(BUSY));
+    }
     Ok(Action::requeue(match problem {
         _ if carried.changed => BUSY,
         Some(_) => BLOCKED,

@@ -109,7 +109,7 @@ pub(super) async fn admin_secret(
     context: &Context,
 ) -> Result<(), ControlError> {
     let name = names::admin_secret(&identity.name);
-    let wanted = secrets.admin_secret(&identity.name, &identity.namespace, &identity.id, &identity.uri());
+    let wanted = secrets.admin_secret(identity);
     let present = context.control.get(&context.control.namespaced::<Secret>(&identity.namespace), &name).await?;
     if present.as_ref().is_some_and(|secret| secret.data == wanted.data) {
         return Ok(());

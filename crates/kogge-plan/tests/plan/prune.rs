@@ -52,6 +52,7 @@ fn names(pruning: &Pruning) -> Vec<&str> {
 #[case("ConfigMap", &[])]
 #[case("Deployment", &[])]
 #[case("PodDisruptionBudget", &[])]
+#[case("Secret", &[])]
 #[case("Service", &[])]
 #[case("EndpointSlice", &[(labels::ENDPOINT_SLICE_MANAGED_BY, labels::MANAGER)])]
 fn what_is_not_desired_any_more_goes(#[case] kind: &str, #[case] more: &[(&str, &str)]) {
@@ -64,7 +65,6 @@ fn what_is_not_desired_any_more_goes(#[case] kind: &str, #[case] more: &[(&str, 
 #[rstest]
 #[case("StatefulSet")]
 #[case("PersistentVolumeClaim")]
-#[case("Secret")]
 #[case("Pod")]
 #[case("ControllerRevision")]
 #[case("Namespace")]
@@ -114,6 +114,19 @@ fn a02_the_objects_of_a_placement_go_once_it_is_drained() {
     assert!(pruned(router(), &facts()).actions.is_empty());
     let drained = PruneFacts { released: drained("vdc4"), ..facts() };
     assert_eq!(names(&pruned(router(), &drained)), ["router"]);
+}
+
+#[rstest]
+#[case::pod("Pod", json!({"spec": {"volumes": [{"secret": {"secretName": "old"}}]}}), true)]
+#[case::template("StatefulSet", json!({"spec": {"template": {"spec": {"volumes": [{"secret": {"secretName": "old"}}]}}}}), true)]
+#[case::projected("Pod", json!({"spec": {"volumes": [{"projected": {"sources": [{"secret": {"name": "old"}}]}}]}}), true)]
+#[case::variable("Pod", json!({"spec": {"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "old", "key": "k"}}}]}]}}), true)]
+#[case::another("Pod", json!({"spec": {"volumes": [{"secret": {"secretName": "other"}}]}}), false)]
+#[case::old_revision("ControllerRevision", json!({"data": {"spec": {"template": {"spec": {"volumes": [{"secret": {"secretName": "old"}}]}}}}}), false)]
+fn a_secret_stays_while_pods_are_made_with_it(#[case] kind: &str, #[case] data: Value, #[case] stays: bool) {
+    let secret = ours("Secret", "old", &[(labels::ROLE, "keyfile")], json!({}));
+    let user = ours(kind, "user", &[(labels::PLACEMENT, "vdc1")], data);
+    assert_eq!(!names(&pruned(vec![secret, user], &facts())).contains(&"old"), stays);
 }
 
 #[rstest]

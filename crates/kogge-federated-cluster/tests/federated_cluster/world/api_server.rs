@@ -1,6 +1,6 @@
 //! A worker's API server: what it stores, fills in, and refuses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::SYSTEM_NAMESPACE;
@@ -27,6 +27,8 @@ pub(crate) struct Worker {
     pub(crate) refuses: Option<&'static str>,
     /// Every pod of these revisions crashes.
     pub(crate) crashing: Vec<String>,
+    /// Pods whose volumes are empty although they were not.
+    pub(crate) wiped: BTreeSet<String>,
     pub(super) objects: BTreeMap<ObjectKey, Object>,
     pub(super) version: u64,
     pub(super) addresses: u16,
@@ -60,6 +62,7 @@ impl Worker {
             loses_next_answer: false,
             refuses: None,
             crashing: Vec::new(),
+            wiped: BTreeSet::new(),
             objects: BTreeMap::new(),
             version: 0,
             addresses: 0,

@@ -7,11 +7,11 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kogge_api::worker_cluster::AllowedNamespaces;
-use kogge_api::{FederatedCluster, FederatedClusterStatus, SYSTEM_NAMESPACE};
+use kogge_api::{FederatedCluster, FederatedClusterStatus, SYSTEM_NAMESPACE, gate};
 use kogge_federated_cluster::acceptance::{self, Rendered};
 use kogge_federated_cluster::report::{self, Observed, Problem, soaking_for};
 use kogge_federated_cluster::revisions::Kept;
-use kogge_federated_cluster::secrets::{self, DatabaseSecrets};
+use kogge_federated_cluster::secrets::{self, DatabaseSecrets, Mounted, Wanted};
 use kogge_federated_cluster::{DatabasePlan, Identity, Observation, Prepared, Sighting, accepted_epoch, plan};
 use kogge_mongo::{PodName, Topology};
 use kogge_plan::ownership::Verdict;
@@ -35,7 +35,7 @@ pub(crate) enum Look {
 pub(crate) enum Due {
     ClusterId,
     Revision(Box<ControllerRevision>),
-    Secrets(DatabaseSecrets, Identity),
+    Secrets(Box<DatabaseSecrets>),
     Epoch(Box<FederatedClusterStatus>),
 }
 
@@ -46,6 +46,8 @@ pub(crate) struct Planned {
     pub(crate) problem: Option<Problem>,
     /// Whether every worker that the spec names was seen live and complete.
     pub(crate) seen: bool,
+    /// The next step of a rotation.
+    pub(crate) next_secrets: Option<DatabaseSecrets>,
 }
 
 /// How far the operator comes in a pass.
@@ -112,6 +114,9 @@ impl World {
                         }
                         None => self.tell(&planned.status),
                     }
+                    if let Some(next) = &planned.next_secrets {
+                        self.keep(next);
+                    }
                 }
             }
         }
@@ -129,7 +134,16 @@ impl World {
         let Some(identity) = sighting.identity() else { return Look::Due(Due::ClusterId) };
         let kept = self.kept();
         let verdict = &sighting.ownership.overall;
-        let Rendered { rollout, problem } = match self.render(&identity, &kept) {
+        let held = self.secrets.as_ref().map(|secret| DatabaseSecrets::read(secret).unwrap());
+        if held.is_none() && *verdict != Verdict::New {
+            return self.blocked(secrets::lost(&identity.id, SYSTEM_NAMESPACE));
+        }
+        let wanted = Wanted::new(&identity, &cluster.spec, self.given.clone());
+        let mounted = match &held {
+            Some(secrets) => secrets.mounted(),
+            None => Mounted::first(cluster.spec.security.tls.mode),
+        };
+        let Rendered { rollout, problem } = match self.render(&identity, &kept, mounted) {
             Ok(rendered) => rendered,
             Err(problem) => return self.blocked(problem),
         };
@@ -138,11 +152,14 @@ impl World {
             let object = kept.object(&rollout, &identity.id, SYSTEM_NAMESPACE).unwrap();
             return Look::Due(Due::Revision(Box::new(object)));
         }
-        let secrets = match &self.secrets {
-            Some(secret) => DatabaseSecrets::read(secret).unwrap(),
-            None if *verdict == Verdict::New => return Look::Due(Due::Secrets(new_secrets(), identity)),
-            None => return self.blocked(secrets::lost(&identity.id, SYSTEM_NAMESPACE)),
+        let mut mint = self.mint.borrow_mut();
+        let Some(secrets) = held else {
+            let made = DatabaseSecrets::begin(&wanted, &mut *mint).unwrap();
+            return Look::Due(Due::Secrets(Box::new(made)));
         };
+        if let Some(completed) = secrets.completed(&wanted, &mut *mint).unwrap() {
+            return Look::Due(Due::Secrets(Box::new(completed)));
+        }
         let mut status = cluster.status.clone().unwrap_or_default();
         if !epoch.is_recorded(status.epoch, status.spec_hash.as_deref()) {
             status.cluster_id = Some(identity.id.clone());
@@ -173,7 +190,12 @@ impl World {
         let status = report::report(&observed);
         let seen =
             sighting.is_complete(&fleet) && sighting.placements.resolved.len() == cluster.spec.placement.len();
-        Look::Planned(Box::new(Planned { plan, status, problem, seen }))
+        let next_secrets = if problem.is_none() && plan.has_one_generation(&prepared) {
+            secrets.advanced(&wanted, now.0.as_second(), &mut *mint).unwrap()
+        } else {
+            None
+        };
+        Look::Planned(Box::new(Planned { plan, status, problem, seen, next_secrets }))
     }
 
     /// Now, for people.
@@ -224,10 +246,10 @@ impl World {
     }
 
     /// Renders, or tells what came of the same rendering before.
-    fn render(&self, identity: &Identity, kept: &Kept) -> Result<Rendered, Problem> {
+    fn render(&self, identity: &Identity, kept: &Kept, mounted: Mounted) -> Result<Rendered, Problem> {
         let inputs =
             serde_json::to_string(&(&self.cluster.spec, self.revisions.len(), &self.status().chart_version));
-        let inputs = inputs.unwrap();
+        let inputs = format!("{} {mounted:?}", inputs.unwrap());
         let mut rendered = self.rendered.borrow_mut();
         if let Some((of, result)) = &*rendered
             && *of == inputs
@@ -235,7 +257,7 @@ impl World {
             return result.clone();
         }
         let chart = acceptance::chart(&self.cluster, &self.charts);
-        let result = acceptance::render(&self.cluster, identity, kept, chart, "1.34.4", gate::IMAGE);
+        let result = acceptance::render(&self.cluster, identity, kept, chart, "1.34.4", gate::IMAGE, mounted);
         *rendered = Some((inputs, result.clone()));
         result
     }
@@ -261,12 +283,13 @@ impl World {
         match due {
             Due::ClusterId => self.edit(|spec| spec.cluster_id = Some(ID.parse().unwrap())),
             Due::Revision(object) => self.revisions.push((**object).clone()),
-            Due::Secrets(made, identity) => {
-                assert!(self.secrets.is_none(), "secrets are made once");
-                self.secrets = Some(made.to_secret(&identity.id, SYSTEM_NAMESPACE));
-            }
+            Due::Secrets(made) => self.keep(made),
             Due::Epoch(status) => self.tell(status),
         }
+    }
+
+    fn keep(&mut self, secrets: &DatabaseSecrets) {
+        self.secrets = Some(secrets.to_secret(&ID.parse().unwrap(), SYSTEM_NAMESPACE).unwrap());
     }
 
     /// Writes the status, as the API server gives it back.
@@ -314,8 +337,8 @@ impl World {
         let mut problem = None;
         for (index, (name, actions)) in by_worker.into_iter().enumerate() {
             for action in actions.into_iter().take(fate.writes(index)) {
+                laws::of_write(self, &self.workers[name], action, epoch);
                 let worker = self.workers.get_mut(name).unwrap();
-                laws::of_write(worker, action, epoch);
                 let answer = worker.execute(action);
                 self.writes.push((self.passes, action.clone()));
                 match answer {
@@ -331,8 +354,4 @@ impl World {
 
 fn refused(reason: &str, action: &Action) -> Problem {
     Problem::Failed { reason: reason.to_owned(), message: action.to_string() }
-}
-
-fn new_secrets() -> DatabaseSecrets {
-    DatabaseSecrets::from_random(&[7; 756], &[1; 24], &[2; 24])
 }

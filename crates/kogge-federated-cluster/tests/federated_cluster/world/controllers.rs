@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use kogge_api::gate::{self, Hold, HoldReason};
 use kogge_api::labels;
-use kogge_plan::{Object, ObjectKey};
+use kogge_plan::{Object, ObjectKey, anchors};
 use serde_json::{Value, json};
 
 use super::NAMESPACE;
@@ -12,6 +13,7 @@ use super::api_server::Worker;
 impl Worker {
     /// Ends, starts and makes pods; then tells of them in statuses and EndpointSlices.
     pub(super) fn tick(&mut self) {
+        self.collect_garbage();
         self.end_pods();
         self.start_pods();
         let workloads: Vec<Object> = self.list("StatefulSet").chain(self.list("Deployment")).cloned().collect();
@@ -27,14 +29,31 @@ impl Worker {
         }
     }
 
+    /// Pods go with their workloads, and slices with their Services.
+    fn collect_garbage(&mut self) {
+        let workloads: Vec<Object> = self.list("StatefulSet").chain(self.list("Deployment")).cloned().collect();
+        let services: Vec<String> = self.list("Service").map(|service| name(service).to_owned()).collect();
+        self.objects.retain(|key, object| match key.kind.as_str() {
+            "Pod" => workloads.iter().any(|w| selects(&w.data["spec"]["selector"]["matchLabels"], object)),
+            "EndpointSlice" => kogge_plan::object::label(object, "kubernetes.io/service-name")
+                .is_none_or(|service| services.iter().any(|known| known == service)),
+            _ => true,
+        });
+    }
+
     fn end_pods(&mut self) {
         self.objects.retain(|key, object| key.kind != "Pod" || object.metadata.deletion_timestamp.is_none());
     }
 
-    /// A pod is pending, runs, and is ready, in turn; one that crashes is never ready.
+    /// A pod is pending, runs, and is ready, in turn; one that crashes is never ready, and one that its gate holds
+    /// never runs.
     fn start_pods(&mut self) {
         let pods: Vec<Object> = self.list("Pod").cloned().collect();
         for mut pod in pods {
+            if self.holds(&mut pod) {
+                self.store(ObjectKey::of(&pod).unwrap(), pod);
+                continue;
+            }
             let crashes = self.crashing.iter().any(|r| Some(r.as_str()) == revision(&pod));
             match pod.data.pointer("/status/phase").and_then(Value::as_str) {
                 Some("Pending") => {
@@ -55,6 +74,29 @@ impl Worker {
             }
             self.store(ObjectKey::of(&pod).unwrap(), pod);
         }
+    }
+
+    /// The gate of a pod that starts. It reads the anchor as it was when the pod was made: a mount may lag.
+    fn holds(&mut self, pod: &mut Object) -> bool {
+        if pod.data.pointer("/status/phase").is_none_or(|phase| phase != "Pending") {
+            return false;
+        }
+        if pod.data.pointer("/status/initContainerStatuses").is_some() {
+            return true;
+        }
+        let anchor = self.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read(object).unwrap());
+        let record = anchor.and_then(|anchor| anchor.members.get(name(pod)).cloned()).unwrap_or_default();
+        if self.wiped.contains(name(pod)) && record.initialized {
+            let hold = Hold { reason: HoldReason::LostDisk, message: "the disk is empty".to_owned() };
+            pod.data["status"]["initContainerStatuses"] = json!([{
+                "name": gate::CONTAINER,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 75, "message": hold.to_string()}},
+            }]);
+            return true;
+        }
+        self.wiped.remove(name(pod));
+        false
     }
 
     /// Every ordinal has its pod and its claim; a pod stays as it was made until someone deletes it.

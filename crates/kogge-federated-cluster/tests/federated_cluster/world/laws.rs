@@ -1,12 +1,14 @@
 //! What holds in every pass, whatever a test is about.
 
 use kogge_api::conditions::{federated_cluster::READY, is_true};
+use kogge_api::federated_cluster::DataPolicy;
+use kogge_api::labels;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_mongo::{Action as EngineAction, Host, Step};
-use kogge_plan::object::cluster_id;
-use kogge_plan::{Action, anchors};
+use kogge_plan::object::{cluster_id, label};
+use kogge_plan::{Action, ObjectKey, anchors};
 
-use super::{ID, Planned, Worker, World, applied, key};
+use super::{ID, NAME, Planned, Worker, World, applied, key};
 
 pub(super) fn of_plan(world: &World, planned: &Planned) {
     let plan = &planned.plan;
@@ -24,7 +26,7 @@ pub(super) fn of_plan(world: &World, planned: &Planned) {
 /// A12.
 fn holds_no_secret(world: &World, planned: &Planned) {
     let Some(secrets) = &world.secrets else { return };
-    let DatabaseSecrets { keyfile, operator_password, admin_password } = DatabaseSecrets::read(secrets).unwrap();
+    let hidden = super::hidden(&DatabaseSecrets::read(secrets).unwrap());
     let plan = &planned.plan;
     let told = [
         serde_json::to_string(&planned.status).unwrap(),
@@ -32,13 +34,13 @@ fn holds_no_secret(world: &World, planned: &Planned) {
         format!("{:?} {:?} {:?}", plan.steps, plan.engine, plan.approvals),
         plan.actions.iter().map(ToString::to_string).collect(),
     ];
-    for secret in [&keyfile[..40], &operator_password, &admin_password] {
+    for secret in &hidden {
         assert!(told.iter().all(|text| !text.contains(secret)), "A12: a secret is told");
     }
 }
 
 /// `epoch` is the one in the status.
-pub(super) fn of_write(worker: &Worker, action: &Action, epoch: Option<i64>) {
+pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: Option<i64>) {
     match action {
         Action::Apply { object, .. } => {
             if anchors::is_anchor(object) {
@@ -55,8 +57,42 @@ pub(super) fn of_write(worker: &Worker, action: &Action, epoch: Option<i64>) {
             }
         }
         Action::Delete { key, .. } => {
-            let holds_data = ["StatefulSet", "PersistentVolumeClaim", "Secret"].contains(&key.kind.as_str());
-            assert!(!holds_data && !key.name.contains("anchor"), "A2: {action}");
+            let is_guarded = ["StatefulSet", "PersistentVolumeClaim", "Secret"].contains(&key.kind.as_str());
+            if is_guarded || key.name.contains("anchor") {
+                assert!(has_left(world, worker, key), "A2: {action}");
+            }
+        }
+    }
+}
+
+/// Whether nothing of an object's share, or of its whole worker, is a part of the database any more: by the servers
+/// themselves, whatever Kogge saw.
+fn has_left(world: &World, worker: &Worker, key: &ObjectKey) -> bool {
+    let spec = &world.cluster.spec;
+    if key.kind == "PersistentVolumeClaim" && spec.deletion.data != DataPolicy::Delete {
+        return false;
+    }
+    let is_member = |of: &dyn Fn(&str) -> bool| {
+        let sets = world.servers.set_names().filter(|set| world.servers.has_config(set.as_str()));
+        let live = sets.filter(|set| !set.as_str().contains("shard") || world.servers.routers.lists(set.as_str()));
+        live.flat_map(|set| &world.servers.config(set.as_str()).members).any(|member| of(member.host.as_str()))
+    };
+    let object = &worker.objects[key];
+    let share = label(object, labels::COMPONENT).zip(label(object, labels::PLACEMENT));
+    let is_of_the_spec = share.is_some_and(|(component, placement)| {
+        spec.placed_components()
+            .iter()
+            .any(|share| share.component.to_string() == component && share.placement.name == placement)
+    });
+    match share {
+        Some((component, placement)) => {
+            let workload = format!("{NAME}-{component}-{placement}-");
+            !is_of_the_spec && !is_member(&|host| host.starts_with(&workload))
+        }
+        None => {
+            let is_named = spec.placement.iter().any(|placement| placement.vdc == worker.vdc);
+            let here = format!("-{}-", worker.vdc);
+            !is_named && !is_member(&|host| host.split('.').next().unwrap().contains(&here))
         }
     }
 }

@@ -23,6 +23,7 @@ use kogge_chart::ChartStore;
 use kogge_federated_cluster::acceptance::Rendered;
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::revisions::Kept;
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, Sample};
 use kogge_mongo::{Millis, PodName, Step};
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors};
 use serde_json::{Value, json};
@@ -50,6 +51,8 @@ pub(crate) struct World {
     /// The rollouts and the secrets that are kept in the control cluster.
     pub(crate) revisions: Vec<ControllerRevision>,
     pub(crate) secrets: Option<Secret>,
+    /// What the Secret holds that the spec names.
+    pub(crate) given: Option<Issuer>,
     pub(crate) workers: BTreeMap<WorkerName, Worker>,
     pub(crate) servers: Servers,
     pub(crate) charts: ChartStore,
@@ -58,6 +61,7 @@ pub(crate) struct World {
     pub(crate) steps: Vec<(usize, Step)>,
     pub(crate) passes: usize,
     now: Millis,
+    mint: RefCell<Sample>,
     rendered: RefCell<Option<(String, Result<Rendered, Problem>)>>,
     read: RefCell<Option<(Vec<i64>, Rc<Kept>)>>,
 }
@@ -81,6 +85,7 @@ impl World {
             cluster: cluster.unwrap(),
             revisions: Vec::new(),
             secrets: None,
+            given: None,
             workers: BTreeMap::new(),
             servers: Servers::default(),
             charts: ChartStore::new([PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts")]),
@@ -88,6 +93,7 @@ impl World {
             steps: Vec::new(),
             passes: 0,
             now: 1_000_000,
+            mint: RefCell::default(),
             rendered: RefCell::default(),
             read: RefCell::default(),
         };
@@ -116,6 +122,14 @@ impl World {
 
     pub(crate) fn worker(&mut self, vdc: &str) -> &mut Worker {
         self.workers.get_mut(&WorkerName(format!("worker-{vdc}"))).unwrap()
+    }
+
+    /// Ends a member's pod and empties its volume.
+    pub(crate) fn wipe(&mut self, vdc: &str, pod: &str) {
+        self.servers.lose_disk(&pod.into());
+        let worker = self.worker(vdc);
+        worker.wiped.insert(pod.to_owned());
+        worker.remove("Pod", pod);
     }
 
     /// Changes the spec, as a user would.
@@ -180,7 +194,9 @@ impl World {
     pub(crate) fn settle(&mut self) {
         for _ in 0..ROUNDS {
             let look = self.round();
-            if look.planned().is_some_and(|planned| planned.plan.is_settled()) && self.is_ready() {
+            if look.planned().is_some_and(|planned| planned.plan.is_settled() && planned.next_secrets.is_none())
+                && self.is_ready()
+            {
                 return;
             }
         }
@@ -264,6 +280,15 @@ impl World {
 }
 
 /// What an action writes.
+/// What must be told nowhere.
+pub(crate) fn hidden(secrets: &DatabaseSecrets) -> Vec<String> {
+    let DatabaseSecrets { passwords, next_passwords, current, previous, .. } = secrets;
+    let generations = [Some(current), previous.as_ref()].into_iter().flatten();
+    let keys = generations.flat_map(|generation| generation.keys.clone());
+    let passwords = [Some(passwords), next_passwords.as_ref()].into_iter().flatten();
+    keys.chain(passwords.flat_map(|p| [p.operator.clone(), p.admin.clone()])).collect()
+}
+
 pub(crate) fn key(action: &Action) -> ObjectKey {
     match action {
         Action::Apply { object, .. } => ObjectKey::of(object).unwrap(),

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
-    Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, MemberObservation, MemberState, Millis,
-    NewMember, Pod, PodName, ReplConfig, ReplStatus, Replication, RouterObservation, RouterServer, Server,
-    ServerState, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, majority,
+    Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, LOWERED_PRIORITY, MemberObservation,
+    MemberState, Millis, NewMember, Pod, PodName, ReplConfig, ReplStatus, Replication, RouterObservation,
+    RouterServer, Server, ServerState, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, majority,
 };
 
 use super::routers::Routers;
@@ -67,6 +67,21 @@ impl Servers {
     /// The hosts that vote, by set.
     pub(crate) fn voters(&self, set: &str) -> BTreeSet<String> {
         self.config(set).voters().map(|member| member.host.to_string()).collect()
+    }
+
+    /// Empties the volumes of a set.
+    pub(crate) fn wipe(&mut self, set: &str) {
+        self.sets.remove(set);
+    }
+
+    /// Empties the volume of a member.
+    pub(super) fn lose_disk(&mut self, pod: &PodName) {
+        self.sets.values_mut().for_each(|set| drop(set.disks.remove(pod)));
+    }
+
+    /// Whether a member's volume holds the set's data.
+    pub(crate) fn holds_data(&self, pod: &str) -> bool {
+        self.sets.values().any(|set| set.disks.get(&PodName::from(pod)) == Some(&Disk::Synced))
     }
 
     /// Whether every set that was initiated has a primary.
@@ -137,6 +152,7 @@ impl Servers {
                 set.changed(change).votes = 1;
             }
             Action::SetPriority { change, priority } => set.changed(change).priority = f64::from(*priority),
+            Action::LowerPriority { change } => set.changed(change).priority = LOWERED_PRIORITY,
             Action::SetTags { change, tags } => set.changed(change).tags = tags.clone(),
             Action::SetHidden { change, hidden } => set.changed(change).hidden = *hidden,
             Action::SetHost { change, to, .. } => set.changed(change).host = to.clone(),
@@ -196,7 +212,11 @@ impl Set {
 
     fn tick(&mut self, running: &BTreeSet<PodName>) {
         let Some(config) = &mut self.config else { return };
-        for pod in config.members.iter().map(|member| pod_of(&member.host)).filter(|pod| running.contains(pod)) {
+        for (pod, votes) in config.members.iter().map(|member| (pod_of(&member.host), member.votes)) {
+            if !running.contains(&pod) {
+                continue;
+            }
+            assert!(votes == 0 || self.disks.get(&pod) == Some(&Disk::Synced), "{pod} votes and has no data");
             self.disks.entry(pod).and_modify(|disk| *disk = Disk::Synced).or_insert(Disk::Syncing);
         }
         let healthy = |pod: &PodName| running.contains(pod) && self.disks.get(pod) == Some(&Disk::Synced);

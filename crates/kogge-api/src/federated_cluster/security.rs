@@ -1,0 +1,130 @@
+//! Who the members, the operator and clients are to each other.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// TLS, and what is to be made anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecuritySpec {
+    /// TLS between members and for clients.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub tls: TlsSpec,
+    /// What is to be made anew.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub rotation: RotationSpec,
+}
+
+/// TLS between members and for clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSpec {
+    /// Who speaks TLS. A database that runs gets there step by step, with a rolling restart for each.
+    #[serde(default)]
+    pub mode: TlsMode,
+    /// A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them, beside the FederatedCluster.
+    /// Its certificate must bear the names of all members and routers, and `localhost`. By default Kogge has an
+    /// authority of its own for each database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<TlsSecretRef>,
+}
+
+/// Who speaks TLS, in MongoDB's own steps.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum TlsMode {
+    /// Nobody.
+    #[default]
+    Disabled,
+    /// Clients may; members do not to each other.
+    Allow,
+    /// Clients may; members do to each other.
+    Prefer,
+    /// Everybody.
+    Require,
+}
+
+impl TlsMode {
+    /// The next mode on the way to another; itself when it is there.
+    #[must_use]
+    pub fn toward(self, goal: Self) -> Self {
+        const STEPS: [TlsMode; 4] = [TlsMode::Disabled, TlsMode::Allow, TlsMode::Prefer, TlsMode::Require];
+        let (from, to) = (self as usize, goal as usize);
+        STEPS[if to > from { from + 1 } else { from - usize::from(to < from) }]
+    }
+
+    /// The server's own word for it.
+    pub fn as_flag(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Allow => "allowTLS",
+            Self::Prefer => "preferTLS",
+            Self::Require => "requireTLS",
+        }
+    }
+}
+
+/// The Secret with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSecretRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// What is to be made anew: whoever raises a number asks for it once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationSpec {
+    /// The key that members authenticate to each other by.
+    #[serde(default)]
+    pub keyfile: u32,
+    /// The certificates, by the same authority. Kogge renews them by itself when a third of their time is left.
+    #[serde(default)]
+    pub certificates: u32,
+    /// The authority, and every certificate with it.
+    #[serde(default)]
+    pub authority: u32,
+    /// The passwords of the administrator and of Kogge's own user.
+    #[serde(default)]
+    pub passwords: u32,
+}
+
+/// What the pods were made with, and what is under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityStatus {
+    /// Who speaks TLS now.
+    pub tls_mode: TlsMode,
+    /// Counts what keyfile, certificates and mode were made of; the pods' Secrets are named by it.
+    pub generation: u32,
+    /// What is being made anew; none where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotating: Option<String>,
+    /// When certificates will be renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Time>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_of_tls_is_left_out() {
+        use TlsMode::{Allow, Disabled, Prefer, Require};
+        assert_eq!(
+            [Disabled, Allow, Prefer, Require].map(|mode| mode.toward(Require)),
+            [Allow, Prefer, Require, Require]
+        );
+        assert_eq!(
+            [Require, Prefer, Allow, Disabled].map(|mode| mode.toward(Disabled)),
+            [Prefer, Allow, Disabled, Disabled]
+        );
+    }
+}

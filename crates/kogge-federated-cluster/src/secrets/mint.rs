@@ -1,0 +1,79 @@
+//! What only the operator can make: keys, passwords and certificates take randomness and a clock.
+
+use serde::{Deserialize, Serialize};
+
+/// A certificate with its private key. Its `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// The certificate, as PEM; with the chain behind it, if there is one.
+    pub certificate: String,
+    /// Its private key, as PEM.
+    pub key: String,
+    /// When it is to be renewed, in seconds since 1970; none where Kogge does not renew it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_at: Option<i64>,
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate").field("renew_at", &self.renew_at).finish_non_exhaustive()
+    }
+}
+
+/// Something cannot be made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{what} cannot be made: {why}")]
+pub struct MintError {
+    /// What was to be made.
+    pub what: String,
+    /// Why it cannot be.
+    pub why: String,
+}
+
+/// Makes secrets.
+pub trait Mint {
+    /// A key for the keyfile: base64 text of 756 bytes, as MongoDB's manual has it.
+    fn key(&mut self) -> String;
+
+    /// A password.
+    fn password(&mut self) -> String;
+
+    /// An authority of that name.
+    fn authority(&mut self, name: &str) -> Result<Certificate, MintError>;
+
+    /// A certificate for servers and clients, for those names and addresses.
+    fn leaf(&mut self, authority: &Certificate, names: &[String]) -> Result<Certificate, MintError>;
+}
+
+/// Makes what stands for secrets where a plan is only looked at: each different, none of them secret.
+#[derive(Debug, Default)]
+pub struct Sample {
+    made: u32,
+}
+
+impl Sample {
+    fn next(&mut self, what: &str) -> String {
+        self.made += 1;
+        format!("{what}-sample-{:0>40}", self.made)
+    }
+}
+
+impl Mint for Sample {
+    fn key(&mut self) -> String {
+        self.next("key")
+    }
+
+    fn password(&mut self) -> String {
+        self.next("password")
+    }
+
+    fn authority(&mut self, name: &str) -> Result<Certificate, MintError> {
+        Ok(Certificate { certificate: self.next(name), key: self.next("private"), renew_at: None })
+    }
+
+    fn leaf(&mut self, authority: &Certificate, _: &[String]) -> Result<Certificate, MintError> {
+        let certificate = self.next(&format!("leaf-of-{}", authority.certificate));
+        Ok(Certificate { certificate, key: self.next("private"), renew_at: None })
+    }
+}

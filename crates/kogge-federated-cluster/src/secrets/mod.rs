@@ -1,0 +1,232 @@
+//! The secrets that a database cannot live without. They stand in Kogge's own namespace, in one Secret that says how
+//! far their rotation is, and are copied to where they are used.
+
+mod generation;
+mod mint;
+mod rotation;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::federated_cluster::{RotationSpec, TlsMode};
+use kogge_api::{ClusterId, names};
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+use super::report::Problem;
+use super::revisions::system_labels;
+
+pub use generation::{Generation, Mounted, Tls, server_names};
+pub use mint::{Certificate, Mint, MintError, Sample};
+pub use rotation::{Issuer, Wanted};
+
+/// The user that Kogge itself works as.
+pub const OPERATOR_USER: &str = "kogge-operator";
+/// The administrator's user.
+pub const ADMIN_USER: &str = "admin";
+
+const ROTATION: &str = "rotation.json";
+
+/// The secrets of one database. Its `Debug` shows none of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseSecrets {
+    /// The passwords that the servers know.
+    pub passwords: Passwords,
+    /// The passwords that the servers are being told; until all know them, some know these already.
+    pub next_passwords: Option<Passwords>,
+    /// What pods are made with.
+    pub current: Generation,
+    /// What pods run that were not made anew yet.
+    pub previous: Option<Generation>,
+    /// Who issued the certificates; none without TLS.
+    pub issuer: Option<Issuer>,
+    /// Who issues the next ones: trusted already.
+    pub incoming: Option<Issuer>,
+    /// The requests that were granted.
+    pub rotated: RotationSpec,
+}
+
+/// The passwords of Kogge's own user and of the administrator.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passwords {
+    /// Of [`OPERATOR_USER`].
+    pub operator: String,
+    /// Of [`ADMIN_USER`].
+    pub admin: String,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passwords(…)")
+    }
+}
+
+impl fmt::Debug for DatabaseSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseSecrets(…)")
+    }
+}
+
+/// Everything but the passwords, as it stands in the Secret.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rotation {
+    current: Generation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Generation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer: Option<Issuer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incoming: Option<Issuer>,
+    #[serde(default)]
+    rotated: RotationSpec,
+}
+
+/// The secrets of a database that stands are gone.
+pub fn lost(id: &ClusterId, namespace: &str) -> Problem {
+    Problem::Refused {
+        reason: "SecretsLost".to_owned(),
+        message: format!(
+            "the Secret {} is gone from namespace {namespace}, and the database stands; restore it from a backup: \
+             without it no member can be reached",
+            DatabaseSecrets::name(id)
+        ),
+    }
+}
+
+/// A Secret that lacks something.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the Secret {secret} has no key {key}, or it cannot be read; restore the Secret from a backup")]
+pub struct IncompleteSecret {
+    /// The Secret.
+    pub secret: String,
+    /// The key.
+    pub key: &'static str,
+}
+
+impl DatabaseSecrets {
+    /// The name of the Secret that holds them.
+    pub fn name(id: &ClusterId) -> String {
+        names::system_object(id, "secrets")
+    }
+
+    /// Reads them.
+    pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
+        let lacks = |key| IncompleteSecret { secret: secret.metadata.name.clone().unwrap_or_default(), key };
+        let needed = |key: &'static str| text(secret, key).ok_or_else(|| lacks(key));
+        let next = (text(secret, "next-operator-password"), text(secret, "next-admin-password"));
+        let rotation = serde_json::from_str(&needed(ROTATION)?).map_err(|_| lacks(ROTATION))?;
+        let Rotation { current, previous, issuer, incoming, rotated } = rotation;
+        Ok(Self {
+            passwords: Passwords { operator: needed("operator-password")?, admin: needed("admin-password")? },
+            next_passwords: match next {
+                (Some(operator), Some(admin)) => Some(Passwords { operator, admin }),
+                _ => None,
+            },
+            current,
+            previous,
+            issuer,
+            incoming,
+            rotated,
+        })
+    }
+
+    /// The Secret in Kogge's own namespace.
+    pub fn to_secret(&self, id: &ClusterId, namespace: &str) -> Result<Secret, serde_json::Error> {
+        let rotation = Rotation {
+            current: self.current.clone(),
+            previous: self.previous.clone(),
+            issuer: self.issuer.clone(),
+            incoming: self.incoming.clone(),
+            rotated: self.rotated.clone(),
+        };
+        let mut data = vec![
+            (ROTATION, serde_json::to_string(&rotation)?),
+            ("operator-password", self.passwords.operator.clone()),
+            ("admin-password", self.passwords.admin.clone()),
+        ];
+        if let Some(next) = &self.next_passwords {
+            data.push(("next-operator-password", next.operator.clone()));
+            data.push(("next-admin-password", next.admin.clone()));
+        }
+        Ok(Secret {
+            metadata: ObjectMeta {
+                name: Some(Self::name(id)),
+                namespace: Some(namespace.to_owned()),
+                labels: Some(system_labels(id, "secrets")),
+                ..ObjectMeta::default()
+            },
+            data: Some(bytes(data)),
+            ..Secret::default()
+        })
+    }
+
+    /// What templates see of them.
+    pub fn mounted(&self) -> Mounted {
+        Mounted { generation: self.current.number, tls: self.current.tls_mode() }
+    }
+
+    /// The generations that pods may be made with.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
+        [&self.current].into_iter().chain(&self.previous)
+    }
+
+    /// Whom the operator trusts, as PEM, where it is to speak TLS: from `Prefer` on, when every pod does at least
+    /// if it is asked.
+    pub fn operator_trust(&self) -> Option<String> {
+        let tls = self.current.tls.as_ref().filter(|tls| tls.mode >= TlsMode::Prefer)?;
+        Some(tls.bundle())
+    }
+
+    /// The connection string for clients in any of the clusters.
+    pub fn uri(&self, identity: &Identity) -> String {
+        let tls = if self.current.tls_mode() >= TlsMode::Prefer { "?tls=true" } else { "" };
+        identity.uri() + tls
+    }
+
+    /// The Secret for the database's users, beside the FederatedCluster.
+    pub fn admin_secret(&self, identity: &Identity) -> Secret {
+        let mut data = vec![
+            ("username", ADMIN_USER.to_owned()),
+            ("password", self.passwords.admin.clone()),
+            ("uri", self.uri(identity)),
+        ];
+        data.extend(self.current.tls.as_ref().map(|tls| ("ca.crt", tls.bundle())));
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(names::admin_secret(&identity.name)),
+                namespace: Some(identity.namespace.clone()),
+                labels: Some(system_labels(&identity.id, "admin")),
+                ..ObjectMeta::default()
+            },
+            data: Some(bytes(data)),
+            ..Secret::default()
+        }
+    }
+}
+
+impl Issuer {
+    /// Reads a Secret as cert-manager makes them: `tls.crt`, `tls.key`, `ca.crt`.
+    pub fn given(secret: &Secret) -> Result<Self, IncompleteSecret> {
+        let needed = |key: &'static str| {
+            let name = secret.metadata.name.clone().unwrap_or_default();
+            text(secret, key)
+                .map(|pem| pem.trim_end().to_owned() + "\n")
+                .ok_or(IncompleteSecret { secret: name, key })
+        };
+        let leaf = Certificate { certificate: needed("tls.crt")?, key: needed("tls.key")?, renew_at: None };
+        Ok(Self::Given { authority: needed("ca.crt")?, leaf })
+    }
+}
+
+fn text(secret: &Secret, key: &str) -> Option<String> {
+    let bytes = secret.data.as_ref()?.get(key)?;
+    String::from_utf8(bytes.0.clone()).ok().filter(|text| !text.is_empty())
+}
+
+fn bytes(entries: Vec<(&str, String)>) -> BTreeMap<String, ByteString> {
+    entries.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect()
+}

@@ -1,0 +1,286 @@
+//! Rotation without downtime: from one generation to the next, each of which every pod of the one before it still
+//! gets along with. The next step is taken only when every pod runs the present generation, so whoever is killed
+//! anywhere finds in the Secret where to go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kogge_api::FederatedClusterSpec;
+use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec, TlsMode};
+use serde::{Deserialize, Serialize};
+
+use super::generation::{Generation, Tls, server_names};
+use super::mint::{Certificate, Mint, MintError};
+use super::{DatabaseSecrets, Passwords};
+use crate::identity::Identity;
+
+/// By whom certificates are issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "by")]
+pub enum Issuer {
+    /// An authority of the database's own.
+    Own {
+        /// The authority.
+        authority: Certificate,
+    },
+    /// A Secret of the user's.
+    Given {
+        /// The authority's certificate, as PEM.
+        authority: String,
+        /// The certificate of every server.
+        leaf: Certificate,
+    },
+}
+
+impl Issuer {
+    fn authority(&self) -> &str {
+        match self {
+            Self::Own { authority } => &authority.certificate,
+            Self::Given { authority, .. } => authority,
+        }
+    }
+
+    fn issue(
+        &self,
+        wanted: &Wanted<'_>,
+        component: Component,
+        mint: &mut dyn Mint,
+    ) -> Result<Certificate, MintError> {
+        match self {
+            Self::Own { authority } => mint.leaf(authority, &server_names(wanted.identity, component)),
+            Self::Given { leaf, .. } => Ok(leaf.clone()),
+        }
+    }
+
+    fn issue_all(
+        &self,
+        wanted: &Wanted<'_>,
+        mint: &mut dyn Mint,
+    ) -> Result<BTreeMap<String, Certificate>, MintError> {
+        let issue = |component: &Component| Ok((component.to_string(), self.issue(wanted, *component, mint)?));
+        wanted.components.iter().map(issue).collect()
+    }
+
+    fn is_due(&self, now: i64) -> bool {
+        matches!(self, Self::Own { authority } if authority.renew_at.is_some_and(|at| at <= now))
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Which database.
+    pub identity: &'a Identity,
+    /// What its user asks for.
+    pub security: &'a SecuritySpec,
+    /// Its components.
+    pub components: Vec<Component>,
+    /// What the user's Secret holds, where the spec names one.
+    pub given: Option<Issuer>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What a spec asks for. `given` is what the Secret that it names holds.
+    pub fn new(identity: &'a Identity, spec: &'a FederatedClusterSpec, given: Option<Issuer>) -> Self {
+        let components: BTreeSet<Component> =
+            spec.placed_components().iter().map(|share| share.component).collect();
+        Self { identity, security: &spec.security, components: components.into_iter().collect(), given }
+    }
+
+    fn issuer(&self, mint: &mut dyn Mint) -> Result<Issuer, MintError> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let name = format!("{}.{}.{}", self.identity.name, self.identity.namespace, self.identity.id);
+        Ok(Issuer::Own { authority: mint.authority(&name)? })
+    }
+}
+
+impl DatabaseSecrets {
+    /// The secrets of a database that begins now.
+    pub fn begin(wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Self, MintError> {
+        let mut secrets = Self {
+            passwords: Passwords { operator: mint.password(), admin: mint.password() },
+            next_passwords: None,
+            current: Generation { number: 1, keys: vec![mint.key()], tls: None },
+            previous: None,
+            issuer: None,
+            incoming: None,
+            rotated: wanted.security.rotation.clone(),
+        };
+        let mode = wanted.security.tls.mode;
+        if mode != TlsMode::Disabled {
+            secrets.current.tls = Some(secrets.first_tls(mode, wanted, mint)?);
+        }
+        Ok(secrets)
+    }
+
+    fn first_tls(&mut self, mode: TlsMode, wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Tls, MintError> {
+        let issuer = wanted.issuer(mint)?;
+        let tls =
+            Tls { mode, trust: vec![issuer.authority().to_owned()], leaves: issuer.issue_all(wanted, mint)? };
+        self.issuer = Some(issuer);
+        Ok(tls)
+    }
+
+    /// With certificates for components that have none yet, such as a shard that is new: no pod of theirs runs, so
+    /// the generation stays. None where nothing lacks.
+    pub fn completed(&self, wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Option<Self>, MintError> {
+        let (Some(tls), Some(issuer)) = (&self.current.tls, &self.issuer) else { return Ok(None) };
+        let lacks = |component: &&Component| !tls.leaves.contains_key(&component.to_string());
+        let missing: Vec<Component> = wanted.components.iter().filter(lacks).copied().collect();
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let mut leaves = tls.leaves.clone();
+        for component in missing {
+            leaves.insert(component.to_string(), issuer.issue(wanted, component, mint)?);
+        }
+        let tls = Tls { leaves, ..tls.clone() };
+        let current = Generation { tls: Some(tls), ..self.current.clone() };
+        Ok(Some(Self { current, ..self.clone() }))
+    }
+
+    /// The next generation, or the end of the previous one; none where all is as it is asked for. To be called only
+    /// when every pod of the database runs the present generation. `now` is in seconds since 1970.
+    pub fn advanced(&self, wanted: &Wanted<'_>, now: i64, mint: &mut dyn Mint) -> Result<Option<Self>, MintError> {
+        let mut next = Self { previous: None, ..self.clone() };
+        next.turn_key(wanted, mint);
+        next.turn_tls(wanted, now, mint)?;
+        if next.next_passwords.is_none() && self.rotated.passwords < wanted.security.rotation.passwords {
+            next.rotated.passwords = wanted.security.rotation.passwords;
+            next.next_passwords = Some(Passwords { operator: mint.password(), admin: mint.password() });
+        }
+        if next.current != self.current {
+            next.current.number += 1;
+            next.previous = Some(self.current.clone());
+        }
+        Ok((next != *self).then_some(next))
+    }
+
+    /// `[old]` → `[old, new]` → `[new]`.
+    fn turn_key(&mut self, wanted: &Wanted<'_>, mint: &mut dyn Mint) {
+        let asked = wanted.security.rotation.keyfile;
+        if self.current.keys.len() > 1 {
+            self.current.keys.remove(0);
+        } else if self.rotated.keyfile < asked {
+            self.rotated.keyfile = asked;
+            self.current.keys.push(mint.key());
+        }
+    }
+
+    fn turn_tls(&mut self, wanted: &Wanted<'_>, now: i64, mint: &mut dyn Mint) -> Result<(), MintError> {
+        let goal = wanted.security.tls.mode;
+        let mode = self.current.tls_mode().toward(goal);
+        self.current.tls = match self.current.tls.take() {
+            _ if mode == TlsMode::Disabled => {
+                (self.issuer, self.incoming) = (None, None);
+                None
+            }
+            None => Some(self.first_tls(mode, wanted, mint)?),
+            Some(tls) => Some(self.turn_certificates(Tls { mode, ..tls }, wanted, now, mint)?),
+        };
+        Ok(())
+    }
+
+    /// A new authority is trusted beside the old one before it issues anything, and the old one until nothing of
+    /// its own is in use.
+    fn turn_certificates(
+        &mut self,
+        mut tls: Tls,
+        wanted: &Wanted<'_>,
+        now: i64,
+        mint: &mut dyn Mint,
+    ) -> Result<Tls, MintError> {
+        let RotationSpec { authority, certificates, .. } = wanted.security.rotation;
+        let Some(issuer) = self.issuer.clone() else { return Ok(tls) };
+        if let Some(incoming) = self.incoming.take() {
+            tls.leaves = incoming.issue_all(wanted, mint)?;
+            self.issuer = Some(incoming);
+        } else if tls.trust.len() > 1 {
+            tls.trust = vec![issuer.authority().to_owned()];
+        } else if self.rotated.authority < authority || issuer.is_due(now) || is_other(&issuer, wanted) {
+            let incoming = wanted.issuer(mint)?;
+            if incoming.authority() == issuer.authority() {
+                tls.leaves = incoming.issue_all(wanted, mint)?;
+                self.issuer = Some(incoming);
+            } else {
+                tls.trust.push(incoming.authority().to_owned());
+                self.incoming = Some(incoming);
+            }
+            self.rotated.authority = authority;
+        } else if self.rotated.certificates < certificates || tls.leaves.values().any(|leaf| is_due(leaf, now)) {
+            tls.leaves = issuer.issue_all(wanted, mint)?;
+            self.rotated.certificates = certificates;
+        }
+        Ok(tls)
+    }
+
+    /// With the passwords that the servers have by now.
+    #[must_use]
+    pub fn with_new_passwords(&self) -> Self {
+        match self.next_passwords.clone() {
+            Some(passwords) => Self { passwords, next_passwords: None, ..self.clone() },
+            None => self.clone(),
+        }
+    }
+
+    /// What is being made anew, in words that do not change while one generation replaces the other.
+    pub fn rotating(&self, asked: &SecuritySpec) -> Option<String> {
+        let (mode, goal) = (self.current.tls_mode(), asked.tls.mode);
+        let trusted = self.current.tls.as_ref().map_or(0, |tls| tls.trust.len());
+        let RotationSpec { keyfile, certificates, authority, passwords } = &asked.rotation;
+        let has_tls = self.current.tls.is_some();
+        let mut under_way = Vec::new();
+        if self.current.keys.len() > 1 {
+            under_way.push("keyfile: the members take the old and the new key".to_owned());
+        } else if self.rotated.keyfile < *keyfile {
+            under_way.push("keyfile: a new key is asked for".to_owned());
+        }
+        if self.incoming.is_some() {
+            under_way.push("authority: the new one is trusted beside the old one".to_owned());
+        } else if trusted > 1 {
+            under_way.push("authority: certificates are by the new one, the old one is still trusted".to_owned());
+        } else if has_tls && self.rotated.authority < *authority {
+            under_way.push("authority: a new one is asked for".to_owned());
+        } else if has_tls && self.rotated.certificates < *certificates {
+            under_way.push("certificates: new ones are asked for".to_owned());
+        }
+        if mode != goal {
+            under_way.push(format!("TLS: {mode:?} on the way to {goal:?}"));
+        }
+        if self.next_passwords.is_some() || self.rotated.passwords < *passwords {
+            under_way.push("passwords: the servers are told the new ones".to_owned());
+        }
+        if under_way.is_empty() && self.previous.is_some() {
+            under_way.push(format!("generation {} reaches the pods", self.current.number));
+        }
+        (!under_way.is_empty()).then(|| under_way.join("; "))
+    }
+
+    /// When the next certificate is to be renewed, in seconds since 1970.
+    pub fn renewal(&self) -> Option<i64> {
+        let leaves = self.current.tls.iter().flat_map(|tls| tls.leaves.values());
+        let authority = match &self.issuer {
+            Some(Issuer::Own { authority }) => Some(authority),
+            Some(Issuer::Given { .. }) | None => None,
+        };
+        leaves.chain(authority).filter_map(|certificate| certificate.renew_at).min()
+    }
+}
+
+fn is_due(leaf: &Certificate, now: i64) -> bool {
+    leaf.renew_at.is_some_and(|at| at <= now)
+}
+
+/// Whether the spec names another issuer than the present one, or its Secret holds something else by now.
+fn is_other(issuer: &Issuer, wanted: &Wanted<'_>) -> bool {
+    match (&wanted.given, issuer) {
+        (Some(given), issuer) => given != issuer,
+        (None, Issuer::Given { .. }) => true,
+        (None, Issuer::Own { .. }) => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod tests;

@@ -1,0 +1,221 @@
+use kogge_api::federated_cluster::TlsMode::{Allow, Disabled, Prefer, Require};
+use kogge_api::federated_cluster::{SecuritySpec, TlsMode, TlsSpec};
+use proptest::prelude::*;
+
+use super::*;
+use crate::secrets::Sample;
+
+const SOON: i64 = 1_000;
+
+fn identity() -> Identity {
+    Identity {
+        name: "db".to_owned(),
+        namespace: "databases".to_owned(),
+        id: "abcdefgh".parse().unwrap(),
+        cluster_domain: "cluster.local".to_owned(),
+    }
+}
+
+fn asking(mode: TlsMode, rotation: [u32; 4]) -> SecuritySpec {
+    let [keyfile, certificates, authority, passwords] = rotation;
+    SecuritySpec {
+        tls: TlsSpec { mode, secret_ref: None },
+        rotation: RotationSpec { keyfile, certificates, authority, passwords },
+    }
+}
+
+fn wanted<'a>(identity: &'a Identity, security: &'a SecuritySpec) -> Wanted<'a> {
+    let components = vec![Component::Config, Component::Shard(0), Component::Mongos];
+    Wanted { identity, security, components, given: None }
+}
+
+fn given(authority: &str, leaf: &str) -> Issuer {
+    let leaf = Certificate {
+        certificate: format!("leaf-of-{authority} {leaf}"),
+        key: "private".to_owned(),
+        renew_at: None,
+    };
+    Issuer::Given { authority: authority.to_owned(), leaf }
+}
+
+/// Whether pods of the one and of the other generation get along, whoever calls.
+fn get_along(one: &Generation, other: &Generation) -> Result<(), String> {
+    if !one.keys.iter().any(|key| other.keys.contains(key)) {
+        return Err("no key in common".to_owned());
+    }
+    let (from, to) = (one.tls_mode(), other.tls_mode());
+    if from.toward(to) != to {
+        return Err(format!("{from:?} beside {to:?}"));
+    }
+    for (caller, called) in [(one, other), (other, one)] {
+        let (Some(caller), Some(called)) = (&caller.tls, &called.tls) else { continue };
+        for leaf in called.leaves.values() {
+            if !caller.trust.iter().any(|authority| leaf.certificate.contains(authority.as_str())) {
+                return Err("a certificate that is not trusted".to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Goes on until nothing is left to do, reading everything back from the Secret before each step. The servers take
+/// the new passwords at once.
+fn carry_on(
+    mut secrets: DatabaseSecrets,
+    wanted: &Wanted<'_>,
+    mint: &mut Sample,
+) -> (DatabaseSecrets, Vec<Generation>) {
+    let mut generations = vec![secrets.current.clone()];
+    for _ in 0..20 {
+        let stored = secrets.to_secret(&wanted.identity.id, "kogge-system").unwrap();
+        let read = DatabaseSecrets::read(&stored).unwrap();
+        assert_eq!(read, secrets, "it does not read back");
+        let Some(next) = read.with_new_passwords().advanced(wanted, SOON, mint).unwrap() else {
+            return (read.with_new_passwords(), generations);
+        };
+        if next.current != read.current {
+            let met = get_along(&read.current, &next.current);
+            assert_eq!(met, Ok(()), "generation {} meets the next one", read.current.number);
+            assert_eq!(next.current.number, read.current.number + 1);
+            assert_eq!(next.previous, Some(read.current), "pods that were not made anew need theirs");
+            generations.push(next.current.clone());
+        }
+        secrets = next;
+    }
+    panic!("it never ends: {:?}", secrets.rotating(wanted.security));
+}
+
+#[test]
+fn the_old_key_is_given_up_only_when_all_have_the_new_one() {
+    let (identity, asked) = (identity(), asking(Disabled, [1, 0, 0, 0]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Disabled, [0; 4])), &mut mint).unwrap();
+    let (done, generations) = carry_on(begun.clone(), &wanted(&identity, &asked), &mut mint);
+    assert_eq!(generations.iter().map(|g| g.keys.len()).collect::<Vec<_>>(), [1, 2, 1]);
+    assert_ne!(done.current.keys, begun.current.keys);
+    assert_eq!((done.previous, done.rotated.keyfile), (None, 1));
+    let file = generations[1].keyfile();
+    assert_eq!(file.lines().filter(|line| line.starts_with("- ")).count(), 2, "a YAML list of two");
+}
+
+#[test]
+fn an_authority_is_trusted_before_it_issues_and_until_nothing_is_by_it() {
+    let (identity, asked) = (identity(), asking(Require, [0, 0, 1, 0]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Require, [0; 4])), &mut mint).unwrap();
+    let (done, generations) = carry_on(begun, &wanted(&identity, &asked), &mut mint);
+    let trust = |g: &Generation| g.tls.as_ref().unwrap().trust.len();
+    assert_eq!(generations.iter().map(trust).collect::<Vec<_>>(), [1, 2, 2, 1]);
+    assert_eq!(done.rotating(&asked), None);
+}
+
+#[test]
+fn tls_is_turned_on_and_off_step_by_step() {
+    let (identity, on, off) = (identity(), asking(Require, [0; 4]), asking(Disabled, [0; 4]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &off), &mut mint).unwrap();
+    let (done, generations) = carry_on(begun, &wanted(&identity, &on), &mut mint);
+    assert_eq!(
+        generations.iter().map(Generation::tls_mode).collect::<Vec<_>>(),
+        [Disabled, Allow, Prefer, Require]
+    );
+    let (done, generations) = carry_on(done, &wanted(&identity, &off), &mut mint);
+    assert_eq!(
+        generations.iter().map(Generation::tls_mode).collect::<Vec<_>>(),
+        [Require, Prefer, Allow, Disabled]
+    );
+    assert_eq!((done.issuer, done.current.tls), (None, None));
+}
+
+#[test]
+fn certificates_are_renewed_in_time_and_by_the_same_authority() {
+    let (identity, asked) = (identity(), asking(Require, [0; 4]));
+    let mut mint = Sample::default();
+    let mut secrets = DatabaseSecrets::begin(&wanted(&identity, &asked), &mut mint).unwrap();
+    for leaf in secrets.current.tls.as_mut().unwrap().leaves.values_mut() {
+        leaf.renew_at = Some(SOON);
+    }
+    assert_eq!(secrets.renewal(), Some(SOON));
+    assert_eq!(secrets.advanced(&wanted(&identity, &asked), SOON - 1, &mut mint).unwrap(), None);
+    let (done, generations) = carry_on(secrets.clone(), &wanted(&identity, &asked), &mut mint);
+    assert_eq!(generations.len(), 2);
+    let trust = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().trust.clone();
+    assert_eq!(trust(&done), trust(&secrets));
+}
+
+#[test]
+fn a_new_shard_gets_its_certificate_without_a_generation_of_its_own() {
+    let (identity, asked) = (identity(), asking(Require, [0; 4]));
+    let mut mint = Sample::default();
+    let mut grown = wanted(&identity, &asked);
+    let begun = DatabaseSecrets::begin(&grown, &mut mint).unwrap();
+    assert_eq!(begun.completed(&grown, &mut mint).unwrap(), None);
+    grown.components.push(Component::Shard(1));
+    let completed = begun.completed(&grown, &mut mint).unwrap().unwrap();
+    assert_eq!(completed.current.number, begun.current.number);
+    let leaves = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().leaves.clone();
+    assert!(leaves(&begun).iter().all(|(component, leaf)| leaves(&completed)[component] == *leaf));
+    assert!(leaves(&completed).contains_key("shard-1"));
+}
+
+#[test]
+fn a_secret_of_the_users_is_taken_over_and_followed() {
+    let (identity, asked) = (identity(), asking(Require, [0; 4]));
+    let mut mint = Sample::default();
+    let mut asks = wanted(&identity, &asked);
+    let own = DatabaseSecrets::begin(&asks, &mut mint).unwrap();
+    asks.given = Some(given("theirs", "1"));
+    let (taken, generations) = carry_on(own, &asks, &mut mint);
+    assert_eq!(generations.len(), 4);
+    asks.given = Some(given("theirs", "2"));
+    let (renewed, generations) = carry_on(taken, &asks, &mut mint);
+    assert_eq!(generations.len(), 2, "the same authority: certificates alone are new");
+    asks.given = None;
+    let (back, _) = carry_on(renewed, &asks, &mut mint);
+    assert!(matches!(back.issuer, Some(Issuer::Own { .. })));
+}
+
+#[test]
+fn passwords_are_kept_before_the_servers_are_told() {
+    let (identity, asked) = (identity(), asking(Disabled, [0, 0, 0, 1]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Disabled, [0; 4])), &mut mint).unwrap();
+    let next = begun.advanced(&wanted(&identity, &asked), SOON, &mut mint).unwrap().unwrap();
+    assert_eq!(next.passwords, begun.passwords);
+    assert_eq!(next.current, begun.current, "no pod is restarted for a password");
+    assert!(next.next_passwords.is_some() && next.rotating(&asked).is_some());
+    assert_eq!(next.advanced(&wanted(&identity, &asked), SOON, &mut mint).unwrap(), None, "made once");
+    let done = next.with_new_passwords();
+    assert_eq!((Some(done.passwords), done.next_passwords), (next.next_passwords, None));
+}
+
+prop_compose! {
+    fn any_ask()(mode in 0_usize..4, rotation in [0_u32..3, 0..3, 0..3, 0..3], theirs in 0_u32..4)
+        -> (SecuritySpec, Option<Issuer>) {
+        let mode = [Disabled, Allow, Prefer, Require][mode];
+        let given = (theirs > 1).then(|| given(if theirs > 2 { "theirs" } else { "others" }, &theirs.to_string()));
+        (asking(mode, rotation), given)
+    }
+}
+
+proptest! {
+    /// Whatever is asked for, and however often it changes, neighbours get along and the end is reached.
+    #[test]
+    fn neighbours_always_get_along(asks in prop::collection::vec(any_ask(), 2..6)) {
+        let identity = identity();
+        let mut mint = Sample::default();
+        let mut secrets = None;
+        for (security, given) in &asks {
+            let asked = Wanted { given: given.clone(), ..wanted(&identity, security) };
+            let present = match secrets.take() {
+                None => DatabaseSecrets::begin(&asked, &mut mint).unwrap(),
+                Some(present) => present,
+            };
+            let (done, _) = carry_on(present, &asked, &mut mint);
+            prop_assert_eq!(done.current.tls_mode(), security.tls.mode);
+            prop_assert_eq!(done.rotating(security), None);
+            prop_assert_eq!(done.current.keys.len(), 1);
+            secrets = Some(done);
+        }
+    }
+}

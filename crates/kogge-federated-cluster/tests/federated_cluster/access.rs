@@ -1,0 +1,129 @@
+//! Keyfile, certificates and TLS, made anew while the database runs.
+
+use std::collections::BTreeSet;
+
+use kogge_api::federated_cluster::TlsMode;
+use kogge_federated_cluster::secrets::DatabaseSecrets;
+use rstest::rstest;
+
+use crate::world::{Fate, World, name};
+
+const VDCS: [&str; 3] = ["vdc1", "vdc2", "vdc3"];
+
+fn secrets(world: &World) -> DatabaseSecrets {
+    DatabaseSecrets::read(world.secrets.as_ref().unwrap()).unwrap()
+}
+
+fn secrets_on(world: &mut World, vdc: &str) -> BTreeSet<String> {
+    world.worker(vdc).list("Secret").map(|secret| name(secret).to_owned()).collect()
+}
+
+/// The Secrets that pods mount all stand beside them, in every pass.
+fn mounts_stand(world: &mut World) {
+    for vdc in VDCS {
+        let standing = secrets_on(world, vdc);
+        for pod in world.worker(vdc).list("Pod") {
+            let volumes = pod.data["spec"]["volumes"].as_array().unwrap();
+            for mounted in volumes.iter().filter_map(|volume| volume["secret"]["secretName"].as_str()) {
+                assert!(standing.contains(mounted), "{} mounts {mounted}, which {vdc} lacks", name(pod));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_database_begins_with_the_tls_that_it_asks_for() {
+    let mut world = World::three();
+    world.edit(|spec| spec.security.tls.mode = TlsMode::Require);
+    world.settle();
+    let told = world.status().security.unwrap();
+    assert_eq!((told.tls_mode, told.generation, told.rotating), (TlsMode::Require, 1, None));
+    let expected = ["ll2022-config-tls-1", "ll2022-keyfile-1", "ll2022-mongos-tls-1", "ll2022-shard-0-tls-1"];
+    assert_eq!(secrets_on(&mut world, "vdc1"), expected.map(str::to_owned).into());
+    let mounted = world.worker("vdc1").object("StatefulSet", "ll2022-config-vdc1").unwrap();
+    let text = serde_json::to_string(mounted).unwrap();
+    assert!(text.contains("--tlsMode=requireTLS") && text.contains("ll2022-config-tls-1"), "{text}");
+    assert!(world.status().connection.unwrap().uri.ends_with("?tls=true"));
+}
+
+#[test]
+fn without_tls_no_template_speaks_of_it() {
+    let mut world = World::three_settled();
+    let text = serde_json::to_string(world.worker("vdc1").object("StatefulSet", "ll2022-config-vdc1").unwrap());
+    assert!(!text.unwrap().contains("tls"));
+    assert_eq!(secrets_on(&mut world, "vdc1"), ["ll2022-keyfile-1".to_owned()].into());
+}
+
+#[rstest]
+#[case::undisturbed(0)]
+#[case::killed_every_other_pass(2)]
+#[case::killed_in_two_of_three_passes(3)]
+fn keyfile_and_authority_are_made_anew(#[case] killed: usize) {
+    let mut world = World::three();
+    world.edit(|spec| spec.security.tls.mode = TlsMode::Require);
+    world.settle();
+    let before = secrets(&world);
+    world.edit(|spec| {
+        spec.security.rotation.keyfile = 1;
+        spec.security.rotation.authority = 1;
+    });
+    let mut generations = BTreeSet::new();
+    for round in 0..600 {
+        mounts_stand(&mut world);
+        generations.insert(secrets(&world).current.number);
+        if killed > 0 && round % killed > 0 {
+            let _ = world.pass(&Fate::Killed { writes: vec![1, 0, 2], steps: 1 });
+            world.tick();
+        } else {
+            let _ = world.round();
+        }
+        if world.is_ready() {
+            break;
+        }
+    }
+    world.settle();
+    let after = secrets(&world);
+    assert_eq!(generations, [1, 2, 3, 4].into());
+    assert_ne!(after.current.keys, before.current.keys);
+    assert_ne!(after.current.tls.as_ref().unwrap().trust, before.current.tls.as_ref().unwrap().trust);
+    assert_eq!(after.previous, None);
+    for vdc in VDCS {
+        assert!(secrets_on(&mut world, vdc).iter().all(|name| name.ends_with("-4")), "{vdc}");
+    }
+    world.forget_history();
+    world.rounds(5);
+    assert!(world.writes.is_empty(), "A5: {:?}", world.writes);
+}
+
+#[test]
+fn tls_is_turned_on_step_by_step() {
+    let mut world = World::three_settled();
+    world.edit(|spec| spec.security.tls.mode = TlsMode::Require);
+    let mut modes = Vec::new();
+    for _ in 0..600 {
+        mounts_stand(&mut world);
+        let mode = secrets(&world).current.tls_mode();
+        if modes.last() != Some(&mode) {
+            modes.push(mode);
+        }
+        let _ = world.round();
+        if world.is_ready() {
+            break;
+        }
+    }
+    world.settle();
+    assert_eq!(modes, [TlsMode::Disabled, TlsMode::Allow, TlsMode::Prefer, TlsMode::Require]);
+}
+
+#[test]
+fn a_silent_data_centre_holds_a_rotation() {
+    let mut world = World::three_settled();
+    world.worker("vdc3").silent = true;
+    world.edit(|spec| spec.security.rotation.keyfile = 1);
+    world.rounds(60);
+    assert_eq!(secrets(&world).current.number, 1, "pods that are not seen may run anything");
+    assert!(!world.is_ready());
+    world.worker("vdc3").silent = false;
+    world.settle();
+    assert_eq!(secrets(&world).current.number, 3);
+}

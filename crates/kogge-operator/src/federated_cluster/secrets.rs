@@ -1,0 +1,134 @@
+//! The database's secrets in the control cluster: made once, completed for new components, and taken from one
+//! generation to the next.
+
+use k8s_openapi::api::core::v1::Secret;
+use kogge_api::FederatedCluster;
+use kogge_api::federated_cluster::TlsMode;
+use kogge_federated_cluster::report::Problem;
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, Wanted};
+use kogge_federated_cluster::{DatabasePlan, Identity, Prepared};
+use kogge_mongo::PodName;
+use kogge_mongo_client::{ClusterAccess, Engine};
+use tracing::{info, warn};
+
+use super::pass::PassError;
+use crate::context::Context;
+use crate::mint::OperatorMint;
+
+/// The secrets, as they were read.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) secrets: DatabaseSecrets,
+    resource_version: Option<String>,
+}
+
+/// Reads them; none where there are none.
+pub(super) async fn read(identity: &Identity, context: &Context) -> Result<Option<Held>, PassError> {
+    let name = DatabaseSecrets::name(&identity.id);
+    let Some(secret) = context.control.get(&context.own::<Secret>(), &name).await? else { return Ok(None) };
+    let secrets = DatabaseSecrets::read(&secret)?;
+    Ok(Some(Held { secrets, resource_version: secret.metadata.resource_version }))
+}
+
+/// What the spec asks of them, with what the Secret that it may name holds.
+pub(super) async fn wanted<'a>(
+    cluster: &'a FederatedCluster,
+    identity: &'a Identity,
+    context: &Context,
+) -> Result<Result<Wanted<'a>, Problem>, PassError> {
+    let tls = &cluster.spec.security.tls;
+    let Some(named) = tls.secret_ref.as_ref().filter(|_| tls.mode != TlsMode::Disabled) else {
+        return Ok(Ok(Wanted::new(identity, &cluster.spec, None)));
+    };
+    let invalid = |reason: &str, message: String| Problem::InvalidSpec { reason: reason.to_owned(), message };
+    let secrets = context.control.namespaced::<Secret>(&identity.namespace);
+    Ok(match context.control.get(&secrets, &named.name).await? {
+        Some(secret) => match Issuer::given(&secret) {
+            Ok(given) => Ok(Wanted::new(identity, &cluster.spec, Some(given))),
+            Err(error) => Err(invalid("TlsSecretIncomplete", error.to_string())),
+        },
+        None => Err(invalid(
+            "TlsSecretMissing",
+            format!(
+                "spec.security.tls.secretRef names the Secret {}, which is not in namespace {}; make it, with \
+                 tls.crt, tls.key and ca.crt",
+                named.name, identity.namespace
+            ),
+        )),
+    })
+}
+
+/// Makes the secrets of a database that begins now.
+pub(super) async fn begin(wanted: &Wanted<'_>, context: &Context) -> Result<(), PassError> {
+    let secrets = DatabaseSecrets::begin(wanted, &mut OperatorMint::new())?;
+    let secret = secrets.to_secret(&wanted.identity.id, &context.namespace).map_err(PassError::Secrets)?;
+    context.control.create(&context.own(), &secret).await?;
+    info!("the database's secrets were made");
+    Ok(())
+}
+
+/// Makes what components lack that are new; whether anything was written.
+pub(super) async fn complete(held: &Held, wanted: &Wanted<'_>, context: &Context) -> Result<bool, PassError> {
+    let Some(completed) = held.secrets.completed(wanted, &mut OperatorMint::new())? else { return Ok(false) };
+    write(held, &completed, wanted.identity, context).await?;
+    info!("a new component has its certificate");
+    Ok(true)
+}
+
+/// Takes the next step of a rotation, if there is one and every pod runs the present generation; whether anything
+/// was written.
+pub(super) async fn advance(
+    held: &Held,
+    wanted: &Wanted<'_>,
+    prepared: &Prepared<'_>,
+    plan: &DatabasePlan,
+    context: &Context,
+) -> Result<bool, PassError> {
+    if !plan.has_one_generation(prepared) {
+        return Ok(false);
+    }
+    let mut mint = OperatorMint::new();
+    let Some(next) = held.secrets.advanced(wanted, mint.now(), &mut mint)? else { return Ok(false) };
+    write(held, &next, wanted.identity, context).await?;
+    let rotating = next.rotating(wanted.security).unwrap_or_else(|| "done".to_owned());
+    info!(generation = next.current.number, rotating, "the secrets' rotation goes on");
+    Ok(true)
+}
+
+/// Tells the servers new passwords, if there are any; whether anything was written. They stand in the Secret before
+/// and take the old ones' place after, so that whoever is killed in between knows both.
+pub(super) async fn change_passwords(
+    held: &Held,
+    identity: &Identity,
+    plan: &DatabasePlan,
+    engine: &Engine,
+    access: &ClusterAccess,
+    context: &Context,
+) -> Result<bool, PassError> {
+    if held.secrets.next_passwords.is_none() || !plan.is_settled() || !context.leadership.is_leader() {
+        return Ok(false);
+    }
+    let primaries: Option<Vec<&PodName>> = plan.engine.sets.values().map(|set| set.primary.as_ref()).collect();
+    let Some(primaries) = primaries else { return Ok(false) };
+    if let Err(error) = engine.change_passwords(access, primaries).await {
+        warn!(%error, reason = error.reason(), "not every server knows the new passwords; trying again");
+        return Ok(false);
+    }
+    write(held, &held.secrets.with_new_passwords(), identity, context).await?;
+    info!("the passwords are new");
+    Ok(true)
+}
+
+/// Writes over what was read, and over nothing else.
+async fn write(
+    held: &Held,
+    next: &DatabaseSecrets,
+    identity: &Identity,
+    context: &Context,
+) -> Result<(), PassError> {
+    let mut secret = next.to_secret(&identity.id, &context.namespace).map_err(PassError::Secrets)?;
+    secret.metadata.resource_version.clone_from(&held.resource_version);
+    let name = DatabaseSecrets::name(&identity.id);
+    context.control.apply::<Secret>(&context.own(), &name, &secret).await?;
+    Ok(())
+}
