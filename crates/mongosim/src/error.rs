@@ -50,6 +50,7 @@ pub mod code {
     pub const NO_SHARDING_ENABLED: i32 = 203;
     pub const SHARDING_STATE_NOT_INITIALIZED: i32 = 193;
     pub const TRANSACTION_TOO_OLD: i32 = 225;
+    pub const STALE_DB_VERSION: i32 = 249;
     pub const EXCEEDED_TIME_LIMIT: i32 = 262;
     pub const CONFIG_NOT_COMMITTED: i32 = 308;
     pub const MECHANISM_UNAVAILABLE: i32 = 334;

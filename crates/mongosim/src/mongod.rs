@@ -20,6 +20,7 @@ use crate::{
     options::{ClusterRole, Options},
     repl::{Coordinator, MemberState, Replication, runtime::StepDownRequest},
     server::{Client, Request, Service},
+    sharding::Moves,
     storage::{Storage, StorageResult},
 };
 
@@ -39,6 +40,7 @@ pub struct Mongod {
     pub(crate) key: Option<ClusterKey>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started: Instant,
+    pub(crate) moves: Moves,
     standalone_topology: watch::Sender<i64>,
 }
 
@@ -63,6 +65,7 @@ impl Mongod {
             key,
             shutdown,
             started: Instant::now(),
+            moves: Moves::default(),
             standalone_topology: watch::Sender::new(0),
         }
     }
@@ -204,7 +207,11 @@ impl Mongod {
             return self.replication_command(request).await;
         }
         match request.name.as_str() {
+            "insert" | "update" | "delete" | "findAndModify" | "findandmodify" => {
+                commands::unsupported::refuse(request)?;
+            }
             "find" | "count" | "aggregate" | "distinct" => {
+                commands::unsupported::refuse(request)?;
                 self.check_readable(request)?;
                 self.await_cluster_time(request).await?;
             }
@@ -213,6 +220,7 @@ impl Mongod {
             }
             _ => {}
         }
+        let _inside = self.enter_database(request).await?;
         match request.name.as_str() {
             "find" => self.find(request).await,
             "count" => self.count(request).await,
@@ -256,6 +264,7 @@ impl Mongod {
                 Ok(Document::new())
             }
             "shardingState" => Ok(doc! { "enabled": self.options.role == ClusterRole::Shard }),
+            "_shardsvrCloseDatabase" | "_shardsvrOpenDatabase" => self.set_database_open(request).await,
             name if name.starts_with("_configsvr") => self.config_server_command(request).await,
             name => Err(CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{name}'"))),
         }

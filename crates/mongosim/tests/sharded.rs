@@ -202,3 +202,78 @@ async fn mongos_finds_the_next_primary_after_a_crash() -> anyhow::Result<()> {
     assert_eq!(c.count_documents(doc! {}).await?, 21);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_moves_to_another_shard_under_writes() -> anyhow::Result<()> {
+    let cluster = cluster("moves", 1).await?;
+    let second = secured_set("moves-rs1", 1, |args| args.shardsvr = true)?;
+    initiate(&second, second.config()).await?;
+    let client = cluster.root().await?;
+    let admin = client.database("admin");
+    admin.run_command(doc! { "addShard": cluster.shard_url() }).await?;
+    let history = client.database("history");
+    let c = history.collection::<Document>("writes");
+    c.insert_many((0..500).map(|id| doc! { "_id": id, "pad": "x".repeat(100) })).await?;
+    history
+        .run_command(doc! { "createIndexes": "writes", "indexes": [{ "key": { "n": 1 }, "name": "n_1" }] })
+        .await?;
+    admin.run_command(doc! { "addShard": format!("moves-rs1/{}", second.members[0].host()) }).await?;
+    let other_router = {
+        let args = mongos_args(&format!("{}/{}", cluster.config.name, cluster.config.members[0].host()));
+        Member::spawn(ServerArgs { key_file: Some(key_file(&cluster.config.dir)?), ..args })?
+    };
+    let other =
+        common::client(&format!("mongodb://root:secret@{}/?authSource=admin", other_router.host())).await?;
+    assert_eq!(other.database("history").collection::<Document>("writes").count_documents(doc! {}).await?, 500);
+    let writer = {
+        let c = other.database("history").collection::<Document>("writes");
+        tokio::spawn(async move {
+            for id in 1000..1300 {
+                c.insert_one(doc! { "_id": id }).await?;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            anyhow::Ok(())
+        })
+    };
+    for (to, places) in [("moves-rs1", 1), ("moves-rs0", 0), ("moves-rs1", 1)] {
+        admin.run_command(doc! { "movePrimary": "history", "to": to }).await?;
+        admin.run_command(doc! { "movePrimary": "history", "to": to }).await?;
+        let listed = client.database("config").collection::<Document>("databases");
+        let row = listed.find_one(doc! { "_id": "history" }).await?.unwrap();
+        assert_eq!(row.get_str("primary")?, to, "{places}");
+    }
+    writer.await??;
+    assert_eq!(c.count_documents(doc! {}).await?, 800);
+    let indexes = c.list_index_names().await?;
+    assert!(indexes.contains(&"n_1".to_owned()), "{indexes:?}");
+    let host = cluster.shard.members[0].host();
+    let left = common::client(&format!("mongodb://__system:{KEY}@{host}/?directConnection=true&authSource=local"));
+    let left = left.await?;
+    assert!(!left.list_database_names().await?.contains(&"history".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_is_removed_once_its_databases_have_left() -> anyhow::Result<()> {
+    let cluster = cluster("drain", 1).await?;
+    let second = secured_set("drain-rs1", 1, |args| args.shardsvr = true)?;
+    initiate(&second, second.config()).await?;
+    let client = cluster.root().await?;
+    let admin = client.database("admin");
+    admin.run_command(doc! { "addShard": cluster.shard_url() }).await?;
+    client.database("history").collection("c").insert_one(doc! { "_id": 1 }).await?;
+    admin.run_command(doc! { "addShard": format!("drain-rs1/{}", second.members[0].host()) }).await?;
+    admin.run_command(doc! { "movePrimary": "history", "to": "drain-rs1" }).await?;
+    let remove = || admin.run_command(doc! { "removeShard": "drain-rs1" });
+    assert_eq!(remove().await?.get_str("state")?, "started");
+    assert_eq!(remove().await?.get_str("state")?, "ongoing");
+    let refused = admin.run_command(doc! { "movePrimary": "history", "to": "drain-rs1" }).await;
+    assert!(refused.is_ok(), "it is there already");
+    admin.run_command(doc! { "movePrimary": "history", "to": "drain-rs0" }).await?;
+    let back = admin.run_command(doc! { "movePrimary": "history", "to": "drain-rs1" }).await;
+    assert_eq!(code_of(&back.unwrap_err()), 20);
+    assert_eq!(remove().await?.get_str("state")?, "completed");
+    assert_eq!(code_of(&remove().await.unwrap_err()), 70);
+    assert_eq!(client.database("history").collection::<Document>("c").count_documents(doc! {}).await?, 1);
+    Ok(())
+}

@@ -14,8 +14,10 @@ use crate::{
 pub const RW_CONCERN_NAMESPACE: &str = "config.settings";
 /// The `_id` of the default concerns.
 pub const RW_CONCERN_ID: &str = "ReadWriteConcernDefaults";
-const VERSION_NAMESPACE: &str = "admin.system.version";
-const FEATURE_VERSION_ID: &str = "featureCompatibilityVersion";
+/// Where the feature compatibility version lives.
+pub const VERSION_NAMESPACE: &str = "admin.system.version";
+/// Its `_id`.
+pub const FEATURE_VERSION_ID: &str = "featureCompatibilityVersion";
 const FEATURE_VERSIONS: [&str; 2] = ["6.0", "7.0"];
 
 impl Mongod {

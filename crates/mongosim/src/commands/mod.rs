@@ -13,11 +13,12 @@ mod read;
 mod replication;
 pub mod sasl;
 mod table;
+pub mod unsupported;
 mod user_admin;
 mod write;
 mod write_concern;
 mod write_statements;
 
 pub use catalog::show_only_readable;
-pub use cluster_parameters::{RW_CONCERN_ID, RW_CONCERN_NAMESPACE};
+pub use cluster_parameters::{FEATURE_VERSION_ID, RW_CONCERN_ID, RW_CONCERN_NAMESPACE, VERSION_NAMESPACE};
 pub use table::privilege;

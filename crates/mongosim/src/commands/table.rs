@@ -42,6 +42,7 @@ pub fn privilege<'a>(name: &str, db: &'a str) -> Option<Privilege<'a>> {
         | "configureFailPoint"
         | "addShard"
         | "removeShard"
+        | "movePrimary"
         | "balancerStart"
         | "balancerStop"
         | "setDefaultRWConcern"
@@ -55,7 +56,10 @@ pub fn privilege<'a>(name: &str, db: &'a str) -> Option<Privilege<'a>> {
         | "replSetStepUp"
         | "_configsvrAddShard"
         | "_configsvrRemoveShard"
+        | "_configsvrMovePrimary"
         | "_configsvrCreateDatabase"
+        | "_shardsvrCloseDatabase"
+        | "_shardsvrOpenDatabase"
         | "_configsvrBalancerStart"
         | "_configsvrBalancerStop"
         | "_configsvrBalancerStatus" => Privilege::Internal,

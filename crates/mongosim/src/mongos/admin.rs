@@ -27,6 +27,13 @@ impl Mongos {
                 let shard = body.get_str("removeShard").unwrap_or_default();
                 self.on_config(doc! { "_configsvrRemoveShard": shard }, true).await
             }
+            "movePrimary" => {
+                let db = body.get_str("movePrimary").unwrap_or_default();
+                let to = body.get_str("to").unwrap_or_default();
+                let moved = self.on_config(doc! { "_configsvrMovePrimary": db, "to": to }, true).await;
+                self.catalog.forget_database(db);
+                moved
+            }
             "balancerStatus" => self.on_config(doc! { "_configsvrBalancerStatus": 1 }, true).await,
             "balancerStart" => self.on_config(doc! { "_configsvrBalancerStart": 1 }, true).await,
             "balancerStop" => self.on_config(doc! { "_configsvrBalancerStop": 1 }, true).await,

@@ -1,17 +1,22 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bson::{Bson, Document, doc};
+use tokio::time::Instant;
 
-use super::Mongos;
+use super::{Mongos, SetMonitor};
 use crate::{
     auth::{ClusterKey, Privilege, localhost_exception_grants, users},
     commands::{self, cursors, diagnostics, handshake, sasl},
     error::{CommandError, CommandResult, code},
     query::number,
     server::{Client, Request, Service},
+    sharding::ROUTED,
 };
 
+/// How long to wait before a database that moves is looked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 const CURSOR_LIMIT: Duration = Duration::from_mins(1);
 
 impl Mongos {
@@ -122,8 +127,7 @@ impl Mongos {
     async fn route(&self, request: &Request, need: Privilege<'_>) -> CommandResult {
         let reads = matches!(need, Privilege::Read(_));
         let creates = !reads && !matches!(request.name.as_str(), "drop" | "dropDatabase" | "delete");
-        let Some(set) = self.set_of(database(request), creates).await? else { return empty(request) };
-        let reply = self.run_on(&set, &stripped(&request.body), reads).await?;
+        let Some((set, reply)) = self.where_it_is(request, reads, creates).await? else { return empty(request) };
         if request.name == "dropDatabase" && crate::error::is_ok(&reply) {
             self.catalog.forget_database(&request.db);
         }
@@ -133,6 +137,33 @@ impl Mongos {
             self.cursors.lock().insert(id, host);
         }
         Ok(reply)
+    }
+
+    /// Sends a command to the shard that has its database; where it has left that shard, the config servers are
+    /// asked again until it has arrived.
+    async fn where_it_is(
+        &self,
+        request: &Request,
+        reads: bool,
+        creates: bool,
+    ) -> CommandResult<Option<(Arc<SetMonitor>, Document)>> {
+        let db = database(request);
+        let deadline = Instant::now() + Self::FIND_PRIMARY;
+        let mut command = stripped(&request.body);
+        if !matches!(db, "admin" | "config") {
+            command.insert(ROUTED, Document::new());
+        }
+        loop {
+            let Some(set) = self.set_of(db, creates).await? else { return Ok(None) };
+            let reply =
+                self.run_on(&set, &command, reads).await.inspect_err(|_| self.catalog.forget_database(db))?;
+            let has_left = reply.get_i32("code").is_ok_and(|code| code == code::STALE_DB_VERSION);
+            if !has_left || Instant::now() >= deadline {
+                return Ok(Some((set, reply)));
+            }
+            self.catalog.forget_database(db);
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// Learns the time of a set's reply, and tells the latest known where a reply has none.

@@ -124,7 +124,7 @@ impl Mongod {
         Ok(())
     }
 
-    async fn find_primary(&self, url: &ShardUrl) -> CommandResult<(String, Document)> {
+    pub(super) async fn find_primary(&self, url: &ShardUrl) -> CommandResult<(String, Document)> {
         let hello = doc! { "hello": 1, "$db": "admin" };
         let mut queue = url.hosts.clone();
         let mut seen = Vec::new();
@@ -212,10 +212,14 @@ impl Mongod {
         Ok(())
     }
 
-    async fn ask_shard(&self, host: &str, command: Document) -> CommandResult {
+    pub(super) async fn ask_shard(&self, host: &str, command: Document) -> CommandResult {
+        self.ask_shard_for(host, command, STORE).await
+    }
+
+    pub(super) async fn ask_shard_for(&self, host: &str, command: Document, limit: Duration) -> CommandResult {
         let reply = self
             .peers
-            .command(host, &command, STORE)
+            .command(host, &command, limit)
             .await
             .map_err(|e| CommandError::new(code::HOST_UNREACHABLE, e.to_string()))?;
         match CommandError::from_reply(&reply) {

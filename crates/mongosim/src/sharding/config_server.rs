@@ -24,6 +24,7 @@ impl Mongod {
         match request.name.as_str() {
             "_configsvrAddShard" => self.add_shard(request).await,
             "_configsvrRemoveShard" => self.remove_shard(request).await,
+            "_configsvrMovePrimary" => self.move_primary(request).await,
             "_configsvrCreateDatabase" => self.place_database(request).await,
             "_configsvrBalancerStart" => self.set_balancer("full").await,
             "_configsvrBalancerStop" => self.set_balancer("off").await,

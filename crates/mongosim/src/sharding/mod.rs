@@ -4,9 +4,11 @@ mod add_shard;
 mod config_server;
 mod databases;
 mod founding;
+mod move_primary;
 mod remove_shard;
 
 pub use add_shard::ShardUrl;
+pub use move_primary::{Moves, ROUTED};
 
 /// Where the shards are listed: `{_id, host, state, draining?}`.
 pub const SHARDS: &str = "config.shards";

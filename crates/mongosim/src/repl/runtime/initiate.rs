@@ -4,6 +4,7 @@ use bson::{Bson, Document, doc, oid::ObjectId};
 
 use super::{CONFIG_NAMESPACE, Replication};
 use crate::{
+    commands::{FEATURE_VERSION_ID, VERSION_NAMESPACE, diagnostics::FEATURE_VERSION},
     error::{CommandError, CommandResult, code},
     oplog::{Operation, OplogWriter},
     options::ClusterRole,
@@ -84,7 +85,9 @@ impl Replication {
             .write(move |view| {
                 view.put(CONFIG_NAMESPACE, &stored)?;
                 let mut writer = OplogWriter::new(view, Some(-1))?;
-                writer.log("", Operation::Noop(doc! { "msg": "initiating set" }), None)
+                writer.log("", Operation::Noop(doc! { "msg": "initiating set" }), None)?;
+                let version = doc! { "_id": FEATURE_VERSION_ID, "version": FEATURE_VERSION };
+                writer.log(VERSION_NAMESPACE, Operation::Insert(version), None)
             })
             .await?;
         Ok(())
