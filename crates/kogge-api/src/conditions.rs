@@ -41,7 +41,10 @@ pub mod worker_cluster {
     pub const PERMISSIONS_SUFFICIENT: &str = "PermissionsSufficient";
     /// The cluster behind the kubeconfig is this WorkerCluster's alone.
     pub const CLAIMED: &str = "Claimed";
-    /// All of the above.
+    /// Members answer by the way that `spec.access` says. A database tells by itself what it lacks, so that Ready does
+    /// not rest on it.
+    pub const MEMBERS_REACHABLE: &str = "MembersReachable";
+    /// All of the above but MembersReachable.
     pub const READY: &str = "Ready";
 }
 

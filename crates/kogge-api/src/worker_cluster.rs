@@ -103,6 +103,10 @@ pub enum Access {
     /// Through the worker's API server: no route to pods is needed.
     #[default]
     PortForward,
+    /// At the addresses of their pods, which must be routed to the operator. A member that has not joined its
+    /// replica set yet is reached through the worker's API server all the same: the first users are made from
+    /// the pod's own loopback, and from nowhere else.
+    Direct,
 }
 
 /// How pods of different clusters reach each other.
@@ -206,7 +210,7 @@ pub struct WorkerClusterStatus {
     /// How many databases are placed here.
     #[serde(default)]
     pub in_use: u32,
-    /// ApiReachable, WatchHealthy, CredentialsValid, PermissionsSufficient, Claimed, Ready.
+    /// ApiReachable, WatchHealthy, CredentialsValid, PermissionsSufficient, Claimed, MembersReachable, Ready.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = by("type")))]
     pub conditions: Vec<Condition>,

@@ -82,6 +82,10 @@ impl Engine {
     /// Carries a step out on a server. Anchor records and pod restarts are the operator's
     /// ([`Action::executor`]).
     pub async fn execute(&self, access: &ClusterAccess, step: &Step) -> Result<Outcome, StepError> {
+        self.carry_out(access, step).await.map_err(|error| error.naming_host(&step.action))
+    }
+
+    async fn carry_out(&self, access: &ClusterAccess, step: &Step) -> Result<Outcome, StepError> {
         let wire = Wire { sessions: &self.sessions, access };
         match &step.action {
             Action::Initiate { seed, role, member } => sets::initiate(wire, &step.set, seed, *role, member).await,

@@ -2,8 +2,8 @@
 
 use std::error::Error as _;
 
-use kogge_mongo::PodName;
-use kogge_mongo::errors::{ErrorClass, classify, code};
+use kogge_mongo::errors::{ErrorClass, classify, code, name};
+use kogge_mongo::{Action, Host, PodName};
 use mongodb::error::{Error, ErrorKind};
 use thiserror::Error;
 
@@ -67,7 +67,7 @@ impl CommandError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "MemberUnreachable",
-            Self::Server { .. } => "CommandRefused",
+            Self::Server { code, .. } => name(*code).unwrap_or("CommandRefused"),
             Self::Login { .. } => "LoginRefused",
             Self::Connection { .. } => "ConnectionBroken",
             Self::Deadline { .. } => "NoAnswer",
@@ -150,6 +150,16 @@ pub enum StepError {
         /// How it failed.
         source: CommandError,
     },
+    /// A host is not the server that it should be, or does not answer.
+    #[error("{host} is not found, or is not the member it should be: {pod}: {source}")]
+    HostNotFound {
+        /// The host.
+        host: Host,
+        /// The server that was asked.
+        pod: PodName,
+        /// The server's words.
+        source: CommandError,
+    },
     /// What the step was planned on does not hold any more; nothing was sent.
     #[error("{pod}: {what}")]
     Stale {
@@ -167,10 +177,30 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Names the host that the step brings into the config, where that is what the server did not find.
+    pub(crate) fn naming_host(self, action: &Action) -> Self {
+        let host = match action {
+            Action::Initiate { member, .. } | Action::AddMember { member, .. } => &member.host,
+            Action::SetHost { to, .. } => to,
+            _ => return self,
+        };
+        match self {
+            Self::Command { pod, source } if source.code() == Some(code::NODE_NOT_FOUND) => {
+                Self::HostNotFound { host: host.clone(), pod, source }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a person should read of it, even where it is tried again.
+    pub fn is_for_a_person(&self) -> bool {
+        matches!(self, Self::HostNotFound { .. }) || self.class() == ErrorClass::NeedsPerson
+    }
+
     /// The stable CamelCase reason.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Command { source, .. } => source.reason(),
+            Self::Command { source, .. } | Self::HostNotFound { source, .. } => source.reason(),
             Self::Stale { .. } => "PlanStale",
             Self::NotForTheWire { .. } => "NotForTheWire",
         }
@@ -179,7 +209,7 @@ impl StepError {
     /// What it asks for.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Command { source, .. } => source.class(),
+            Self::Command { source, .. } | Self::HostNotFound { source, .. } => source.class(),
             Self::Stale { .. } => ErrorClass::NeedsObservation,
             Self::NotForTheWire { .. } => ErrorClass::NeedsPerson,
         }

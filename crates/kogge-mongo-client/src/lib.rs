@@ -11,6 +11,7 @@
 //! [`NeedsObservation`](kogge_mongo::errors::ErrorClass::NeedsObservation), never a success.
 
 mod credentials;
+mod direct;
 mod engine;
 mod error;
 mod forward;
@@ -26,6 +27,7 @@ mod sharding;
 mod wire;
 
 pub use credentials::{Credentials, Password, User};
+pub use direct::{Address, Ways, try_address};
 pub use engine::{ClusterAccess, Engine, MEMBER_DEADLINE, Outcome};
 pub use error::{CommandError, StepError};
 pub use forward::{Trust, TrustError};

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use kogge_mongo::errors::code;
-use kogge_mongo::{Access, ClusterState, PodName, Replication, RouterServer, ServerState};
+use kogge_mongo::{Access, PodName, Replication, RouterServer, ServerState};
 use mongodb::bson::{Document, doc};
 
 use crate::credentials::Credentials;
 use crate::error::CommandError;
 use crate::reach::MemberReach;
 use crate::session::{Login, Session, Sessions};
-use crate::wire;
+use crate::{sharding, wire};
 
 /// One read command's deadline; the whole member has [`crate::MEMBER_DEADLINE`].
-const READ_DEADLINE: Duration = Duration::from_secs(4);
+pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(4);
 
 /// What a member's server says, as the operator where it is known, else as the localhost exception allows.
 pub(crate) async fn member(
@@ -42,7 +42,9 @@ pub(crate) async fn router(
 ) -> Result<RouterServer, CommandError> {
     let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
     let reply = operator.run(doc! { "listShards": 1 }, READ_DEADLINE).await?;
-    Ok(RouterServer::Serving { shards: wire::shards(&reply)?, cluster: ClusterState::default() })
+    let shards = wire::shards(&reply)?;
+    let cluster = sharding::observe(&operator, &shards).await?;
+    Ok(RouterServer::Serving { shards, cluster })
 }
 
 async fn as_user(

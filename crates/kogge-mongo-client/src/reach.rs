@@ -38,6 +38,16 @@ pub enum ReachError {
     /// No such pod runs, or its worker was not observed.
     #[error("{0} has no pod that can be reached")]
     NoPod(PodName),
+    /// Its address takes no connection.
+    #[error("{pod} does not answer at its address {address}: {reason}")]
+    NoRoute {
+        /// The pod.
+        pod: PodName,
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
     /// No loopback listener can be had.
     #[error("no loopback listener for {pod}")]
     Listen {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kogge_mongo::{Change, ConfigStamp, Host, LostMember, NewMember, PodName};
+use kogge_mongo::{Change, ConfigStamp, Host, LOWERED_PRIORITY, LostMember, NewMember, PodName};
 use mongodb::bson::{Bson, Document, doc};
 
 use crate::engine::{Outcome, Wire};
@@ -132,6 +132,11 @@ impl ConfigDocument {
 
     pub(crate) fn set_priority(&mut self, change: &Change, priority: u32) -> Result<(), String> {
         self.member(change)?.insert("priority", whole(i64::from(priority)));
+        Ok(())
+    }
+
+    pub(crate) fn lower_priority(&mut self, change: &Change) -> Result<(), String> {
+        self.member(change)?.insert("priority", LOWERED_PRIORITY);
         Ok(())
     }
 

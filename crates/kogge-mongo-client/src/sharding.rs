@@ -1,14 +1,18 @@
-//! Commands to a router about the sharded cluster. Each is idempotent, and none waits for data to move: what goes
-//! on behind it is asked for again.
+//! The sharded cluster through a router. Each command is idempotent, and none waits for data to move: what goes on
+//! behind it is asked for again. How far it is, is read without changing anything.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kogge_mongo::ShardingAction;
 use kogge_mongo::errors::code;
-use mongodb::bson::doc;
+use kogge_mongo::{Chunks, ClusterState, ShardEntry, ShardingAction};
+use mongodb::bson::{Document, doc};
 
 use crate::engine::{Outcome, Wire};
-use crate::error::StepError;
+use crate::error::{CommandError, StepError};
+use crate::observe::READ_DEADLINE;
+use crate::session::Session;
+use crate::wire;
 
 /// How long a command may take that only changes the cluster's catalog.
 const CATALOG_DEADLINE: Duration = Duration::from_secs(15);
@@ -16,6 +20,82 @@ const CATALOG_DEADLINE: Duration = Duration::from_secs(15);
 const MOVE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long every server of the cluster may take to change its feature compatibility version.
 const FEATURE_VERSION_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a router says beside its list of shards. What it refuses to tell is absent; what is left on a shard that is
+/// being removed must be told.
+pub(crate) async fn observe(router: &Session, shards: &[ShardEntry]) -> Result<ClusterState, CommandError> {
+    let version = doc! {
+        "find": "system.version",
+        "filter": { "_id": "featureCompatibilityVersion" },
+        "limit": 1,
+        "singleBatch": true,
+    };
+    let (balancer, version, concern) = futures::join!(
+        router.run(doc! { "balancerStatus": 1 }, READ_DEADLINE),
+        router.run(version, READ_DEADLINE),
+        router.run(doc! { "getDefaultRWConcern": 1 }, READ_DEADLINE),
+    );
+    let mut state = ClusterState {
+        balancer_on: told(balancer)?.and_then(|reply| Some(reply.get_str("mode").ok()? != "off")),
+        feature_compatibility_version: told(version)?.and_then(|reply| {
+            let version = wire::first_batch(&reply).next()?;
+            version.get_str("version").ok().map(str::to_owned)
+        }),
+        default_write_concern: told(concern)?.map(|reply| {
+            let source = reply.get_str("defaultWriteConcernSource").ok();
+            reply.contains_key("defaultWriteConcern") && source != Some("implicit")
+        }),
+        ..ClusterState::default()
+    };
+    let draining: Vec<&ShardEntry> = shards.iter().filter(|shard| shard.draining).collect();
+    if draining.is_empty() {
+        return Ok(state);
+    }
+    state.databases = databases(router).await?;
+    for shard in draining {
+        state.chunks.insert(shard.name.clone(), chunks(router, &shard.name).await?);
+    }
+    Ok(state)
+}
+
+/// An answer, or none where the server refused.
+fn told(answer: Result<Document, CommandError>) -> Result<Option<Document>, CommandError> {
+    match answer {
+        Ok(reply) => Ok(Some(reply)),
+        Err(CommandError::Server { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The databases by primary shard.
+async fn databases(router: &Session) -> Result<BTreeMap<String, BTreeSet<String>>, CommandError> {
+    let command = doc! {
+        "find": "databases",
+        "projection": { "primary": 1 },
+        "batchSize": 100_000,
+        "singleBatch": true,
+        "readConcern": { "level": "majority" },
+    };
+    let reply = router.run_in("config", command, READ_DEADLINE).await?;
+    let mut databases: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in wire::first_batch(&reply) {
+        if let (Ok(name), Ok(shard)) = (row.get_str("_id"), row.get_str("primary")) {
+            databases.entry(shard.to_owned()).or_default().insert(name.to_owned());
+        }
+    }
+    Ok(databases)
+}
+
+async fn chunks(router: &Session, shard: &str) -> Result<Chunks, CommandError> {
+    let count = async |query: Document| {
+        let reply = router.run_in("config", doc! { "count": "chunks", "query": query }, READ_DEADLINE).await?;
+        wire::count(&reply)
+    };
+    Ok(Chunks {
+        total: count(doc! { "shard": shard }).await?,
+        jumbo: count(doc! { "shard": shard, "jumbo": true }).await?,
+    })
+}
 
 /// Carries out a step about the sharded cluster.
 pub(crate) async fn run(wire: Wire<'_>, step: &ShardingAction) -> Result<Outcome, StepError> {
@@ -49,9 +129,7 @@ pub(crate) async fn run(wire: Wire<'_>, step: &ShardingAction) -> Result<Outcome
         ShardingAction::RecordDrain { .. }
         | ShardingAction::RecordRemoval { .. }
         | ShardingAction::RecordBalancerPause { .. }
-        | ShardingAction::RecordBalancerResumed { .. } => {
-            Err(StepError::NotForTheWire { action: step.name() })
-        }
+        | ShardingAction::RecordBalancerResumed { .. } => Err(StepError::NotForTheWire { action: step.name() }),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kogge_mongo::{
-    ConfigMember, ConfigStamp, Hello, Host, InitialSync, MemberId, MemberState, OpTime, ReplConfig, ReplStatus, SetName,
-    ShardEntry, StatusMember,
+    ConfigMember, ConfigStamp, Hello, Host, InitialSync, MemberId, MemberState, OpTime, ReplConfig, ReplStatus,
+    SetName, ShardEntry, StatusMember,
 };
 use mongodb::bson::{Bson, Document};
 
@@ -131,6 +131,18 @@ pub(crate) fn shards(reply: &Document) -> Result<Vec<ShardEntry>, CommandError> 
         })
     };
     shards.map(|shard| entry(shard?)).collect()
+}
+
+/// The documents of a cursor's first batch.
+pub(crate) fn first_batch(reply: &Document) -> impl Iterator<Item = &Document> {
+    let batch = reply.get_document("cursor").ok().and_then(|cursor| cursor.get_array("firstBatch").ok());
+    batch.into_iter().flatten().filter_map(Bson::as_document)
+}
+
+/// `count`.
+pub(crate) fn count(reply: &Document) -> Result<u64, CommandError> {
+    let counted = Reader("count").integer(reply, "n")?;
+    u64::try_from(counted).map_err(|_| CommandError::answer("count", format!("n: {counted}")))
 }
 
 fn member_id(read: Reader, member: &Document) -> Result<MemberId, CommandError> {

@@ -30,7 +30,7 @@ pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
         return;
     }
     let Some(recorded) = &set.seed else {
-        record_seed(view, draft);
+        record_seed(goal, view, draft);
         return;
     };
     let mut electable = set.members.iter().filter(|m| m.electable());
@@ -48,9 +48,10 @@ pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
     draft.wait(format!("the recorded seed {recorded}"));
 }
 
-fn record_seed(view: &SetView<'_>, draft: &mut Draft<'_>) {
+fn record_seed(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
     let electable = view.set.ordered_members().into_iter();
-    let seed = electable.filter(|m| m.electable()).min_by_key(|m| Reverse(m.priority));
+    let seed =
+        electable.filter(|m| m.electable()).min_by_key(|m| (goal.away_from.contains(&m.vdc), Reverse(m.priority)));
     if let Some(seed) = seed {
         draft.step(
             Action::RecordSeed { pod: seed.pod.clone(), member_id: MemberId(view.set.next_member_id) },
@@ -116,11 +117,19 @@ fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
 fn wait_for_a_lost_set(view: &SetView<'_>, draft: &mut Draft<'_>) {
     let mut all_empty = true;
     for member in view.set.ordered_members() {
-        let empty =
-            view.server(&member.pod).is_some_and(|server| server.replication == Replication::Uninitialized);
+        let empty = match view.hold(member) {
+            Some(hold) => hold.lost_disk,
+            None => {
+                view.server(&member.pod).is_some_and(|server| server.replication == Replication::Uninitialized)
+            }
+        };
         if !empty {
             all_empty = false;
-            draft.wait_member(&member.pod, "its server to answer", view.silent_since(&member.pod));
+            let what = match view.hold(member) {
+                Some(hold) => hold.waiting(),
+                None => "its server to answer".to_owned(),
+            };
+            draft.wait_member(&member.pod, what, view.silent_since(&member.pod));
         }
     }
     if all_empty {

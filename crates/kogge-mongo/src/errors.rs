@@ -18,6 +18,10 @@ pub enum ErrorClass {
 pub mod code {
     /// Bad value in a command.
     pub const BAD_VALUE: i32 = 2;
+    /// The server did not reach another one.
+    pub const HOST_UNREACHABLE: i32 = 6;
+    /// The server did not find another one's name.
+    pub const HOST_NOT_FOUND: i32 = 7;
     /// The user lacks the right, or the localhost exception is closed.
     pub const UNAUTHORIZED: i32 = 13;
     /// Wrong user or password.
@@ -38,6 +42,10 @@ pub mod code {
     pub const INVALID_REPLICA_SET_CONFIG: i32 = 93;
     /// No config yet.
     pub const NOT_YET_INITIALIZED: i32 = 94;
+    /// The server waited in vain for another one.
+    pub const NETWORK_TIMEOUT: i32 = 89;
+    /// The server ends.
+    pub const SHUTDOWN_IN_PROGRESS: i32 = 91;
     /// `replSetFreeze` on a primary.
     pub const NOT_SECONDARY: i32 = 95;
     /// A sharding command failed.
@@ -60,8 +68,12 @@ pub mod code {
     pub const EXCEEDED_TIME_LIMIT: i32 = 262;
     /// The present config is not held by a majority yet.
     pub const CONFIG_NOT_COMMITTED: i32 = 308;
+    /// The server's connection to another one broke.
+    pub const SOCKET_EXCEPTION: i32 = 9001;
     /// Not the primary.
     pub const NOT_WRITABLE_PRIMARY: i32 = 10107;
+    /// The server ended in the middle of the command.
+    pub const INTERRUPTED_AT_SHUTDOWN: i32 = 11600;
     /// The server changed its state in the middle of the command.
     pub const INTERRUPTED_BY_STATE_CHANGE: i32 = 11602;
     /// Not a primary, and the read did not allow a secondary.
@@ -77,6 +89,8 @@ pub mod code {
 pub fn classify(code: i32) -> ErrorClass {
     match code {
         code::CONFIG_NOT_COMMITTED
+        | code::HOST_UNREACHABLE
+        | code::HOST_NOT_FOUND
         | code::CONFLICTING_OPERATION
         | code::EXCEEDED_TIME_LIMIT
         | code::NOT_YET_INITIALIZED
@@ -94,42 +108,44 @@ pub fn classify(code: i32) -> ErrorClass {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn case_24_an_uncommitted_config_is_transient() {
-        assert_eq!(classify(308), ErrorClass::Transient);
-    }
-
-    #[test]
-    fn case_42_no_caught_up_secondary_is_transient() {
-        assert_eq!(classify(262), ErrorClass::Transient);
-    }
-
-    #[test]
-    fn case_25_node_not_found_is_transient() {
-        assert_eq!(classify(74), ErrorClass::Transient);
-    }
-
-    #[test]
-    fn case_22_and_26_concurrent_writers_and_lost_primaries_need_an_observation() {
-        for code in [23, 50, 103, 109, 189, 10107, 11602, 51003] {
-            assert_eq!(classify(code), ErrorClass::NeedsObservation, "{code}");
-        }
-    }
-
-    #[test]
-    fn broken_configs_and_rights_need_a_person() {
-        for code in [2, 13, 18, 76, 93, 104, 108] {
-            assert_eq!(classify(code), ErrorClass::NeedsPerson, "{code}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_code_needs_an_observation() {
-        assert_eq!(classify(-1), ErrorClass::NeedsObservation);
-        assert_eq!(classify(999_999), ErrorClass::NeedsObservation);
-    }
+/// The name of a code that the engine knows, as a stable CamelCase reason.
+pub fn name(code: i32) -> Option<&'static str> {
+    Some(match code {
+        code::BAD_VALUE => "BadValue",
+        code::HOST_UNREACHABLE => "HostUnreachable",
+        code::HOST_NOT_FOUND => "HostNotFound",
+        code::UNAUTHORIZED => "Unauthorized",
+        code::AUTHENTICATION_FAILED => "AuthenticationFailed",
+        code::ILLEGAL_OPERATION => "IllegalOperation",
+        code::ALREADY_INITIALIZED => "AlreadyInitialized",
+        code::MAX_TIME_MS_EXPIRED => "MaxTimeMSExpired",
+        code::NODE_NOT_FOUND => "NodeNotFound",
+        code::NO_REPLICATION_ENABLED => "NoReplicationEnabled",
+        code::NETWORK_TIMEOUT => "NetworkTimeout",
+        code::SHUTDOWN_IN_PROGRESS => "ShutdownInProgress",
+        code::INVALID_REPLICA_SET_CONFIG => "InvalidReplicaSetConfig",
+        code::NOT_YET_INITIALIZED => "NotYetInitialized",
+        code::NOT_SECONDARY => "NotSecondary",
+        code::OPERATION_FAILED => "OperationFailed",
+        code::NEW_CONFIG_INCOMPATIBLE => "NewReplicaSetConfigurationIncompatible",
+        code::NODE_NOT_ELECTABLE => "NodeNotElectable",
+        code::INCONSISTENT_SET_NAMES => "InconsistentReplicaSetNames",
+        code::CONFIGURATION_IN_PROGRESS => "ConfigurationInProgress",
+        code::CONFLICTING_OPERATION => "ConflictingOperationInProgress",
+        code::FAILED_TO_SATISFY_READ_PREFERENCE => "FailedToSatisfyReadPreference",
+        code::PRIMARY_STEPPED_DOWN => "PrimarySteppedDown",
+        code::EXCEEDED_TIME_LIMIT => "ExceededTimeLimit",
+        code::CONFIG_NOT_COMMITTED => "CurrentConfigNotCommittedYet",
+        code::SOCKET_EXCEPTION => "SocketException",
+        code::NOT_WRITABLE_PRIMARY => "NotWritablePrimary",
+        code::INTERRUPTED_AT_SHUTDOWN => "InterruptedAtShutdown",
+        code::INTERRUPTED_BY_STATE_CHANGE => "InterruptedDueToReplStateChange",
+        code::NOT_PRIMARY_NO_SECONDARY_OK => "NotPrimaryNoSecondaryOk",
+        code::NOT_PRIMARY_OR_SECONDARY => "NotPrimaryOrSecondary",
+        code::USER_EXISTS => "UserExists",
+        _ => return None,
+    })
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,18 +22,26 @@
 //! - when the goal is reached, the plan is empty.
 
 mod bootstrap;
+mod disagreement;
 pub mod errors;
 mod goal;
+mod handover;
+mod identity;
+mod lost_disk;
 mod membership;
 mod names;
 mod plan;
 mod recovery;
+mod rename;
 mod replset;
+mod report;
 mod restart;
+mod settle;
 mod sharding;
 mod shrink;
 mod status;
 mod step;
+mod switchover;
 mod topology;
 mod view;
 pub mod votes;
@@ -45,12 +53,12 @@ pub use goal::{
 pub use names::{Host, MemberId, Placement, PodName, SetName, Vdc};
 pub use plan::{Approval, Draining, Finding, FindingKind, Health, MemberStatus, Plan, SetStatus, Waiting, plan};
 pub use replset::{
-    ConfigMember, ConfigStamp, InitialSync, MAX_VOTERS, MemberState, OpTime, ReplConfig, ReplStatus, StatusMember,
-    majority,
+    ConfigMember, ConfigStamp, InitialSync, LOWERED_PRIORITY, MAX_VOTERS, MemberState, OpTime, ReplConfig,
+    ReplStatus, StatusMember, majority,
 };
-pub use sharding::{Chunks, ClusterState, ShardingAction};
+pub use sharding::{Chunks, ClusterState, ShardingAction, listed_shards};
 pub use step::{Action, Change, Executor, LostMember, NewMember, Step};
 pub use topology::{
-    Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, Pod, PodFacts, Replication, RouterObservation,
-    RouterServer, Server, ServerState, ShardEntry, Topology,
+    Access, Hello, Hold, MemberObservation, Millis, OBSERVATION_MAX_AGE, Pod, PodFacts, Replication,
+    RouterObservation, RouterServer, Server, ServerState, ShardEntry, Topology,
 };

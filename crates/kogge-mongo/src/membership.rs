@@ -5,36 +5,52 @@ use std::collections::BTreeSet;
 use crate::goal::{Goal, MemberGoal, MemberRole};
 use crate::names::{MemberId, PodName};
 use crate::plan::{Draft, FindingKind};
-use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig};
 use crate::recovery::{self, Admission};
-use crate::shrink;
+use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig};
 use crate::step::{Action, Change, NewMember};
-use crate::topology::{Access, Pod, Replication};
+use crate::topology::{Access, Pod, PodFacts, Replication};
 use crate::view::{Primary, SetView};
 use crate::votes::{Candidate, allot};
+use crate::{lost_disk, rename, settle, shrink, switchover};
 
 /// A set whose primary answers and lets the operator in: what reconfigurations start from.
 pub(crate) struct Ground<'a> {
+    pub(crate) goal: &'a Goal,
     pub(crate) view: &'a SetView<'a>,
     pub(crate) primary: Primary<'a>,
     pub(crate) config: &'a ReplConfig,
     /// The pods that shall vote.
     pub(crate) voters: BTreeSet<PodName>,
+    /// A default write concern is set for the whole cluster.
+    default_write_concern: bool,
 }
 
 /// Plans at most one change of a set that was initiated, and the anchor records that go with it.
-pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
-    let Some(ground) = find_ground(view, draft) else {
+pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, default_write_concern: bool, draft: &mut Draft<'_>) {
+    if rename::plan_alone(goal, view, draft) {
+        return;
+    }
+    let Some(ground) = find_ground(goal, view, default_write_concern, draft) else {
         return;
     };
+    if rename::plan(&ground, draft) {
+        return;
+    }
     ground.mark_initialized(draft);
     ground.forget_left(draft);
     let disturbed = ground.wait_for_listed(draft);
-    let additions_done = if disturbed { false } else { ground.grow(draft) };
+    if lost_disk::plan(&ground, draft) {
+        return;
+    }
+    switchover::plan(goal, &ground, disturbed, draft);
     if disturbed || draft.changes_something() {
         return;
     }
-    ground.settle_priorities_and_tags(draft);
+    let additions_done = ground.grow(draft);
+    if draft.changes_something() {
+        return;
+    }
+    settle::plan(goal, &ground, draft);
     if !draft.changes_something() {
         shrink::plan(goal, &ground, additions_done, draft);
     }
@@ -52,11 +68,16 @@ fn voters(view: &SetView<'_>, config: &ReplConfig) -> BTreeSet<PodName> {
             votes_now: config.by_host(&m.host).is_some_and(|c| c.votes > 0),
         })
         .collect();
-    let foreign = config.voters().filter(|m| view.set.pod_of(&m.host).is_none()).count();
+    let foreign = config.voters().filter(|m| view.pod_of(&m.host).is_none()).count();
     allot(&candidates, foreign)
 }
 
-fn find_ground<'a>(view: &'a SetView<'a>, draft: &mut Draft<'_>) -> Option<Ground<'a>> {
+fn find_ground<'a>(
+    goal: &'a Goal,
+    view: &'a SetView<'a>,
+    default_write_concern: bool,
+    draft: &mut Draft<'_>,
+) -> Option<Ground<'a>> {
     let Some(primary) = view.primary else {
         match view.primary_pod() {
             Some(pod) => {
@@ -92,7 +113,7 @@ fn find_ground<'a>(view: &'a SetView<'a>, draft: &mut Draft<'_>) -> Option<Groun
         draft.wait_member(primary.pod, format!("the config of {} that another member holds", newest.stamp), None);
         return None;
     }
-    Some(Ground { view, primary, config, voters: voters(view, config) })
+    Some(Ground { goal, view, primary, config, voters: voters(view, config), default_write_concern })
 }
 
 impl Ground<'_> {
@@ -100,7 +121,7 @@ impl Ground<'_> {
         Change { via: self.primary.pod.clone(), base: self.config.stamp, id: member.id, host: member.host.clone() }
     }
 
-    fn listed(&self) -> impl Iterator<Item = (&MemberGoal, &ConfigMember)> {
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (&MemberGoal, &ConfigMember)> {
         let ordered = self.view.set.ordered_members().into_iter();
         ordered.filter_map(|wanted| Some((wanted, self.config.by_host(&wanted.host)?)))
     }
@@ -174,6 +195,10 @@ impl Ground<'_> {
             if self.config.by_host(&wanted.host).is_some() {
                 continue;
             }
+            if let Err(unseen) = self.fleet_seen() {
+                draft.wait_member(&wanted.pod, unseen, None);
+                return false;
+            }
             match recovery::admission(self.view, wanted) {
                 Admission::Open => {}
                 Admission::HeldOut => continue,
@@ -182,7 +207,11 @@ impl Ground<'_> {
                     return false;
                 }
                 Admission::Unwiped => {
-                    draft.wait_member(&wanted.pod, "its volume to be deleted: it holds what the set went on without", None);
+                    draft.wait_member(
+                        &wanted.pod,
+                        "its volume to be deleted: it holds what the set went on without",
+                        None,
+                    );
                     continue;
                 }
             }
@@ -200,7 +229,20 @@ impl Ground<'_> {
         done
     }
 
+    /// Beside an arbiter, a change of votes may change the implicit default write concern, which the server
+    /// refuses (code 103) until an explicit one is set.
+    pub(crate) fn votes_may_change(&self, draft: &mut Draft<'_>) -> bool {
+        let may = self.default_write_concern || !self.config.members.iter().any(|m| m.arbiter);
+        if !may {
+            draft.wait("a default write concern to be set before votes change beside an arbiter");
+        }
+        may
+    }
+
     fn promote(&self, wanted: &MemberGoal, listed: &ConfigMember, draft: &mut Draft<'_>) -> bool {
+        if settle::set_hidden(self, wanted, listed, draft) {
+            return true;
+        }
         if self.view.state_of(&wanted.host) != Some(MemberState::Secondary)
             || !wanted.anchor.initialized
             || self.config.voters().count() >= MAX_VOTERS
@@ -209,6 +251,9 @@ impl Ground<'_> {
         }
         if !self.view.caught_up(&wanted.host) {
             draft.wait_member(&wanted.pod, "it to catch up with the primary", None);
+            return false;
+        }
+        if !self.votes_may_change(draft) {
             return false;
         }
         draft.step(
@@ -228,6 +273,9 @@ impl Ground<'_> {
             Some(Pod::Unknown { reason }) => return Err(format!("a view of its pod ({reason})")),
             Some(Pod::Absent) => return Err("its pod to be created".to_owned()),
             Some(Pod::Present(pod)) if pod.terminating => return Err("its pod to end".to_owned()),
+            Some(Pod::Present(PodFacts { held: Some(hold), .. })) => {
+                return Err(hold.waiting());
+            }
             Some(Pod::Present(pod)) if !pod.running => return Err("its pod to run".to_owned()),
             Some(Pod::Present(pod)) if !pod.resolves_everywhere => {
                 return Err(format!("its name {} to resolve in every vdc", wanted.host));
@@ -273,7 +321,16 @@ impl Ground<'_> {
         }
     }
 
-    fn reserve_id(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
+    /// What is derived from the anchors of the whole fleet, such as an id that was never used, waits until all of it
+    /// was seen: a record may have reached some anchors only.
+    pub(crate) fn fleet_seen(&self) -> Result<(), String> {
+        let unseen = self.goal.unseen.first_key_value();
+        unseen.map_or(Ok(()), |(placement, reason)| {
+            Err(format!("the first complete view of placement {placement} before a member joins: {reason}"))
+        })
+    }
+
+    pub(crate) fn reserve_id(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
         let highest = self.config.members.iter().map(|m| m.id.0).max();
         let next = highest.map_or(0, |id| id + 1).max(self.view.set.next_member_id);
         if next >= MemberId::END {
@@ -293,39 +350,5 @@ impl Ground<'_> {
             "an id is recorded before its member is added, and never used twice",
             "the record in every anchor",
         );
-    }
-
-    fn settle_priorities_and_tags(&self, draft: &mut Draft<'_>) {
-        for (wanted, listed) in self.listed() {
-            if listed.votes == 0 || !self.voters.contains(&wanted.pod) {
-                continue;
-            }
-            let settled = (listed.priority - f64::from(wanted.priority)).abs() < f64::EPSILON;
-            if settled || !self.view.healthy(&wanted.host) {
-                continue;
-            }
-            if wanted.priority == 0 && &wanted.pod == self.primary.pod {
-                shrink::step_down(self, "its priority becomes 0", draft);
-                return;
-            }
-            draft.step(
-                Action::SetPriority { change: self.change(listed), priority: wanted.priority },
-                format!("its placement has priority {} and the config says {}", wanted.priority, listed.priority),
-                "the new config to be held by a majority",
-            );
-            return;
-        }
-        for (wanted, listed) in self.listed() {
-            let mut tags = listed.tags.clone();
-            tags.extend(wanted.tags());
-            if tags != listed.tags {
-                draft.step(
-                    Action::SetTags { change: self.change(listed), tags },
-                    "its tags are not those of its placement",
-                    "the new config to be held by a majority",
-                );
-                return;
-            }
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::sharding::Chunks;
 use crate::step::Step;
 use crate::topology::{Millis, Topology};
 use crate::view::SetView;
-use crate::{bootstrap, membership, recovery, restart, sharding, status};
+use crate::{bootstrap, membership, recovery, report, restart, sharding, status};
 
 /// What follows from a goal and an observation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub enum FindingKind {
     ForeignMember,
     /// A member that held data has an empty disk.
     LostDisk,
+    /// The gate in a member's pod keeps its server from starting, and a person must see to it.
+    HeldByGate,
     /// Every member is empty although the anchors say that the set held data.
     SetLost,
     /// The recorded seed is no wanted member any more.
@@ -127,6 +129,7 @@ impl FindingKind {
             Self::InvalidGoal => "InvalidGoal",
             Self::ForeignMember => "ForeignMember",
             Self::LostDisk => "LostDisk",
+            Self::HeldByGate => "HeldByGate",
             Self::SetLost => "SetLost",
             Self::SeedLost => "SeedLost",
             Self::AccessRefused => "AccessRefused",
@@ -224,6 +227,8 @@ pub struct MemberStatus {
     pub vdc: Vdc,
     /// Its replication state, by itself or else by its peers; absent while nobody knows.
     pub state: Option<MemberState>,
+    /// The present config lists it.
+    pub listed: bool,
     /// Its votes in the present config.
     pub votes: u32,
     /// Its priority in the present config.
@@ -269,6 +274,7 @@ pub fn plan(goal: &Goal, topology: &Topology, now: Millis) -> Plan {
         });
         return plan;
     }
+    plan.feature_compatibility_version = sharding::feature_version(goal, topology, now);
     let mut restarts_held = None;
     for set in goal.ordered_sets() {
         let view = SetView::of(set, topology, now);
@@ -277,6 +283,7 @@ pub fn plan(goal: &Goal, topology: &Topology, now: Millis) -> Plan {
         if goal.paused {
             draft.steps.clear();
         }
+        report::stuck(now, &mut draft);
         let set_status = status::of_set(goal, &view, topology, &draft, now);
         plan.sets.insert(set.name.clone(), set_status);
         plan.steps.append(&mut draft.steps);
@@ -305,7 +312,7 @@ fn plan_set(
     restarts_held: &mut Option<SetName>,
     draft: &mut Draft<'_>,
 ) {
-    view.report(draft);
+    report::findings(view, draft);
     recovery::plan(view, draft);
     if draft.changes_something() {
         return;
@@ -314,13 +321,23 @@ fn plan_set(
     if draft.changes_something() {
         return;
     }
+    if sharding::holds_stale_data(view, draft) {
+        return;
+    }
+    if !view.initiated() && sharding::is_leaving(view.set) {
+        sharding::plan(goal, view, topology, now, draft);
+        return;
+    }
     if !view.initiated() {
         bootstrap::plan(goal, view, draft);
         return;
     }
-    membership::plan(goal, view, draft);
+    let default_write_concern = sharding::has_default_write_concern(goal, topology, now);
+    membership::plan(goal, view, default_write_concern, draft);
     sharding::plan(goal, view, topology, now, draft);
-    restart::healthy(goal, view, restarts_held, draft);
+    if !sharding::holds_restarts(goal, view, topology, now, draft) {
+        restart::healthy(goal, view, restarts_held, draft);
+    }
 }
 
 /// One set's part of a plan in the making.

@@ -10,6 +10,10 @@ use crate::names::{Host, MemberId, SetName};
 /// Most voting members that MongoDB allows in a set.
 pub const MAX_VOTERS: usize = 7;
 
+/// The priority of a member whose vdc shall hold no primary: below every priority that a goal gives, and above 0,
+/// so that it takes over where nobody else is left.
+pub const LOWERED_PRIORITY: f64 = 0.5;
+
 /// A config's position. Configs are compared by term, then version; where either term is
 /// unknown (a forced config), by version only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Rolling restarts: which pod is next, and what holds it back.
 
 use crate::goal::{Goal, MemberGoal};
+use crate::handover;
 use crate::names::SetName;
 use crate::plan::Draft;
 use crate::replset::MemberState;
@@ -48,7 +49,7 @@ pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName
     });
     if let Some((member, pod)) = next.first() {
         let is_primary = turn(view, member) == Turn::Primary;
-        match heir(view, member) {
+        match handover::heir(view, &member.pod, |_| true) {
             Some(heir) if is_primary => draft.step(
                 Action::StepDown { pod: member.pod.clone() },
                 format!("it is the primary, it is outdated, and {heir} has caught up"),
@@ -143,21 +144,6 @@ fn member_obstacle(view: &SetView<'_>, member: &MemberGoal) -> Option<String> {
         Some(state) => Some(format!("{pod} is {state}")),
         None => Some(format!("the state of {pod} is not known")),
     }
-}
-
-/// A voter that can take over from a primary.
-fn heir<'a>(view: &'a SetView<'_>, primary: &MemberGoal) -> Option<&'a crate::names::Host> {
-    let config = view.config?;
-    config
-        .voters()
-        .find(|m| {
-            m.host != primary.host
-                && m.priority > 0.0
-                && !m.arbiter
-                && view.state_of(&m.host) == Some(MemberState::Secondary)
-                && view.caught_up(&m.host)
-        })
-        .map(|m| &m.host)
 }
 
 fn restart(member: &MemberGoal, pod: &PodFacts, reason: &str, draft: &mut Draft<'_>) {

@@ -1,6 +1,7 @@
 //! Taking votes and members away: never the primary, never below a majority, never the last one.
 
 use crate::goal::Goal;
+use crate::handover;
 use crate::membership::Ground;
 use crate::plan::Draft;
 use crate::replset::{ConfigMember, MAX_VOTERS, majority};
@@ -11,7 +12,7 @@ use crate::step::Action;
 pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft: &mut Draft<'_>) {
     let set = ground.view.set;
     let mut surplus: Vec<&ConfigMember> = ground.config.voters().collect();
-    surplus.retain(|m| set.pod_of(&m.host).is_some_and(|pod| !ground.voters.contains(pod)));
+    surplus.retain(|m| ground.view.pod_of(&m.host).is_some_and(|pod| !ground.voters.contains(pod)));
     let leaving = |m: &&ConfigMember| set.leaving.iter().any(|l| l.host == m.host);
     let removable = ground.config.members.iter().find(|m| leaving(m) && m.votes == 0);
     if surplus.is_empty() && removable.is_none() {
@@ -24,6 +25,9 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     }
     if let Some((placement, reason)) = goal.unseen.first_key_value() {
         draft.wait(format!("the first complete view of placement {placement} before any member leaves: {reason}"));
+        return;
+    }
+    if move_primary_out(ground, &surplus, additions_done, draft) {
         return;
     }
     // Unhealthy ones first, the primary last.
@@ -39,29 +43,38 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     }
 }
 
-/// Plans a step-down of the primary, if a voter can take over.
-pub(crate) fn step_down(ground: &Ground<'_>, why: &str, draft: &mut Draft<'_>) {
-    let heir = ground.config.voters().find(|m| {
-        !is_primary(ground, m)
-            && m.priority > 0.0
-            && !m.arbiter
-            && ground.view.healthy(&m.host)
-            && ground.view.caught_up(&m.host)
-    });
-    let pod = ground.primary.pod;
-    match heir {
-        Some(_) => draft.step(
-            Action::StepDown { pod: pod.clone() },
-            format!("it is the primary and {why}"),
-            "another member to become PRIMARY",
-        ),
-        None => draft.wait_member(pod, "an electable secondary with small lag to hand over to", None),
+/// Plans that a primary among those that lose their votes hands over to a member that stays, before any of them
+/// is touched. Only where nobody that stays can take over and room must be made for those that join, the others go
+/// first.
+fn move_primary_out(
+    ground: &Ground<'_>,
+    surplus: &[&ConfigMember],
+    additions_done: bool,
+    draft: &mut Draft<'_>,
+) -> bool {
+    if !surplus.iter().any(|m| is_primary(ground, m)) {
+        return false;
     }
+    let stays = |m: &ConfigMember| surplus.iter().all(|leaves| leaves.id != m.id);
+    if handover::heir(ground.view, ground.primary.pod, stays).is_none() && !additions_done {
+        return false;
+    }
+    let heirs_inside = surplus.iter().filter(|m| !is_primary(ground, m) && m.priority > 0.0);
+    if let Some(member) = heirs_inside.filter(|m| ground.view.healthy(&m.host)).min_by_key(|m| m.id) {
+        draft.step(
+            Action::SetPriority { change: ground.change(member), priority: 0 },
+            "it loses its vote as the primary does, and the office goes to a member that stays",
+            "the new config to be held by a majority",
+        );
+    } else {
+        handover::step_down(ground, "it loses its vote", stays, draft);
+    }
+    true
 }
 
 fn demote(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) {
     if is_primary(ground, member) {
-        step_down(ground, "loses its vote", draft);
+        handover::step_down(ground, "it loses its vote", |_| true, draft);
         return;
     }
     let (healthy, voters) = ground.view.voters();
@@ -74,6 +87,9 @@ fn demote(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) {
         ));
         return;
     }
+    if !ground.votes_may_change(draft) {
+        return;
+    }
     draft.step(
         Action::Demote { change: ground.change(member) },
         "it is not among the allotted voters",
@@ -82,5 +98,5 @@ fn demote(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) {
 }
 
 fn is_primary(ground: &Ground<'_>, member: &ConfigMember) -> bool {
-    ground.view.set.pod_of(&member.host) == Some(ground.primary.pod)
+    ground.view.pod_of(&member.host) == Some(ground.primary.pod)
 }

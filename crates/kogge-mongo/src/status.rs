@@ -3,9 +3,9 @@
 use crate::goal::{Goal, MemberGoal};
 use crate::plan::{Draft, Health, MemberStatus, SetStatus};
 use crate::replset::{MemberState, majority};
-use crate::sharding;
 use crate::topology::{Millis, Pod, Topology};
 use crate::view::SetView;
+use crate::{disagreement, sharding};
 
 /// Describes a set from the same view that its steps were planned on.
 pub(crate) fn of_set(
@@ -52,20 +52,21 @@ pub(crate) fn of_set(
 }
 
 fn of_member(view: &SetView<'_>, draft: &Draft<'_>, member: &MemberGoal) -> MemberStatus {
-    let listed = view.config.and_then(|config| config.by_host(&member.host));
-    let state = view.state_of(&member.host);
+    let listed = view.entry(member);
+    let state = view.state_of(listed.map_or(&member.host, |listed| &listed.host));
     let reason = why_not_ready(view, draft, member, state, listed.is_some());
     MemberStatus {
         pod: member.pod.clone(),
         placement: member.placement.clone(),
         vdc: member.vdc.clone(),
         state,
+        listed: listed.is_some(),
         votes: listed.map_or(0, |m| m.votes),
         priority: listed.map_or(0.0, |m| m.priority),
         lag_ms: view.lag_ms(&member.host),
         ready: reason.is_none(),
         reason,
-        disagreement: None,
+        disagreement: disagreement::of_member(view, member),
     }
 }
 

@@ -107,6 +107,11 @@ pub enum Action {
         /// 0–1000.
         priority: u32,
     },
+    /// Set a voter's priority to [`crate::LOWERED_PRIORITY`]: primaries move away from its vdc.
+    LowerPriority {
+        /// The change it is.
+        change: Change,
+    },
     /// Set a member's tags.
     SetTags {
         /// The change it is.
@@ -233,6 +238,7 @@ impl Action {
             | Self::AddMember { .. }
             | Self::Promote { .. }
             | Self::SetPriority { .. }
+            | Self::LowerPriority { .. }
             | Self::SetTags { .. }
             | Self::SetHidden { .. }
             | Self::SetHost { .. }
@@ -257,6 +263,7 @@ impl Action {
             Self::AddMember { .. } => "AddMember",
             Self::Promote { .. } => "Promote",
             Self::SetPriority { .. } => "SetPriority",
+            Self::LowerPriority { .. } => "LowerPriority",
             Self::SetTags { .. } => "SetTags",
             Self::SetHidden { .. } => "SetHidden",
             Self::SetHost { .. } => "SetHost",
@@ -294,6 +301,7 @@ impl fmt::Display for Action {
             Self::SetPriority { change, priority } => {
                 write!(f, "set the priority of {} to {priority}", change.host)
             }
+            Self::LowerPriority { change } => write!(f, "lower the priority of {} below the others'", change.host),
             Self::SetTags { change, .. } => write!(f, "set the tags of {}", change.host),
             Self::SetHidden { change, hidden: true } => write!(f, "hide {} from clients", change.host),
             Self::SetHidden { change, hidden: false } => write!(f, "show {} to clients", change.host),

@@ -76,6 +76,26 @@ pub struct PodFacts {
     pub target_revision: Option<String>,
     /// Its name resolves to its present address in every reachable vdc.
     pub resolves_everywhere: bool,
+    /// Why the gate in it keeps its server from starting; none where it does not, or has not said so yet.
+    #[serde(default)]
+    pub held: Option<Hold>,
+}
+
+/// What the gate in a pod says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// The disk is empty although the member held data. So its server does not run.
+    pub lost_disk: bool,
+    /// The gate's own words: why, and what to do.
+    pub message: String,
+}
+
+impl Hold {
+    /// What is waited for, as a sentence.
+    pub(crate) fn waiting(&self) -> String {
+        format!("its gate to let it start ({})", self.message)
+    }
 }
 
 impl PodFacts {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::goal::{MemberGoal, SetGoal};
+use crate::identity;
 use crate::names::{Host, PodName};
-use crate::plan::{Draft, FindingKind};
-use crate::replset::{ConfigMember, MemberState, ReplConfig, ReplStatus, StatusMember, majority};
+use crate::replset::{ConfigMember, MemberState, ReplConfig, ReplStatus, StatusMember};
 use crate::topology::{
     Access, MemberObservation, Millis, OBSERVATION_MAX_AGE, Replication, Server, ServerState, Topology,
 };
@@ -17,8 +17,11 @@ pub(crate) const SMALL_LAG_MS: i64 = 10_000;
 pub(crate) struct SetView<'a> {
     pub(crate) set: &'a SetGoal,
     pub(crate) observations: BTreeMap<&'a PodName, &'a MemberObservation>,
-    servers: BTreeMap<&'a PodName, &'a ServerState>,
-    strangers: BTreeMap<&'a PodName, &'a str>,
+    pub(crate) servers: BTreeMap<&'a PodName, &'a ServerState>,
+    /// Servers that are not of this set, and whose they are.
+    pub(crate) strangers: BTreeMap<&'a PodName, String>,
+    /// Members of ours by the host that the config has for them, where the goal has another.
+    pub(crate) aliases: BTreeMap<Host, &'a PodName>,
     /// Every pod whose server answered, whatever it said.
     answering: BTreeSet<&'a PodName>,
     /// The newest config that any member holds.
@@ -43,26 +46,20 @@ impl<'a> SetView<'a> {
         let observations: BTreeMap<_, _> =
             pods.filter_map(|pod| topology.members.get(pod).map(|seen| (pod, seen))).collect();
         let mut servers = BTreeMap::new();
-        let mut strangers = BTreeMap::new();
-        let mut answering = BTreeSet::new();
         for (&pod, seen) in &observations {
-            if now.saturating_sub(seen.observed_at) > OBSERVATION_MAX_AGE {
-                continue;
-            }
-            let Server::Reachable(state) = &seen.server else {
-                continue;
-            };
-            answering.insert(pod);
-            match state.hello.set_name.as_deref() {
-                Some(other) if other != set.name.as_str() => {
-                    strangers.insert(pod, other);
-                }
-                _ => {
-                    servers.insert(pod, state);
-                }
+            let fresh = now.saturating_sub(seen.observed_at) <= OBSERVATION_MAX_AGE;
+            if let Server::Reachable(state) = &seen.server
+                && fresh
+            {
+                servers.insert(pod, state);
             }
         }
-        let mut view = Self { set, observations, servers, strangers, answering, config: None, primary: None };
+        let answering: BTreeSet<&PodName> = servers.keys().copied().collect();
+        let strangers = identity::strangers(set, &servers);
+        servers.retain(|pod, _| !strangers.contains_key(*pod));
+        let aliases = identity::aliases(set, &servers);
+        let mut view =
+            Self { set, observations, servers, strangers, aliases, answering, config: None, primary: None };
         view.silence_fenced();
         view.config = view.newest_config();
         view.primary = view.writable_primary();
@@ -71,10 +68,13 @@ impl<'a> SetView<'a> {
 
     /// A member holds, or held, a config: the set must never be initiated again.
     pub(crate) fn initiated(&self) -> bool {
-        self.servers.values().any(|server| {
-            server.hello.set_name.is_some()
-                || matches!(server.replication, Replication::Member { .. } | Replication::Removed { .. })
-        })
+        self.holding_a_config().next().is_some()
+    }
+
+    /// The pods whose servers hold a config of the set, whether it lists them or not.
+    pub(crate) fn holding_a_config(&self) -> impl Iterator<Item = &'a PodName> {
+        let servers = self.servers.iter();
+        servers.filter(|(_, server)| holds_a_config(server)).map(|(pod, _)| *pod)
     }
 
     /// A server that answered, of our set or of none.
@@ -103,7 +103,9 @@ impl<'a> SetView<'a> {
             return;
         }
         let others = self.servers.keys().filter(|pod| !fenced.contains_key(**pod));
-        let config = others.filter_map(|pod| self.config_of(pod)).reduce(newer);
+        let config = others
+            .filter_map(|pod| self.config_of(pod))
+            .reduce(|one, other| if other.stamp.newer_than(one.stamp) { other } else { one });
         let set = self.set;
         let listed = |pod: &PodName| {
             config.is_some_and(|config| config.members.iter().any(|m| set.pod_of(&m.host) == Some(pod)))
@@ -119,14 +121,28 @@ impl<'a> SetView<'a> {
             self.statuses()
                 .flat_map(|(_, status)| &status.members)
                 .find(|m| m.up && m.state == MemberState::Primary)
-                .and_then(|m| self.set.pod_of(&m.host))
+                .and_then(|m| self.pod_of(&m.host))
+        })
+    }
+
+    /// The pod behind a host of the config, wanted or leaving.
+    pub(crate) fn pod_of(&self, host: &Host) -> Option<&'a PodName> {
+        self.set.pod_of(host).or_else(|| self.aliases.get(host).copied())
+    }
+
+    /// What the newest config says of a wanted member, under whatever host.
+    pub(crate) fn entry(&self, member: &MemberGoal) -> Option<&'a ConfigMember> {
+        let config = self.config?;
+        config.by_host(&member.host).or_else(|| {
+            let alias = self.aliases.iter().find(|(_, pod)| **pod == &member.pod);
+            alias.and_then(|(host, _)| config.by_host(host))
         })
     }
 
     /// A member's state: its own word, overruled by a primary that does not hear it; else its peers'.
     pub(crate) fn state_of(&self, host: &Host) -> Option<MemberState> {
         let heard = self.heard(host);
-        let pod = self.set.pod_of(host);
+        let pod = self.pod_of(host);
         let own = pod.and_then(|pod| self.own_state(pod));
         match (own, heard) {
             (Some(own), Some(heard))
@@ -149,7 +165,8 @@ impl<'a> SetView<'a> {
     /// How far a member is behind the primary, in milliseconds; absent while unknown.
     pub(crate) fn lag_ms(&self, host: &Host) -> Option<i64> {
         let primary = self.primary?;
-        let newest = status_member(primary.status, primary.pod_host(self.set)?)?.optime_ms?;
+        let own = primary.status.members.iter().find(|m| self.pod_of(&m.host) == Some(primary.pod));
+        let newest = own?.optime_ms?;
         let applied = status_member(primary.status, host)?.optime_ms?;
         Some((newest - applied).max(0))
     }
@@ -176,18 +193,12 @@ impl<'a> SetView<'a> {
         }
     }
 
-    /// A wanted member whose disk is empty although it held the set's data.
-    pub(crate) fn lost_disk(&self, member: &MemberGoal) -> bool {
-        member.anchor.initialized
-            && self.server(&member.pod).is_some_and(|server| match &server.replication {
-                Replication::Uninitialized => true,
-                Replication::Member { status, .. } => status.initial_sync.is_some(),
-                Replication::Removed { .. } | Replication::Unreadable { .. } => false,
-            })
-    }
-
     /// The sentence for a member that is listed and not healthy.
     pub(crate) fn trouble(&self, member: &ConfigMember, pod: &PodName) -> String {
+        let wanted = self.set.members.iter().find(|wanted| &wanted.pod == pod);
+        if let Some(hold) = wanted.and_then(|wanted| self.hold(wanted)) {
+            return hold.waiting();
+        }
         if let Some(Server::Unreachable { reason, .. }) = self.observations.get(pod).map(|seen| &seen.server) {
             return format!("an answer from it ({reason})");
         }
@@ -201,79 +212,6 @@ impl<'a> SetView<'a> {
         }
     }
 
-    /// What a person must know of this set.
-    pub(crate) fn report(&self, draft: &mut Draft<'_>) {
-        for (pod, other) in &self.strangers {
-            draft.finding(
-                FindingKind::OtherSet,
-                format!(
-                    "the server of {pod} belongs to the replica set {other}; find out who started \
-                     it, Kogge leaves it alone"
-                ),
-            );
-            let what = format!("a server of {}, not of {other}", self.set.name);
-            draft.wait_member(pod, what, None);
-        }
-        for (pod, server) in &self.servers {
-            if let Access::Refused { reason } = &server.access
-                && !self.is_still_syncing(pod)
-            {
-                draft.finding(
-                    FindingKind::AccessRefused,
-                    format!(
-                        "{pod} has users and refuses the operator's: {reason}; put the right \
-                         password into the operator's Secret"
-                    ),
-                );
-            }
-        }
-        for member in self.set.ordered_members() {
-            if self.lost_disk(member) {
-                draft.finding(
-                    FindingKind::LostDisk,
-                    format!(
-                        "{} held data and its disk is empty; it must lose its vote before it syncs again",
-                        member.pod
-                    ),
-                );
-            }
-        }
-        let Some(config) = self.config else { return };
-        for member in &config.members {
-            if self.set.pod_of(&member.host).is_none() {
-                draft.finding(
-                    FindingKind::ForeignMember,
-                    format!(
-                        "the config lists {} as member {}, which is not ours; it is kept, remove \
-                         it by hand if it is not wanted",
-                        member.host, member.id
-                    ),
-                );
-            }
-        }
-        let (healthy, voters) = self.voters();
-        if self.primary_pod().is_none() && healthy < majority(voters) && self.all_voters_known() {
-            draft.finding(
-                FindingKind::MajorityLost,
-                format!(
-                    "{healthy} of {voters} voters are healthy, {} are needed; nothing is forced, \
-                     bring members back",
-                    majority(voters)
-                ),
-            );
-        }
-    }
-
-    /// Whether the others say that a member does not hold the set's data yet: its users come with the data.
-    fn is_still_syncing(&self, pod: &PodName) -> bool {
-        let member = self.set.members.iter().find(|member| &member.pod == pod);
-        member.and_then(|member| self.heard(&member.host)).is_some_and(|heard| !heard.state.healthy())
-    }
-
-    fn all_voters_known(&self) -> bool {
-        self.config.is_some_and(|config| config.voters().all(|m| self.state_of(&m.host).is_some()))
-    }
-
     pub(crate) fn statuses(&self) -> impl Iterator<Item = (&'a PodName, &'a ReplStatus)> {
         let servers = self.servers.iter();
         servers.filter_map(|(&pod, &server)| match &server.replication {
@@ -282,7 +220,7 @@ impl<'a> SetView<'a> {
         })
     }
 
-    fn own_state(&self, pod: &PodName) -> Option<MemberState> {
+    pub(crate) fn own_state(&self, pod: &PodName) -> Option<MemberState> {
         let wanted = self.set.members.iter().find(|m| &m.pod == pod);
         match &self.server(pod)?.replication {
             Replication::Member { status, .. } => Some(status.my_state),
@@ -295,13 +233,20 @@ impl<'a> SetView<'a> {
         }
     }
 
+    /// What every other member that answers hears of one.
+    pub(crate) fn peers(&self, member: &MemberGoal) -> impl Iterator<Item = (&'a PodName, &'a StatusMember)> {
+        let host = self.entry(member).map(|listed| &listed.host);
+        let others = self.statuses().filter(|(pod, _)| **pod != member.pod);
+        others.filter_map(move |(pod, status)| Some((pod, status_member(status, host?)?)))
+    }
+
     /// What the primary hears of a member; without a primary, the best that any other member hears.
-    fn heard(&self, host: &Host) -> Option<&'a StatusMember> {
+    pub(crate) fn heard(&self, host: &Host) -> Option<&'a StatusMember> {
         if let Some(primary) = self.primary {
             return status_member(primary.status, host);
         }
         self.statuses()
-            .filter(|(pod, _)| self.set.pod_of(host) != Some(*pod))
+            .filter(|(pod, _)| self.pod_of(host) != Some(*pod))
             .filter_map(|(_, status)| status_member(status, host))
             .max_by_key(|m| (m.up, m.state.healthy()))
     }
@@ -339,19 +284,11 @@ impl<'a> SetView<'a> {
     }
 }
 
-impl<'a> Primary<'a> {
-    /// The primary's host as its set names it.
-    pub(crate) fn pod_host(&self, set: &'a SetGoal) -> Option<&'a Host> {
-        let wanted = set.members.iter().map(|m| (&m.pod, &m.host));
-        let leaving = set.leaving.iter().map(|m| (&m.pod, &m.host));
-        wanted.chain(leaving).find_map(|(pod, host)| (pod == self.pod).then_some(host))
-    }
-}
-
-fn newer<'a>(one: &'a ReplConfig, other: &'a ReplConfig) -> &'a ReplConfig {
-    if other.stamp.newer_than(one.stamp) { other } else { one }
-}
-
 fn status_member<'a>(status: &'a ReplStatus, host: &Host) -> Option<&'a StatusMember> {
     status.members.iter().find(|m| &m.host == host)
+}
+
+fn holds_a_config(server: &ServerState) -> bool {
+    server.hello.set_name.is_some()
+        || matches!(server.replication, Replication::Member { .. } | Replication::Removed { .. })
 }

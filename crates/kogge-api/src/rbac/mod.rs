@@ -111,7 +111,8 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
         ),
     ];
     let reach = match access {
-        Access::PortForward => grant(
+        // Members that have not joined yet are reached by it either way.
+        Access::PortForward | Access::Direct => grant(
             "",
             &["pods/portforward"],
             &["get", "create"],

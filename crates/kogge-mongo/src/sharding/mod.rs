@@ -1,75 +1,81 @@
-//! Shards of the sharded cluster: added when they have a primary and a router serves.
+//! The sharded cluster: shards are added when they have a primary and a router serves, and drained before they
+//! go; the balancer rests during rollouts; versions and defaults are raised through the routers.
 
 mod action;
+mod add;
+mod balancer;
+mod defaults;
+pub(crate) mod drain;
+mod router;
 mod state;
 
 pub use action::ShardingAction;
 pub use state::{Chunks, ClusterState};
 
-use crate::goal::{Goal, SetRole};
-use crate::names::{Host, PodName};
-use crate::plan::Draft;
-use crate::step::Action;
-use crate::topology::{Millis, OBSERVATION_MAX_AGE, RouterServer, ShardEntry, Topology};
-use crate::view::SetView;
+pub(crate) use balancer::holds_restarts;
+pub(crate) use drain::{holds_stale_data, is_leaving};
 
-/// Plans `addShard` for a shard that no router lists.
+use std::collections::BTreeSet;
+
+use crate::goal::{Goal, SetRole};
+use crate::plan::{Draft, FindingKind};
+use crate::topology::{Millis, Topology};
+use crate::view::SetView;
+use router::Routers;
+
+/// Plans what a set's place in the sharded cluster asks for; with the config servers, what is about the cluster
+/// as a whole.
 pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, topology: &Topology, now: Millis, draft: &mut Draft<'_>) {
-    if view.set.role == SetRole::Config {
-        return;
+    let routers = Routers::of(goal, topology, now);
+    match (view.set.role, routers) {
+        (SetRole::Config, Some(routers)) => {
+            foreign_shards(goal, &routers, draft);
+            balancer::plan(goal, &routers, balancer::is_rolling(goal, topology), draft);
+            defaults::plan(goal, &routers, topology, now, draft);
+        }
+        (SetRole::Config, None) => {}
+        (SetRole::Shard { .. }, None) => draft.wait("a router that serves"),
+        (SetRole::Shard { .. }, Some(routers)) if is_leaving(view.set) => drain::plan(goal, &routers, draft),
+        (SetRole::Shard { .. }, Some(routers)) => add::plan(&routers, view, draft),
     }
-    let Some((router, shards)) = serving_router(goal, topology, now) else {
-        draft.wait("a router that serves");
-        return;
-    };
-    if lists(shards, view) || !draft.steps.is_empty() {
-        return;
-    }
-    let Some(config) = view.config.filter(|_| view.primary.is_some()) else {
-        return;
-    };
-    // The registered hosts are where routers look first: the first growth comes before.
-    if let Some(joining) = draft.waiting.iter().find_map(|w| w.member.as_ref())
-        && view.silent_since(joining).is_none()
-        && view.server(joining).is_some()
-    {
-        draft.wait(format!("{joining} to join before the shard is added"));
-        return;
-    }
-    let hosts: Vec<Host> = config.voters().map(|m| m.host.clone()).collect();
-    draft.step(
-        Action::AddShard { via: router.clone(), hosts },
-        "it has a primary and no router lists it as a shard",
-        "the routers to list it",
-    );
 }
 
 /// Whether a router lists the set as a shard; absent while no router answers.
 pub(crate) fn added(goal: &Goal, view: &SetView<'_>, topology: &Topology, now: Millis) -> Option<bool> {
     match view.set.role {
         SetRole::Config => None,
-        SetRole::Shard { .. } => serving_router(goal, topology, now).map(|(_, shards)| lists(shards, view)),
+        SetRole::Shard { .. } => {
+            Routers::of(goal, topology, now).map(|routers| routers.shard(&view.set.name).is_some())
+        }
     }
 }
 
-fn lists(shards: &[ShardEntry], view: &SetView<'_>) -> bool {
-    let name = view.set.name.as_str();
-    shards.iter().any(|shard| shard.set_name() == name)
+/// The replica sets behind the shards that any router lists; absent while no router answers.
+pub fn listed_shards(goal: &Goal, topology: &Topology, now: Millis) -> Option<BTreeSet<String>> {
+    let routers = Routers::of(goal, topology, now)?;
+    Some(routers.shards().map(|shard| shard.set_name().to_owned()).collect())
 }
 
-fn serving_router<'a>(
-    goal: &'a Goal,
-    topology: &'a Topology,
-    now: Millis,
-) -> Option<(&'a PodName, &'a [ShardEntry])> {
-    let mut routers: Vec<_> = goal.routers.iter().map(|router| &router.pod).collect();
-    routers.sort();
-    routers.into_iter().find_map(|pod| {
-        let seen = topology.routers.get(pod)?;
-        let fresh = now.saturating_sub(seen.observed_at) <= OBSERVATION_MAX_AGE;
-        match &seen.server {
-            RouterServer::Serving { shards, .. } if fresh => Some((pod, shards.as_slice())),
-            _ => None,
-        }
-    })
+/// Whether a default write concern is known to be set for the whole cluster.
+pub(crate) fn has_default_write_concern(goal: &Goal, topology: &Topology, now: Millis) -> bool {
+    Routers::of(goal, topology, now).is_some_and(|routers| routers.state().default_write_concern == Some(true))
+}
+
+/// The feature compatibility version as a router tells it.
+pub(crate) fn feature_version(goal: &Goal, topology: &Topology, now: Millis) -> Option<String> {
+    Routers::of(goal, topology, now)?.state().feature_compatibility_version.clone()
+}
+
+fn foreign_shards(goal: &Goal, routers: &Routers<'_>, draft: &mut Draft<'_>) {
+    let foreign: BTreeSet<&str> = routers
+        .shards()
+        .filter(|shard| goal.sets.iter().all(|set| set.name.as_str() != shard.set_name()))
+        .map(|shard| shard.name.as_str())
+        .collect();
+    for shard in foreign {
+        draft.finding(
+            FindingKind::ForeignShard,
+            format!("the routers list the shard {shard}, which is not ours; it is left alone, remove it by hand if it is not wanted"),
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use kogge_mongo::{Access, Action, FindingKind, Health, Pod, Replication, Server, SetRole, plan};
 
-use crate::support::{Disk, SHARD, World, voters};
+use crate::support::{SHARD, World, voters};
 
 #[test]
 fn case_01_a_running_set_is_adopted_and_never_initiated_again() {
@@ -119,13 +119,4 @@ fn case_30_every_order_of_restarts_of_the_operator_converges() {
         world.tick();
     }
     panic!("never ready: {:#?}", world.plan());
-}
-
-#[test]
-fn a_lost_disk_is_reported_and_nothing_is_done() {
-    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
-    world.member("ll-shard-0-vdc3-0").disk = Disk::Empty;
-    let plan = world.plan();
-    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
-    assert!(plan.findings.iter().any(|f| f.kind == FindingKind::LostDisk));
 }

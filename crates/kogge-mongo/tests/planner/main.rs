@@ -1,6 +1,12 @@
 //! The planner against a small world of replica sets: the cases of replica-set change that must hold
-//! (`case_NN_…`, as far as the first cut of the engine goes), rolling restarts, and convergence.
+//! (`case_NN_…`, all 47), roles, switchovers, rolling restarts, and convergence.
 
+#[cfg(test)]
+mod adopt;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod beside;
 #[cfg(test)]
 mod bootstrap;
 #[cfg(test)]
@@ -8,12 +14,22 @@ mod cluster;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod lost_disk;
+#[cfg(test)]
 mod members;
 #[cfg(test)]
 mod placements;
 #[cfg(test)]
 mod reconfig;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod rolling;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod switchover;

@@ -48,19 +48,76 @@ fn case_11_ids_are_never_reused_and_end_below_256() {
     assert_eq!(plan.findings[0].kind, FindingKind::MemberIdsExhausted);
 }
 
+/// A set of three that grows by two while a member is in this state.
+fn growing_beside(state: MemberState) -> World {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    world.member("ll-shard-0-vdc3-0").state = Some(state);
+    world
+}
+
+fn holds_the_next_step(state: MemberState) {
+    let plan = growing_beside(state).plan();
+    assert!(plan.steps.is_empty(), "{state}: {:?}", plan.steps);
+    let member = &plan.sets[SHARD].members[2];
+    assert!(!member.ready);
+    assert_eq!(member.state, Some(state));
+    assert_eq!(plan.sets[SHARD].health, Health::Progressing);
+}
+
 #[test]
-fn case_12_13_14_a_member_on_its_way_holds_the_next_step_and_is_not_ready() {
-    for state in [MemberState::Startup2, MemberState::Recovering, MemberState::Rollback, MemberState::Startup] {
-        let mut world = World::settled(THREE);
-        world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
-        world.member("ll-shard-0-vdc3-0").state = Some(state);
-        let plan = world.plan();
-        assert!(plan.steps.is_empty(), "{state}: {:?}", plan.steps);
-        let member = &plan.sets[SHARD].members[2];
-        assert!(!member.ready);
-        assert_eq!(member.state, Some(state));
-        assert_eq!(plan.sets[SHARD].health, Health::Progressing);
+fn case_12_a_member_in_startup2_holds_the_next_addition() {
+    holds_the_next_step(MemberState::Startup2);
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    while !world.actions().contains(&"AddMember") {
+        world.plan().steps.iter().for_each(|s| world.apply(s));
     }
+    world.plan().steps.iter().for_each(|s| world.apply(s));
+    world.tick();
+    assert_eq!(world.plan().sets[SHARD].members[3].state, Some(MemberState::Startup2));
+    assert!(world.actions().is_empty(), "the second one waits for the first");
+}
+
+#[test]
+fn case_13_an_initial_sync_for_hours_is_alive_and_not_ready() {
+    let mut world = growing_beside(MemberState::Startup2);
+    world.now += 10 * 3_600_000;
+    let plan = world.plan();
+    assert!(plan.steps.is_empty());
+    assert!(plan.findings.is_empty(), "nobody is alarmed: {:?}", plan.findings);
+    let member = &plan.sets[SHARD].members[2];
+    assert_eq!((member.ready, member.state), (false, Some(MemberState::Startup2)));
+}
+
+#[test]
+fn case_14_rollback_and_recovering_are_alive_and_hold_the_next_step() {
+    for state in [MemberState::Recovering, MemberState::Rollback, MemberState::Startup] {
+        holds_the_next_step(state);
+    }
+}
+
+#[test]
+fn case_15_startup_may_take_thirty_seconds_and_a_minute_for_each_gib_of_oplog() {
+    let mut world = World::settled(THREE);
+    world.member("ll-shard-0-vdc3-0").state = Some(MemberState::Startup);
+    let findings = |uptime_secs: u64, oplog_gib: u64| {
+        let mut topology = world.observe();
+        for seen in topology.members.values_mut() {
+            let Server::Reachable(server) = &mut seen.server else { panic!() };
+            let Replication::Member { status, .. } = &mut server.replication else { panic!() };
+            status.oplog_bytes = Some(oplog_gib << 30);
+            status.members[2].uptime_secs = uptime_secs;
+        }
+        let plan = plan(&world.goal, &topology, world.now);
+        assert!(plan.steps.is_empty());
+        let findings = plan.findings.into_iter();
+        findings.filter(|f| f.kind == FindingKind::StartupOverdue).map(|f| f.message).collect::<Vec<_>>()
+    };
+    assert!(findings(90, 1).is_empty());
+    assert!(findings(91, 1)[0].contains("ll-shard-0-vdc3-0"));
+    assert!(findings(150, 2).is_empty());
+    assert_eq!(findings(151, 2).len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Configs, concurrent writers, lost majorities.
 
-use kogge_mongo::{ConfigStamp, FindingKind, Health};
+use kogge_mongo::{Action, ConfigStamp, FindingKind, Health};
 
 use crate::support::{SHARD, World};
 
@@ -17,6 +17,35 @@ fn case_22_another_writers_config_is_planned_on_anew() {
     let after = world.plan().steps;
     assert_ne!(before, after);
     world.run_until_settled(50);
+}
+
+#[test]
+fn case_26_a_primary_that_changed_in_the_middle_is_found_again() {
+    let mut world = World::settled(THREE);
+    world.reshape(FIVE);
+    let planned = loop {
+        let steps = world.plan().steps;
+        if let Some(step) = steps.iter().find(|step| matches!(step.action, Action::AddMember { .. })) {
+            break step.clone();
+        }
+        steps.iter().for_each(|step| world.apply(step));
+        world.tick();
+    };
+    let old = world.primary(SHARD);
+    world.set(SHARD).stepped_down = Some(old.clone());
+    world.set(SHARD).primary = None;
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "without a primary nothing is asked of anybody: {:?}", plan.steps);
+    world.tick();
+    let new = world.primary(SHARD);
+    assert_ne!(old, new);
+    let steps = world.plan().steps;
+    let Some(Action::AddMember { change, .. }) = steps.iter().map(|step| &step.action).next() else {
+        panic!("{steps:?}")
+    };
+    assert_eq!(change.via, new);
+    assert_ne!(steps[0], planned, "it is planned on the new primary's config");
+    world.run_until_settled(60);
 }
 
 #[test]

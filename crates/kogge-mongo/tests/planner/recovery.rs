@@ -175,7 +175,8 @@ fn h37_a_survivor_that_hears_a_lost_member_holds_the_force() {
 fn a_set_with_a_majority_is_left_alone() {
     let mut world = World::settled(FIVE);
     let lost = world.member(LOST[2]);
-    (lost.up, lost.reachable, lost.pod) = (false, false, Pod::Absent);
+    (lost.up, lost.reachable) = (false, false);
+    lost.pod = Pod::Unknown { reason: "its worker does not answer".to_owned() };
     world.tick();
     declare(&mut world, &LOST[2..]);
     let plan = world.plan();

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
-    Access, Action, Change, ClusterState, ConfigMember, ConfigStamp, Goal, Hello, Host, LeavingMember, MemberAnchor, MemberGoal,
-    MemberId, MemberObservation, MemberRole, MemberState, Millis, Placement, Plan, Pod, PodFacts, PodName,
-    Recovery, ReplConfig, ReplStatus, Replication, RouterGoal, RouterObservation, RouterServer, Server, ServerState,
-    SetGoal, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, Turns, Vdc, majority, plan,
+    Access, Action, Change, ClusterState, ConfigMember, ConfigStamp, Goal, Hello, Hold, Host, InitialSync,
+    LOWERED_PRIORITY, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberObservation, MemberRole,
+    MemberState, Millis, OpTime, Placement, Plan, Pod, PodFacts, PodName, Recovery, ReplConfig, ReplStatus,
+    Replication, RouterGoal, RouterObservation, RouterServer, Server, ServerState, SetGoal, SetName, SetRole,
+    ShardEntry, StatusMember, Step, Topology, Turns, Vdc, majority, plan,
 };
 
 pub(crate) const SHARD: &str = "ll-shard-0-7f3k2m9q";
@@ -26,6 +27,8 @@ pub(crate) enum Disk {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) host: Host,
+    /// Another name that leads to it.
+    pub(crate) also: Option<Host>,
     pub(crate) disk: Disk,
     pub(crate) pod: Pod,
     /// Its process answers; the worker's API may not.
@@ -55,6 +58,8 @@ pub(crate) struct World {
     pub(crate) shards: Vec<ShardEntry>,
     pub(crate) cluster: ClusterState,
     pub(crate) revision: String,
+    /// Pods have a gate.
+    pub(crate) gates: bool,
     pub(crate) now: Millis,
 }
 
@@ -83,6 +88,7 @@ impl World {
             shards: Vec::new(),
             cluster: ClusterState::default(),
             revision: "r1".to_owned(),
+            gates: true,
             now: 1_000_000,
         };
         world.want(SHARD, SetRole::Shard { index: 0 }, &voters(shape));
@@ -155,6 +161,12 @@ impl World {
         members.into_iter().find(|m| m.pod.as_str() == pod).unwrap()
     }
 
+    /// The pod ends and its volume is emptied.
+    pub(crate) fn wipe(&mut self, pod: &str) {
+        let member = self.member(pod);
+        (member.disk, member.pod, member.up) = (Disk::Empty, Pod::Absent, false);
+    }
+
     pub(crate) fn set(&mut self, name: &str) -> &mut Set {
         self.sets.get_mut(name).unwrap()
     }
@@ -193,12 +205,39 @@ impl World {
         panic!("not settled after {rounds} rounds: {:#?}", self.plan());
     }
 
+    /// Plans and carries out, so many times, whether or not anything settles.
+    pub(crate) fn run_for(&mut self, rounds: usize) {
+        for _ in 0..rounds {
+            for step in self.plan().steps {
+                self.apply(&step);
+            }
+            self.tick();
+        }
+    }
+
+    /// Carries out what is planned, for so many rounds. Returns the steps taken.
+    pub(crate) fn run(&mut self, rounds: usize) -> Vec<Step> {
+        let mut taken = Vec::new();
+        for _ in 0..rounds {
+            for step in self.plan().steps {
+                self.apply(&step);
+                taken.push(step);
+            }
+            self.tick();
+        }
+        taken
+    }
+
     /// Pods are made, disks sync, members learn, primaries are elected.
     pub(crate) fn tick(&mut self) {
         self.now += 1_000;
         for member in self.members.values_mut() {
             if matches!(member.pod, Pod::Absent) {
                 *member = Member { disk: member.disk, ..Member::fresh(member.host.clone(), &self.revision) };
+                let wanted = self.goal.sets.iter().find_map(|set| set.member_by_host(&member.host));
+                if self.gates && member.disk == Disk::Empty && wanted.is_some_and(|m| m.anchor.initialized) {
+                    member.hold();
+                }
             }
             if let Pod::Present(pod) = &mut member.pod {
                 pod.target_revision = Some(self.revision.clone());
@@ -238,6 +277,7 @@ impl World {
         let goal = self.goal.sets.iter_mut().find(|s| s.name == step.set).unwrap();
         let set = self.sets.get_mut(&step.set).unwrap();
         let before = set.votes();
+        let ids = set.voter_ids();
         match &step.action {
             Action::RecordSeed { pod, member_id } => {
                 goal.seed = Some(pod.clone());
@@ -251,6 +291,7 @@ impl World {
             Action::ForgetMember { pod } => goal.leaving.retain(|m| &m.pod != pod),
             Action::FenceMember { pod, member_id } => {
                 goal.recovery.fenced.insert(pod.clone(), *member_id);
+                return;
             }
             Action::ForceReconfig { base, lost, .. } => {
                 let config = set.config.as_mut().unwrap();
@@ -294,6 +335,7 @@ impl World {
                 set.changed(change).votes = 1;
             }
             Action::SetPriority { change, priority } => set.changed(change).priority = f64::from(*priority),
+            Action::LowerPriority { change } => set.changed(change).priority = LOWERED_PRIORITY,
             Action::SetTags { change, tags } => set.changed(change).tags = tags.clone(),
             Action::SetHidden { change, hidden } => {
                 let member = set.changed(change);
@@ -338,8 +380,9 @@ impl World {
             // A set this small cannot be restarted without losing its majority.
             return;
         }
+        let ids_after = self.sets[&step.set].voter_ids();
         let after = self.sets[&step.set].votes();
-        assert!(before.symmetric_difference(&after).count() <= 1, "more than one voter changed: {step}");
+        assert!(ids.symmetric_difference(&ids_after).count() <= 1, "more than one voter changed: {step}");
         let healthy = after.iter().filter(|host| self.members[&pod_of(&self.members, host)].up).count();
         assert!(after.is_empty() || healthy >= majority(after.len()), "below a majority after: {step}");
     }
@@ -362,6 +405,7 @@ impl Member {
     pub(crate) fn fresh(host: Host, revision: &str) -> Self {
         Self {
             host,
+            also: None,
             disk: Disk::Empty,
             pod: Pod::Present(PodFacts {
                 uid: "uid".to_owned(),
@@ -371,12 +415,25 @@ impl Member {
                 revision: Some(revision.to_owned()),
                 target_revision: Some(revision.to_owned()),
                 resolves_everywhere: true,
+                held: None,
             }),
             up: true,
             reachable: true,
             state: None,
             lag_ms: 0,
         }
+    }
+
+    /// Its gate keeps its server from starting: the disk is empty.
+    fn hold(&mut self) {
+        self.up = false;
+        let facts = self.facts();
+        (facts.running, facts.ready) = (false, false);
+        facts.held = Some(Hold { lost_disk: true, message: "LostDisk: the disk is empty".to_owned() });
+    }
+
+    fn is_at(&self, host: &Host) -> bool {
+        &self.host == host || self.also.as_ref() == Some(host)
     }
 
     pub(crate) fn facts(&mut self) -> &mut PodFacts {
@@ -388,6 +445,10 @@ impl Member {
 }
 
 impl Set {
+    fn voter_ids(&self) -> BTreeSet<MemberId> {
+        self.config.iter().flat_map(ReplConfig::voters).map(|m| m.id).collect()
+    }
+
     fn votes(&self) -> BTreeSet<Host> {
         let config = self.config.iter();
         config.flat_map(ReplConfig::voters).map(|m| m.host.clone()).collect()
@@ -409,14 +470,14 @@ impl Set {
     fn tick(&mut self, members: &mut BTreeMap<PodName, Member>) {
         let Some(config) = &mut self.config else { return };
         for listed in &config.members {
-            if let Some(member) = members.values_mut().find(|m| m.up && m.host == listed.host) {
+            if let Some(member) = members.values_mut().find(|m| m.up && m.is_at(&listed.host)) {
                 member.disk = match member.disk {
                     Disk::Empty => Disk::Syncing,
                     Disk::Syncing | Disk::Synced => Disk::Synced,
                 };
             }
         }
-        let healthy = |host: &Host| members.values().any(|m| m.up && m.disk == Disk::Synced && &m.host == host);
+        let healthy = |host: &Host| members.values().any(|m| m.up && m.disk == Disk::Synced && m.is_at(host));
         let voters: Vec<&ConfigMember> = config.voters().collect();
         let up = voters.iter().filter(|m| healthy(&m.host)).count();
         let primary_up = self.primary.as_ref().is_some_and(|pod| members[pod].up);
@@ -424,8 +485,10 @@ impl Set {
             self.primary = None;
         } else if !primary_up {
             let electable = voters.iter().filter(|m| m.priority > 0.0 && healthy(&m.host));
-            let heirs = electable.map(|m| pod_of(members, &m.host));
-            self.primary = heirs.filter(|pod| self.stepped_down.as_ref() != Some(pod)).min();
+            let heirs = electable.map(|m| (pod_of(members, &m.host), m.priority));
+            let heirs = heirs.filter(|(pod, _)| self.stepped_down.as_ref() != Some(pod));
+            let heir = heirs.min_by(|(a, high), (b, low)| low.total_cmp(high).then_with(|| a.cmp(b)));
+            self.primary = heir.map(|(pod, _)| pod);
             self.stepped_down = None;
             if self.primary.is_some() {
                 self.term += 1;
@@ -441,10 +504,10 @@ impl Set {
         member: &Member,
         members: &BTreeMap<PodName, Member>,
     ) -> ServerState {
-        let listed =
-            self.config.as_ref().filter(|c| member.disk != Disk::Empty && c.by_host(&member.host).is_some());
+        let config = self.config.as_ref().filter(|_| member.disk != Disk::Empty);
+        let listed = config.and_then(|c| Some((c, c.members.iter().find(|m| member.is_at(&m.host))?)));
         let access = if self.users && listed.is_some() { Access::Granted } else { Access::NoUsers };
-        let Some(config) = listed else {
+        let Some((config, me)) = listed else {
             let removed = member.disk != Disk::Empty;
             let replication =
                 if removed { Replication::Removed { config: None } } else { Replication::Uninitialized };
@@ -456,7 +519,7 @@ impl Set {
             my_state: self.state(pod, member),
             term: self.term,
             members: config.members.iter().map(|m| self.seen(m, members)).collect(),
-            initial_sync: None,
+            initial_sync: (member.disk == Disk::Syncing).then_some(InitialSync { percent: None }),
             oplog_bytes: None,
         };
         ServerState {
@@ -464,7 +527,7 @@ impl Set {
                 set_name: Some(name.to_string()),
                 writable_primary: primary,
                 primary: self.primary.as_ref().map(|p| members[p].host.to_string()),
-                me: Some(member.host.to_string()),
+                me: Some(me.host.to_string()),
                 max_wire_version: Some(21),
             },
             replication: Replication::Member {
@@ -476,13 +539,15 @@ impl Set {
     }
 
     fn seen(&self, listed: &ConfigMember, members: &BTreeMap<PodName, Member>) -> StatusMember {
-        let behind = members.iter().find(|(_, m)| m.host == listed.host);
+        let behind = members.iter().find(|(_, m)| m.is_at(&listed.host));
         let (up, state, lag) = match behind {
             Some((pod, member)) if member.up => (true, self.state(pod, member), member.lag_ms),
             _ => (false, MemberState::Down, 0),
         };
         let optime_ms = Some(1_000_000 - lag).filter(|_| up);
-        StatusMember { id: listed.id, host: listed.host.clone(), state, up, optime_ms, optime: None, uptime_secs: 60 }
+        let seconds = u32::try_from((1_000_000 - lag) / 1_000).unwrap_or(0);
+        let optime = up.then_some(OpTime { term: self.term, seconds, increment: 1 });
+        StatusMember { id: listed.id, host: listed.host.clone(), state, up, optime_ms, optime, uptime_secs: 60 }
     }
 
     fn state(&self, pod: &PodName, member: &Member) -> MemberState {
@@ -506,6 +571,6 @@ pub(crate) fn config_member(
 }
 
 fn pod_of(members: &BTreeMap<PodName, Member>, host: &Host) -> PodName {
-    let behind = members.iter().find(|(_, m)| &m.host == host);
+    let behind = members.iter().find(|(_, m)| m.is_at(host));
     behind.map_or_else(|| PodName::new(host.as_str()), |(pod, _)| pod.clone())
 }

@@ -223,7 +223,8 @@ impl Operator {
         let address = |server: &Server| SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let reached = self.set.members.iter().enumerate().filter(|(i, _)| !self.blind_to.contains(i));
         let addresses = reached.map(|(i, server)| (pod(i), address(server)));
-        let user = |name: &str| User { name: name.to_owned(), password: Password::new(password(name)), next: None };
+        let user =
+            |name: &str| User { name: name.to_owned(), password: Password::new(password(name)), next: None };
         ClusterAccess {
             reach: Arc::new(Loopback::new(addresses.collect())),
             credentials: Credentials { operator: user(OPERATOR), admin: user(ADMIN) },

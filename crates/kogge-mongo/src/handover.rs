@@ -1,0 +1,44 @@
+//! Hand-overs of the primary's office: only to a voter that can take it, never by force.
+
+use crate::membership::Ground;
+use crate::names::{Host, PodName};
+use crate::plan::Draft;
+use crate::replset::{ConfigMember, MemberState};
+use crate::step::Action;
+use crate::view::SetView;
+
+/// A voter that suits and can take over from the primary: electable, SECONDARY, with small lag.
+pub(crate) fn heir<'a>(
+    view: &SetView<'a>,
+    primary: &PodName,
+    suits: impl Fn(&ConfigMember) -> bool,
+) -> Option<&'a Host> {
+    let mut voters = view.config?.voters();
+    let heir = voters.find(|m| {
+        m.priority > 0.0
+            && !m.arbiter
+            && view.pod_of(&m.host) != Some(primary)
+            && view.state_of(&m.host) == Some(MemberState::Secondary)
+            && view.caught_up(&m.host)
+            && suits(m)
+    });
+    heir.map(|m| &m.host)
+}
+
+/// Plans a step-down of the primary, if a voter that suits can take over; else says that it is waited for.
+pub(crate) fn step_down(
+    ground: &Ground<'_>,
+    why: &str,
+    suits: impl Fn(&ConfigMember) -> bool,
+    draft: &mut Draft<'_>,
+) {
+    let pod = ground.primary.pod;
+    match heir(ground.view, pod, suits) {
+        Some(heir) => draft.step(
+            Action::StepDown { pod: pod.clone() },
+            format!("it is the primary, {why}, and {heir} has caught up"),
+            "another member to become PRIMARY",
+        ),
+        None => draft.wait_member(pod, "an electable secondary with small lag to hand over to", None),
+    }
+}

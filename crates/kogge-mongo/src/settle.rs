@@ -1,0 +1,85 @@
+//! What changes no vote: who is hidden, priorities, tags.
+
+use crate::goal::{Goal, MemberGoal};
+use crate::membership::Ground;
+use crate::plan::Draft;
+use crate::replset::{ConfigMember, LOWERED_PRIORITY};
+use crate::step::Action;
+use crate::{handover, switchover};
+
+const HELD: &str = "the new config to be held by a majority";
+
+/// Plans the next change, if one is left.
+pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) {
+    for (wanted, listed) in ground.listed() {
+        if set_hidden(ground, wanted, listed, draft) {
+            return;
+        }
+    }
+    for (wanted, listed) in ground.listed() {
+        if listed.votes > 0
+            && ground.voters.contains(&wanted.pod)
+            && set_priority(goal, ground, wanted, listed, draft)
+        {
+            return;
+        }
+    }
+    for (wanted, listed) in ground.listed() {
+        let mut tags = listed.tags.clone();
+        tags.extend(wanted.tags());
+        if tags != listed.tags {
+            let reason = "its tags are not those of its placement and role";
+            draft.step(Action::SetTags { change: ground.change(listed), tags }, reason, HELD);
+            return;
+        }
+    }
+}
+
+/// Hides a member, or shows it; a member with a priority cannot be hidden (code 93).
+pub(crate) fn set_hidden(
+    ground: &Ground<'_>,
+    wanted: &MemberGoal,
+    listed: &ConfigMember,
+    draft: &mut Draft<'_>,
+) -> bool {
+    let hidden = wanted.hidden();
+    if hidden == listed.hidden || (hidden && (listed.votes > 0 || listed.priority > 0.0)) {
+        return false;
+    }
+    draft.step(
+        Action::SetHidden { change: ground.change(listed), hidden },
+        format!("its role is {}", wanted.role),
+        HELD,
+    );
+    true
+}
+
+/// Sets the priority of a healthy voter; a primary hands over before its priority becomes 0 (code 104). Returns
+/// whether anything is left to do.
+pub(crate) fn set_priority(
+    goal: &Goal,
+    ground: &Ground<'_>,
+    wanted: &MemberGoal,
+    listed: &ConfigMember,
+    draft: &mut Draft<'_>,
+) -> bool {
+    let priority = switchover::priority(goal, ground, wanted);
+    if (listed.priority - priority).abs() < f64::EPSILON || !ground.view.healthy(&wanted.host) {
+        return false;
+    }
+    if wanted.priority == 0 && &wanted.pod == ground.primary.pod {
+        handover::step_down(ground, "its priority becomes 0", |_| true, draft);
+        return true;
+    }
+    let change = ground.change(listed);
+    if priority == LOWERED_PRIORITY {
+        draft.step(Action::LowerPriority { change }, "primaries move away from its vdc", HELD);
+    } else {
+        draft.step(
+            Action::SetPriority { change, priority: wanted.priority },
+            format!("its placement has priority {} and the config says {}", wanted.priority, listed.priority),
+            HELD,
+        );
+    }
+    true
+}

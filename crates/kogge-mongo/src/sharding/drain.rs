@@ -1,0 +1,204 @@
+//! Shards that go: drained first, chunks by the balancer, then whole databases; and never the last one.
+//!
+//! A removal is recorded in the anchors before it begins and carried to its end, because a server cannot take it
+//! back. How far it is, the routers say: nothing of it is remembered.
+
+use std::collections::BTreeSet;
+
+use crate::goal::{Goal, SetGoal, SetRole};
+use crate::names::PodName;
+use crate::plan::{Draft, Draining, FindingKind};
+use crate::sharding::ShardingAction;
+use crate::sharding::router::Routers;
+use crate::step::Action;
+use crate::topology::{Millis, ShardEntry, Topology};
+use crate::view::SetView;
+
+/// Databases that a sentence names.
+const NAMED: usize = 5;
+
+/// Whether a set is a shard that goes: the spec does not have it, or its removal has begun.
+pub(crate) fn is_leaving(set: &SetGoal) -> bool {
+    set.role != SetRole::Config && (set.retired || set.removals.under_way())
+}
+
+/// Plans the next step of a shard's removal.
+pub(crate) fn plan(goal: &Goal, routers: &Routers<'_>, draft: &mut Draft<'_>) {
+    if draft.changes_something() {
+        return;
+    }
+    let set = draft.set;
+    let Some(shard) = routers.shard(&set.name) else {
+        record_removal(goal, draft);
+        return;
+    };
+    if let Some(later) = goal.sets.iter().filter(|other| is_leaving(other)).map(|s| s.role).max()
+        && later > set.role
+    {
+        draft.wait("the shards with higher numbers to be removed first");
+        return;
+    }
+    let Some(taker) = taker(goal, routers) else {
+        draft.wait("a shard that stays and takes its data: the last one is never removed");
+        return;
+    };
+    if !set.removals.under_way() {
+        draft.step(
+            sharding(ShardingAction::RecordDrain { role: set.role, number: set.removals.ended + 1 }),
+            "the spec does not have the shard any more, and a removal that has begun is carried to its end",
+            "the record in every anchor",
+        );
+        return;
+    }
+    if !shard.draining {
+        draft.step(
+            sharding(ShardingAction::RemoveShard { via: routers.via(), shard: shard.name.clone() }),
+            "the spec does not have the shard any more",
+            "its data to leave it",
+        );
+        return;
+    }
+    move_the_rest(goal, routers, shard, taker, draft);
+}
+
+/// What is still on a shard that is being removed.
+pub(crate) fn left(goal: &Goal, view: &SetView<'_>, topology: &Topology, now: Millis) -> Option<Draining> {
+    let routers = Routers::of(goal, topology, now)?;
+    let shard = routers.shard(&view.set.name).filter(|shard| shard.draining)?;
+    Some(left_on(&routers, shard))
+}
+
+/// Whether members of a wanted shard hold the data of a removed one of the same name. They are never joined
+/// again: what was written since is elsewhere.
+pub(crate) fn holds_stale_data(view: &SetView<'_>, draft: &mut Draft<'_>) -> bool {
+    let set = view.set;
+    let unrecorded = set.members.iter().all(|m| m.anchor.member_id.is_none() && !m.anchor.initialized);
+    if set.removals.ended == 0 || is_leaving(set) || !unrecorded || !view.initiated() {
+        return false;
+    }
+    let pods: Vec<&str> = view.holding_a_config().map(PodName::as_str).collect();
+    let pods = pods.join(", ");
+    draft.finding(
+        FindingKind::StaleData,
+        format!(
+            "a shard of this name was removed, and the volumes of {pods} still hold its data; it is never joined \
+             again: delete the PersistentVolumeClaims of {pods}, then the pods"
+        ),
+    );
+    draft.wait(format!("empty volumes of {pods}"));
+    true
+}
+
+fn record_removal(goal: &Goal, draft: &mut Draft<'_>) {
+    if let Some((placement, reason)) = goal.unseen.first_key_value() {
+        draft.wait(format!("the first complete view of placement {placement} before it is forgotten: {reason}"));
+        return;
+    }
+    let turns = draft.set.removals;
+    draft.step(
+        sharding(ShardingAction::RecordRemoval { role: draft.set.role, number: turns.begun.max(turns.ended + 1) }),
+        "no router lists it as a shard",
+        "the record in every anchor",
+    );
+}
+
+/// The shard that stays and has the fewest databases.
+fn taker<'a>(goal: &Goal, routers: &Routers<'a>) -> Option<&'a ShardEntry> {
+    let stays = |shard: &&ShardEntry| {
+        let set = goal.sets.iter().find(|set| set.name.as_str() == shard.set_name());
+        !shard.draining && set.is_some_and(|set| !is_leaving(set))
+    };
+    let databases = |shard: &ShardEntry| routers.state().databases.get(&shard.name).map_or(0, BTreeSet::len);
+    routers.shards().filter(stays).min_by_key(|shard| (databases(shard), &shard.name))
+}
+
+fn left_on(routers: &Routers<'_>, shard: &ShardEntry) -> Draining {
+    let state = routers.state();
+    Draining {
+        databases: state.databases.get(&shard.name).cloned().unwrap_or_default(),
+        chunks: state.chunks.get(&shard.name).copied().unwrap_or_default(),
+    }
+}
+
+fn move_the_rest(
+    goal: &Goal,
+    routers: &Routers<'_>,
+    shard: &ShardEntry,
+    taker: &ShardEntry,
+    draft: &mut Draft<'_>,
+) {
+    let left = left_on(routers, shard);
+    draft.wait(in_words(&left));
+    if left.chunks.total > 0 {
+        tell_what_holds_chunks(goal, routers, shard, &left, draft);
+        return;
+    }
+    match left.databases.first() {
+        Some(database) => draft.step(
+            sharding(ShardingAction::MovePrimary {
+                via: routers.via(),
+                database: database.clone(),
+                to: taker.name.clone(),
+            }),
+            "it lives on a shard that is being removed",
+            format!("it to live on {}", taker.name),
+        ),
+        None => draft.step(
+            sharding(ShardingAction::RemoveShard { via: routers.via(), shard: shard.name.clone() }),
+            "nothing is left on it",
+            "the routers not to list it any more",
+        ),
+    }
+}
+
+fn tell_what_holds_chunks(
+    goal: &Goal,
+    routers: &Routers<'_>,
+    shard: &ShardEntry,
+    left: &Draining,
+    draft: &mut Draft<'_>,
+) {
+    if left.chunks.jumbo == left.chunks.total {
+        draft.finding(
+            FindingKind::JumboChunks,
+            format!(
+                "{} chunks on {} are too large to be moved; split them, or clear their jumbo flag with \
+                 clearJumboFlag",
+                left.chunks.jumbo, shard.name
+            ),
+        );
+    }
+    if routers.state().balancer_on != Some(false) {
+        return;
+    }
+    if goal.balancer.under_way() {
+        draft.wait("the balancer, which rests until the rollout is over");
+    } else {
+        draft.finding(
+            FindingKind::BalancerOff,
+            format!(
+                "{} is drained by the balancer, and somebody stopped it; start it with sh.startBalancer()",
+                shard.name
+            ),
+        );
+    }
+}
+
+fn in_words(left: &Draining) -> String {
+    let Draining { databases, chunks } = left;
+    if databases.is_empty() && chunks.total == 0 {
+        return "its removal to be completed".to_owned();
+    }
+    let mut names: Vec<&str> = databases.iter().take(NAMED).map(String::as_str).collect();
+    let more = databases.len().saturating_sub(NAMED);
+    let more_in_words = format!("{more} more");
+    if more > 0 {
+        names.push(&more_in_words);
+    }
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    format!("the drain of the shard: {} databases{names}, {} chunks remain", databases.len(), chunks.total)
+}
+
+fn sharding(step: ShardingAction) -> Action {
+    Action::Sharding { step }
+}

@@ -1,0 +1,360 @@
+//! The sharded cluster through its life: shards that come and go, the balancer, versions and defaults.
+
+use std::collections::BTreeMap;
+
+use kogge_mongo::{
+    Chunks, ClusterState, FindingKind, MemberAnchor, PodName, SetName, SetRole, ShardingAction, Step,
+};
+
+use crate::support::{SHARD, World, voters};
+
+const CONFIG: &str = "ll-config-7f3k2m9q";
+const SECOND: &str = "ll-shard-1-7f3k2m9q";
+const THIRD: &str = "ll-shard-2-7f3k2m9q";
+const SHAPE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
+
+/// A settled cluster of that many shards, its balancer on.
+fn cluster(shards: u32) -> World {
+    let mut world = World::shard(SHAPE);
+    world.want(CONFIG, SetRole::Config, &voters(SHAPE));
+    for (index, name) in [SHARD, SECOND, THIRD].into_iter().enumerate().take(shards as usize).skip(1) {
+        world.want(name, SetRole::Shard { index: index as u32 }, &voters(SHAPE));
+    }
+    world.cluster = ClusterState {
+        balancer_on: Some(true),
+        feature_compatibility_version: Some("6.0".to_owned()),
+        default_write_concern: Some(true),
+        ..ClusterState::default()
+    };
+    world.run_until_settled(400);
+    world
+}
+
+fn retire(world: &mut World, set: &str) {
+    world.goal.sets.iter_mut().find(|goal| goal.name.as_str() == set).unwrap().retired = true;
+}
+
+fn database(world: &mut World, shard: &str, name: &str) {
+    world.cluster.databases.entry(shard.to_owned()).or_default().insert(name.to_owned());
+}
+
+fn names(steps: &[Step]) -> Vec<&'static str> {
+    steps.iter().map(|step| step.action.name()).collect()
+}
+
+fn listed(world: &World) -> Vec<&str> {
+    world.shards.iter().map(|shard| shard.name.as_str()).collect()
+}
+
+fn findings(world: &World) -> Vec<FindingKind> {
+    world.plan().findings.iter().map(|finding| finding.kind).collect()
+}
+
+fn waits(world: &World) -> String {
+    let waiting: Vec<String> = world.plan().waiting.iter().map(ToString::to_string).collect();
+    waiting.join("; ")
+}
+
+#[test]
+fn case_44_a_shard_is_added_when_it_has_a_primary_and_a_router_serves() {
+    let world = cluster(2);
+    assert_eq!(listed(&world), [SHARD, SECOND]);
+}
+
+#[test]
+fn case_45_a_shard_is_drained_before_it_goes() {
+    let mut world = cluster(2);
+    database(&mut world, SECOND, "shop");
+    database(&mut world, SECOND, "wiki");
+    world.cluster.chunks.insert(SECOND.to_owned(), Chunks { total: 3, jumbo: 0 });
+    retire(&mut world, SECOND);
+    let steps = world.run_until_settled(50);
+    let expected = ["RecordDrain", "RemoveShard", "MovePrimary", "MovePrimary", "RemoveShard", "RecordRemoval"];
+    assert_eq!(names(&steps), expected);
+    assert_eq!(listed(&world), [SHARD]);
+    assert_eq!(world.cluster.databases[SHARD].len(), 2);
+    assert_eq!(world.goal.sets.len(), 2, "nothing is remembered of it but that it was removed");
+}
+
+#[test]
+fn case_45_a_restart_in_the_middle_goes_on_where_it_was() {
+    // The plan has no memory: whatever the world holds, the next plan takes it from there.
+    for stop_after in 0..6 {
+        let mut world = cluster(2);
+        database(&mut world, SECOND, "shop");
+        retire(&mut world, SECOND);
+        for _ in 0..stop_after {
+            let plan = world.plan();
+            // Killed before the last of what was planned.
+            for step in plan.steps.iter().rev().skip(1) {
+                world.apply(step);
+            }
+            if let Some(step) = plan.steps.last() {
+                world.apply(step);
+                if matches!(
+                    step.action,
+                    kogge_mongo::Action::Sharding { step: ShardingAction::RemoveShard { .. } }
+                ) {
+                    // Its answer was lost, and it is asked again.
+                    world.apply(step);
+                }
+            }
+            if !listed(&world).contains(&SECOND) {
+                break;
+            }
+        }
+        world.run_until_settled(50);
+        assert_eq!(listed(&world), [SHARD], "stopped after {stop_after}");
+        assert_eq!(world.cluster.databases[SHARD].len(), 1);
+    }
+}
+
+#[test]
+fn case_45_the_databases_to_move_are_named_and_the_progress_is_told() {
+    let mut world = cluster(2);
+    for name in ["a", "b", "c", "d", "e", "f", "g"] {
+        database(&mut world, SECOND, name);
+    }
+    world.cluster.balancer_on = Some(false);
+    world.cluster.chunks.insert(SECOND.to_owned(), Chunks { total: 12, jumbo: 0 });
+    retire(&mut world, SECOND);
+    for _ in 0..3 {
+        for step in world.plan().steps {
+            world.apply(&step);
+        }
+    }
+    assert!(waits(&world).contains("7 databases (a, b, c, d, e, 2 more), 12 chunks remain"), "{}", waits(&world));
+    let left = world.plan().sets[&SetName::new(SECOND)].draining.clone().unwrap();
+    assert_eq!((left.databases.len(), left.chunks.total), (7, 12));
+    assert!(findings(&world).contains(&FindingKind::BalancerOff));
+    assert_eq!(world.plan(), world.plan(), "nothing changes while nothing happens");
+    assert!(world.plan().steps.is_empty(), "a person's balancer is left as it is, and nothing else can be done");
+}
+
+#[test]
+fn case_45_jumbo_chunks_are_told_and_hold_nothing_else() {
+    let mut world = cluster(2);
+    world.cluster.chunks.insert(SECOND.to_owned(), Chunks { total: 4, jumbo: 2 });
+    retire(&mut world, SECOND);
+    for _ in 0..20 {
+        for step in world.plan().steps {
+            world.apply(&step);
+        }
+        world.tick();
+    }
+    assert_eq!(world.cluster.chunks[SECOND], Chunks { total: 2, jumbo: 2 });
+    assert!(findings(&world).contains(&FindingKind::JumboChunks));
+    world.cluster.chunks.clear();
+    world.run_until_settled(20);
+    assert_eq!(listed(&world), [SHARD]);
+}
+
+#[test]
+fn case_45_the_last_shard_is_never_removed() {
+    let mut world = cluster(2);
+    retire(&mut world, SHARD);
+    retire(&mut world, SECOND);
+    for _ in 0..20 {
+        for step in world.plan().steps {
+            world.apply(&step);
+        }
+        world.tick();
+    }
+    assert_eq!(listed(&world), [SHARD, SECOND]);
+    assert!(waits(&world).contains("the last one is never removed"));
+}
+
+#[test]
+fn shards_go_from_the_highest_number_on_and_give_to_those_that_stay() {
+    let mut world = cluster(3);
+    database(&mut world, THIRD, "shop");
+    database(&mut world, SECOND, "wiki");
+    database(&mut world, SHARD, "mail");
+    retire(&mut world, SECOND);
+    retire(&mut world, THIRD);
+    let steps = world.run_until_settled(60);
+    let sets: Vec<&str> =
+        steps.iter().filter(|s| s.action.name() == "RecordRemoval").map(|s| s.set.as_str()).collect();
+    assert_eq!(sets, [THIRD, SECOND]);
+    assert_eq!(world.cluster.databases[SHARD].len(), 3);
+    assert_eq!(listed(&world), [SHARD]);
+}
+
+#[test]
+fn a_database_goes_where_the_fewest_are() {
+    let mut world = cluster(3);
+    database(&mut world, THIRD, "shop");
+    database(&mut world, SHARD, "mail");
+    retire(&mut world, THIRD);
+    world.run_until_settled(60);
+    assert!(world.cluster.databases[SECOND].contains("shop"));
+}
+
+#[test]
+fn a_removal_that_has_begun_is_not_taken_back() {
+    let mut world = cluster(2);
+    database(&mut world, SECOND, "shop");
+    retire(&mut world, SECOND);
+    for step in world.plan().steps {
+        world.apply(&step);
+    }
+    world.goal.sets.iter_mut().for_each(|set| set.retired = false);
+    for _ in 0..20 {
+        for step in world.plan().steps {
+            world.apply(&step);
+        }
+        world.tick();
+    }
+    assert_eq!(listed(&world), [SHARD], "removed all the same");
+    assert!(findings(&world).contains(&FindingKind::StaleData), "{:?}", world.plan());
+    assert!(waits(&world).contains("empty volumes of ll-shard-1-vdc1-0"));
+
+    world.set(SECOND).config = None;
+    for member in world.members.iter_mut().filter(|(pod, _)| pod.as_str().contains("shard-1")) {
+        member.1.disk = crate::support::Disk::Empty;
+    }
+    world.set(SECOND).users = false;
+    world.set(SECOND).primary = None;
+    world.run_until_settled(100);
+    assert_eq!(listed(&world), [SHARD, SECOND], "empty, it is a shard like any other");
+}
+
+#[test]
+fn a_shard_that_was_never_added_goes_at_once() {
+    let mut world = cluster(1);
+    world.want(SECOND, SetRole::Shard { index: 1 }, &voters(SHAPE));
+    retire(&mut world, SECOND);
+    assert_eq!(names(&world.run_until_settled(10)), ["RecordRemoval"]);
+}
+
+#[test]
+fn nothing_is_forgotten_while_a_placement_is_not_seen() {
+    let mut world = cluster(2);
+    retire(&mut world, SECOND);
+    world.goal.unseen = BTreeMap::from([("vdc3".into(), "cut off".to_owned())]);
+    for _ in 0..20 {
+        for step in world.plan().steps {
+            world.apply(&step);
+        }
+        world.tick();
+    }
+    assert_eq!(listed(&world), [SHARD], "the routers go on");
+    assert!(world.goal.sets.iter().any(|set| set.name.as_str() == SECOND && set.removals.under_way()));
+}
+
+#[test]
+fn without_a_router_nothing_is_removed() {
+    let mut world = cluster(2);
+    retire(&mut world, SECOND);
+    world.goal.routers.clear();
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
+fn a_foreign_shard_is_reported_and_left_alone() {
+    let mut world = cluster(1);
+    world.shards.push(kogge_mongo::ShardEntry {
+        name: "theirs".to_owned(),
+        host: "theirs/a:1".to_owned(),
+        draining: false,
+    });
+    assert!(world.plan().steps.is_empty());
+    assert_eq!(findings(&world), [FindingKind::ForeignShard]);
+}
+
+fn roll(world: &mut World) {
+    world.revision = "r2".to_owned();
+    world.tick();
+}
+
+#[test]
+fn case_43_the_balancer_rests_during_a_rollout_and_runs_again_after_it() {
+    let mut world = cluster(2);
+    roll(&mut world);
+    let steps = world.run_until_settled(200);
+    let all = names(&steps);
+    assert_eq!(&all[..3], ["RecordBalancerPause", "StopBalancer", "RestartPod"], "before the first restart");
+    assert_eq!(&all[all.len() - 2..], ["StartBalancer", "RecordBalancerResumed"]);
+    assert_eq!(world.cluster.balancer_on, Some(true));
+    assert!(!world.goal.balancer.under_way());
+}
+
+#[test]
+fn a_balancer_that_a_person_stopped_stays_off() {
+    let mut world = cluster(2);
+    world.cluster.balancer_on = Some(false);
+    roll(&mut world);
+    let steps = world.run_until_settled(200);
+    assert!(!names(&steps).iter().any(|name| name.contains("Balancer")));
+    assert_eq!(world.cluster.balancer_on, Some(false));
+}
+
+#[test]
+fn the_balancer_rests_between_the_shares_of_a_rollout() {
+    let mut world = cluster(2);
+    world.goal.rolling = true;
+    for step in world.plan().steps {
+        world.apply(&step);
+    }
+    for step in world.plan().steps {
+        world.apply(&step);
+    }
+    assert_eq!(world.cluster.balancer_on, Some(false));
+    assert!(world.plan().steps.is_empty());
+    world.goal.rolling = false;
+    assert_eq!(names(&world.run_until_settled(10)), ["StartBalancer", "RecordBalancerResumed"]);
+}
+
+#[test]
+fn with_one_shard_there_is_nothing_to_balance() {
+    let mut world = cluster(1);
+    roll(&mut world);
+    assert!(!names(&world.run_until_settled(200)).iter().any(|name| name.contains("Balancer")));
+}
+
+#[test]
+fn majority_becomes_the_default_write_concern_where_nobody_set_one() {
+    let mut world = cluster(1);
+    world.cluster.default_write_concern = Some(false);
+    assert_eq!(names(&world.run_until_settled(5)), ["SetDefaultWriteConcern"]);
+    world.cluster.default_write_concern = None;
+    assert!(world.plan().steps.is_empty(), "what could not be read is not set");
+}
+
+#[test]
+fn the_feature_version_is_raised_only_when_the_spec_says_so_and_every_member_knows_it() {
+    let mut world = cluster(1);
+    assert!(world.plan().steps.is_empty(), "nobody asked");
+    world.goal.feature_compatibility_version = Some("7.0".to_owned());
+    assert_eq!(names(&world.run_until_settled(5)), ["SetFeatureCompatibilityVersion"]);
+    assert_eq!(world.plan().feature_compatibility_version.as_deref(), Some("7.0"));
+    world.goal.feature_compatibility_version = Some("8.0".to_owned());
+    assert!(
+        world.plan().steps.is_empty() && waits(&world).contains("knows the feature compatibility version 8.0")
+    );
+}
+
+#[test]
+fn the_feature_version_is_never_lowered_and_not_raised_during_a_rollout() {
+    let mut world = cluster(1);
+    world.goal.feature_compatibility_version = Some("5.0".to_owned());
+    assert_eq!(findings(&world), [FindingKind::FeatureVersionRefused]);
+    assert!(world.plan().steps.is_empty());
+    world.goal.feature_compatibility_version = Some("9.9".to_owned());
+    assert!(world.plan().findings[0].message.contains("use one of 4.4, 5.0, 6.0, 7.0, 8.0"));
+    world.goal.feature_compatibility_version = Some("7.0".to_owned());
+    world.goal.rolling = true;
+    assert!(world.plan().steps.is_empty() && waits(&world).contains("the rollout to end"));
+}
+
+#[test]
+fn a_member_that_was_recorded_again_is_no_stale_data() {
+    let mut world = cluster(2);
+    let goal = world.goal.sets.iter_mut().find(|set| set.name.as_str() == SECOND).unwrap();
+    (goal.removals.begun, goal.removals.ended) = (1, 1);
+    for member in &mut goal.members {
+        member.anchor = MemberAnchor { initialized: false, ..member.anchor };
+    }
+    assert!(!findings(&world).contains(&FindingKind::StaleData), "it was initiated since");
+    assert!(world.members.contains_key(&PodName::new("ll-shard-1-vdc1-0")));
+}
