@@ -3,15 +3,22 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use bson::doc;
 use common::{client, eventually};
-use mongodb::{bson::Document, options::WriteConcern};
+use futures::TryStreamExt as _;
+use mongodb::{
+    bson::Document,
+    options::{ClientOptions, WriteConcern},
+};
 use mongosim::testing::free_port;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 /// A process that does not outlive its test.
@@ -47,6 +54,43 @@ fn probe(kind: &str, port: u16) -> bool {
     probe.is_ok_and(|status| status.success())
 }
 
+/// What clients were told is done.
+#[derive(Default)]
+struct Acknowledged {
+    inserted: Vec<i64>,
+    /// Increments of each writer's counter.
+    counted: [i64; WRITERS],
+}
+
+const WRITERS: usize = 4;
+const ROUNDS: i64 = 8;
+
+/// Inserts and counts with `j: true` until the server is gone. Writes that are not answered are not repeated.
+async fn write(
+    uri: &str,
+    writer: usize,
+    round: i64,
+    acknowledged: &Mutex<Acknowledged>,
+) -> mongodb::error::Result<()> {
+    let mut options = ClientOptions::parse(uri).await?;
+    options.retry_writes = Some(false);
+    let test = mongodb::Client::with_options(options)?.database("test");
+    let journaled = WriteConcern::builder().journal(true).build();
+    let (c, counters) = (test.collection::<Document>("c"), test.collection::<Document>("counters"));
+    for n in 0.. {
+        let id = (round * WRITERS as i64 + writer as i64) * 1_000_000 + n;
+        c.insert_one(doc! { "_id": id }).write_concern(journaled.clone()).await?;
+        acknowledged.lock().inserted.push(id);
+        counters
+            .update_one(doc! { "_id": writer as i64 }, doc! { "$inc": { "n": 1_i64 } })
+            .upsert(true)
+            .write_concern(journaled.clone())
+            .await?;
+        acknowledged.lock().counted[writer] += 1;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
     let dir = TempDir::new()?;
@@ -58,35 +102,52 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
     let config =
         doc! { "_id": "crash", "version": 1, "members": [{ "_id": 0, "host": format!("127.0.0.1:{port}") }] };
     client(&uri).await?.database("admin").run_command(doc! { "replSetInitiate": config }).await?;
-    let mut acknowledged = Vec::new();
-    for round in 0..4_i64 {
+    let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
+    for round in 0..ROUNDS {
         eventually("the server to be ready", async || probe("ready", port)).await?;
-        let journaled = WriteConcern::builder().journal(true).build();
-        let writer = {
-            let uri = uri.clone();
-            tokio::spawn(async move {
-                let mut done = Vec::new();
-                let Ok(client) = client(&uri).await else { return done };
-                let c = client.database("test").collection::<Document>("c");
-                for id in round * 100_000.. {
-                    if c.insert_one(doc! { "_id": id }).write_concern(journaled.clone()).await.is_err() {
-                        return done;
-                    }
-                    done.push(id);
-                }
-                done
+        let before = acknowledged.lock().inserted.len();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (uri, acknowledged) = (uri.clone(), acknowledged.clone());
+                tokio::spawn(async move { write(&uri, writer, round, &acknowledged).await })
             })
-        };
-        tokio::time::sleep(Duration::from_millis(400)).await;
+            .collect();
+        eventually("some writes", async || acknowledged.lock().inserted.len() > before + 20).await?;
+        tokio::time::sleep(Duration::from_millis(50 + 37 * round as u64)).await;
         server.kill();
+        for writer in writers {
+            assert!(writer.await?.is_err(), "a writer ended without the server's end");
+        }
         server = start(dir.path(), port)?;
-        writer.abort();
-        acknowledged.extend(writer.await.unwrap_or_default());
     }
     eventually("the server to be ready", async || probe("ready", port)).await?;
-    let c = client(&uri).await?.database("test").collection::<Document>("c");
-    for id in &acknowledged {
-        assert!(c.find_one(doc! { "_id": *id }).await?.is_some(), "{id} was acknowledged and is gone");
+    let test = client(&uri).await?.database("test");
+    let stored: BTreeSet<i64> = test
+        .collection::<Document>("c")
+        .find(doc! {})
+        .await?
+        .try_collect::<Vec<_>>()
+        .await?
+        .iter()
+        .filter_map(|d| d.get_i64("_id").ok())
+        .collect();
+    let acknowledged = acknowledged.lock();
+    let lost: Vec<&i64> = acknowledged.inserted.iter().filter(|id| !stored.contains(id)).collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} were acknowledged and are gone: {lost:?}",
+        lost.len(),
+        acknowledged.inserted.len()
+    );
+    // At each end, one more write of each writer may have been done that nobody was told of.
+    let most = acknowledged.inserted.len() as i64 + ROUNDS * WRITERS as i64;
+    assert!(stored.len() as i64 <= most, "{} stored, {most} written", stored.len());
+    let counters = test.collection::<Document>("counters").find(doc! {}).await?.try_collect::<Vec<_>>().await?;
+    for counter in counters {
+        let told = acknowledged.counted[counter.get_i64("_id")? as usize];
+        let n = counter.get_i64("n")?;
+        assert!((told..=told + ROUNDS).contains(&n), "{told} increments were acknowledged, {n} are there");
     }
+    println!("killed {ROUNDS} times, {} writes acknowledged, none lost", acknowledged.inserted.len());
     Ok(())
 }

@@ -29,9 +29,8 @@ pub fn rotate_certificates(tls: Option<&Arc<Tls>>) -> CommandResult {
 /// Runs a command of this family; `None` when it is of another.
 pub fn run(client: &mut Client, request: &Request) -> Option<CommandResult> {
     Some(match request.name.as_str() {
-        "ping" | "endSessions" | "refreshSessions" | "killSessions" | "setParameter" | "fsync" | "getnonce" => {
-            Ok(Document::new())
-        }
+        "ping" | "endSessions" | "refreshSessions" | "killSessions" | "fsync" | "getnonce" => Ok(Document::new()),
+        "setParameter" => set_parameter(request),
         "startSession" => {
             Ok(doc! { "id": { "id": auth::random_uuid() }, "timeoutMinutes": handshake::SESSION_MINUTES })
         }
@@ -83,6 +82,19 @@ fn host_info() -> Document {
         },
         "os": { "type": "Linux", "name": std::env::consts::OS },
         "extra": {},
+    }
+}
+
+/// `setParameter`, of what changes nothing here.
+fn set_parameter(request: &Request) -> CommandResult {
+    const KNOWN: [&str; 3] = ["logLevel", "quiet", "diagnosticDataCollectionEnabled"];
+    let own = |key: &str| matches!(key, "setParameter" | "lsid" | "comment" | "txnNumber") || key.starts_with('$');
+    match request.body.keys().find(|key| !own(key) && !KNOWN.contains(&key.as_str())) {
+        Some(unknown) => Err(CommandError::new(
+            code::INVALID_OPTIONS,
+            format!("attempted to set unrecognized parameter [{unknown}], use help:true to see options"),
+        )),
+        None => Ok(doc! { "was": 0 }),
     }
 }
 

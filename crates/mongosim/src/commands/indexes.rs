@@ -217,9 +217,10 @@ fn duplicate(ns: &str, index: &Document, document: &Document) -> CommandError {
 
 /// Error 11000.
 pub(super) fn duplicate_key(ns: &str, index: &str, pattern: Document, value: Document) -> CommandError {
+    let fields: Vec<String> = value.iter().map(|(path, value)| format!("{path}: {value}")).collect();
     CommandError::new(
         code::DUPLICATE_KEY,
-        format!("E11000 duplicate key error collection: {ns} index: {index} dup key: {value}"),
+        format!("E11000 duplicate key error collection: {ns} index: {index} dup key: {{ {} }}", fields.join(", ")),
     )
     .with("keyPattern", pattern)
     .with("keyValue", value)

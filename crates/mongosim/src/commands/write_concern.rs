@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct WriteConcern {
     durability: Option<Durability>,
     limit: Option<Duration>,
+    /// A mode is named that the configuration does not define.
+    unknown: bool,
 }
 
 impl WriteConcern {
@@ -27,25 +29,21 @@ impl WriteConcern {
                 Self::parse(given, mongod)
             }
             _ => Ok(mongod.default_write_concern()?.map_or_else(
-                || Self { durability: mongod.implicit_durability(), limit: None },
-                |stored| {
-                    Self::parse(&stored, mongod)
-                        .unwrap_or(Self { durability: mongod.implicit_durability(), limit: None })
-                },
+                || Self::implicit(mongod),
+                |stored| Self::parse(&stored, mongod).unwrap_or_else(|_| Self::implicit(mongod)),
             )),
         }
+    }
+
+    fn implicit(mongod: &Mongod) -> Self {
+        Self { durability: mongod.implicit_durability(), limit: None, unknown: false }
     }
 
     fn parse(given: &Document, mongod: &Mongod) -> CommandResult<Self> {
         let durability = match given.get("w") {
             None => mongod.implicit_durability(),
             Some(Bson::String(w)) if w == "majority" => Some(Durability::Majority),
-            Some(Bson::String(w)) => {
-                return Err(CommandError::new(
-                    code::UNKNOWN_WRITE_CONCERN,
-                    format!("No write concern mode named '{w}' found in replica set configuration"),
-                ));
-            }
+            Some(Bson::String(_)) => None,
             Some(w) => match number::as_i64(w) {
                 Some(0 | 1) => None,
                 Some(n @ 2..=50) => Some(Durability::Members(n as usize)),
@@ -63,11 +61,23 @@ impl WriteConcern {
             .and_then(|ms| u64::try_from(ms).ok())
             .filter(|ms| *ms > 0)
             .map(Duration::from_millis);
-        Ok(Self { durability, limit })
+        let unknown = given.get_str("w").is_ok_and(|mode| mode != "majority");
+        Ok(Self { durability, limit, unknown })
     }
 
     /// Waits for a write; what goes wrong is added to the reply of a write that did happen.
     pub(super) async fn wait(self, mongod: &Mongod, optime: OpTime, reply: &mut Document) -> CommandResult<()> {
+        if self.unknown && mongod.replication.is_some() {
+            reply.insert(
+                "writeConcernError",
+                doc! {
+                    "code": code::UNKNOWN_WRITE_CONCERN,
+                    "codeName": "UnknownReplWriteConcern",
+                    "errmsg": "No write concern mode of that name found in replica set configuration",
+                },
+            );
+            return Ok(());
+        }
         let (Some(replication), Some(durability)) = (&mongod.replication, self.durability) else { return Ok(()) };
         if let Durability::Members(n) = durability
             && replication

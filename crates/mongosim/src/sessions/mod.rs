@@ -12,6 +12,8 @@ use crate::{
 
 /// Where session records live.
 pub const NAMESPACE: &str = "config.transactions";
+/// Where the statements of each session's newest write live.
+const STATEMENTS: &str = "config.transactions.statements";
 
 /// A retryable write's session and number, from a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +61,11 @@ fn key(lsid: &Document) -> Bson {
     lsid.get("id").cloned().unwrap_or(Bson::Null)
 }
 
+/// Each statement has a row of its own: a batch of many is recorded in as many steps, not in their square.
+fn statement_key(lsid: &Document, stmt_id: i32) -> Bson {
+    Bson::Document(doc! { "session": key(lsid), "stmtId": stmt_id })
+}
+
 /// Looks a statement up.
 pub fn look_up(view: &WriteView<'_>, write: &RetryableWrite, stmt_id: i32) -> StorageResult<Known> {
     let Some(record) = view.get_by_id(NAMESPACE, &key(&write.lsid))? else { return Ok(Known::New) };
@@ -69,59 +76,50 @@ pub fn look_up(view: &WriteView<'_>, write: &RetryableWrite, stmt_id: i32) -> St
     if write.txn_number > newest {
         return Ok(Known::New);
     }
-    let reply = statements(&record)
-        .find(|s| s.get_i32("stmtId").ok() == Some(stmt_id))
-        .and_then(|s| s.get_document("reply").ok().cloned());
-    Ok(reply.map_or(Known::New, Known::Done))
+    let row = view.get_by_id(STATEMENTS, &statement_key(&write.lsid, stmt_id))?;
+    // A row of an earlier number is what is left of a longer batch.
+    let row = row.filter(|row| row.get_i64("txnNum").ok() == Some(newest));
+    Ok(row.and_then(|row| row.get_document("reply").ok().cloned()).map_or(Known::New, Known::Done))
 }
 
 /// Records an entry's statement, on the primary and on those that follow it.
 pub fn record(view: &mut WriteView<'_>, entry: &OplogEntry) -> StorageResult<()> {
     let Some(statement) = &entry.statement else { return Ok(()) };
     let id = key(&statement.lsid);
-    let mut done = Vec::new();
-    if let Some(record) = view.get_by_id(NAMESPACE, &id)? {
-        let newest = record.get_i64("txnNum").unwrap_or(-1);
-        if newest > statement.txn_number {
-            return Ok(());
-        }
-        if newest == statement.txn_number {
-            done = statements(&record)
-                .filter(|s| s.get_i32("stmtId").ok() != Some(statement.stmt_id))
-                .cloned()
-                .map(Bson::Document)
-                .collect();
-        }
+    let newest = view.get_by_id(NAMESPACE, &id)?.and_then(|record| record.get_i64("txnNum").ok());
+    if newest.is_some_and(|newest| newest > statement.txn_number) {
+        return Ok(());
     }
-    done.push(Bson::Document(doc! { "stmtId": statement.stmt_id, "reply": statement.reply.clone() }));
     let record = doc! {
         "_id": id,
         "txnNum": statement.txn_number,
         "lastWriteOpTime": entry.optime.to_document(),
         "lastWriteDate": entry.wall,
-        "statements": done,
     };
-    view.put(NAMESPACE, &record)
+    view.put(NAMESPACE, &record)?;
+    let row = doc! {
+        "_id": statement_key(&statement.lsid, statement.stmt_id),
+        "txnNum": statement.txn_number,
+        "reply": statement.reply.clone(),
+    };
+    view.put(STATEMENTS, &row)
 }
 
-/// Makes the records of `lsids` anew from the oplog, after entries were undone.
-pub fn rebuild(view: &mut WriteView<'_>, lsids: &[Document]) -> StorageResult<()> {
-    if lsids.is_empty() {
+/// Makes the records of the sessions of `undone` anew from the oplog, after those statements were taken back.
+pub fn rebuild(view: &mut WriteView<'_>, undone: &[Statement]) -> StorageResult<()> {
+    if undone.is_empty() {
         return Ok(());
     }
-    let keys: Vec<Bson> = lsids.iter().map(key).collect();
-    for key in &keys {
-        view.delete(NAMESPACE, key)?;
+    for statement in undone {
+        view.delete(NAMESPACE, &key(&statement.lsid))?;
+        view.delete(STATEMENTS, &statement_key(&statement.lsid, statement.stmt_id))?;
     }
+    let sessions: Vec<Bson> = undone.iter().map(|statement| key(&statement.lsid)).collect();
     for stored in view.oplog_from(0, usize::MAX)? {
         let Some(entry) = OplogEntry::from_document(&stored) else { continue };
-        if entry.statement.as_ref().is_some_and(|s| keys.contains(&key(&s.lsid))) {
+        if entry.statement.as_ref().is_some_and(|s| sessions.contains(&key(&s.lsid))) {
             record(view, &entry)?;
         }
     }
     Ok(())
-}
-
-fn statements(record: &Document) -> impl Iterator<Item = &Document> {
-    record.get_array("statements").into_iter().flatten().filter_map(Bson::as_document)
 }

@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     thread,
 };
 
@@ -58,6 +58,7 @@ fn commit(
             view.truncate_oplog(excess, limit.pinned())?;
         }
         *oplog_bytes += view.oplog_growth();
+        limit.exceeded.store(*oplog_bytes > limit.bytes, Ordering::Relaxed);
         view.oplog_head()?
     };
     transaction.commit()?;

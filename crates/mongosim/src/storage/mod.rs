@@ -15,7 +15,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -64,6 +64,7 @@ from_store_errors!(
 struct OplogLimit {
     bytes: i64,
     pinned: AtomicU64,
+    exceeded: AtomicBool,
 }
 
 impl OplogLimit {
@@ -94,6 +95,7 @@ impl Storage {
         let limit = Arc::new(OplogLimit {
             bytes: i64::try_from(oplog_bytes).unwrap_or(i64::MAX),
             pinned: AtomicU64::new(0),
+            exceeded: AtomicBool::new(false),
         });
         let jobs = journal::start(db.clone(), head_tx, limit.clone())?;
         Ok(Self { db, jobs, head, limit })
@@ -101,7 +103,11 @@ impl Storage {
 
     /// Keeps the oplog's entries from a timestamp on: what is there of the majority's commit point.
     pub fn pin_oplog(&self, from: u64) {
-        self.limit.pinned.store(from, Ordering::Relaxed);
+        let moved = self.limit.pinned.swap(from, Ordering::Relaxed) < from;
+        if moved && self.limit.exceeded.load(Ordering::Relaxed) {
+            // What may go now goes now, not with the next write. A writer that has ended has no oplog to shorten.
+            drop(self.jobs.send(Box::new(|_| Ok(Box::new(|| {})))));
+        }
     }
 
     /// The most bytes that the oplog has once its entries are committed.

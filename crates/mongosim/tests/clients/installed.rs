@@ -69,5 +69,6 @@ fn version() -> String {
         hash.update(name);
         hash.update(content);
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let hash = format!("{:x}", hash.finalize());
+    hash[..12].to_owned()
 }

@@ -193,13 +193,11 @@ fn add_fields(document: &mut Document, fields: &[(String, Expression)]) -> Comma
 fn unwind(document: &Document, path: &str, index: Option<&str>, keep_empty: bool) -> Vec<Document> {
     let row = |item: Option<&Bson>, at: Bson| {
         let mut row = document.clone();
-        match item {
-            Some(item) => put(&mut row, path, item.clone()).ok(),
-            None => {
-                remove(&mut row, path);
-                Some(())
-            }
-        }?;
+        if let Some(item) = item {
+            put(&mut row, path, item.clone()).ok()?;
+        } else {
+            remove(&mut row, path);
+        }
         if let Some(index) = index {
             put(&mut row, index, at).ok()?;
         }

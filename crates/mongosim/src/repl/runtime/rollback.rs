@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fs, io::Write, sync::Arc, time::Duration};
 
-use bson::{Document, doc};
+use bson::doc;
 
 use super::{
     Replication,
@@ -27,7 +27,7 @@ impl Replication {
         let head = view.oplog_head()?;
         let mut undone = Vec::new();
         let mut common = None;
-        for stored in view.oplog_after_reversed(0)? {
+        for stored in view.oplog_after_reversed(committed.ts.saturating_sub(1))? {
             let optime = OplogEntry::optime_of(&stored);
             if theirs.contains(&(optime.ts, optime.term)) {
                 common = Some(optime);
@@ -106,14 +106,14 @@ impl Replication {
                     return Ok(None);
                 }
                 let mut complete = true;
-                let mut lsids: Vec<Document> = Vec::new();
-                for entry in &undone {
-                    complete &= undo(view, entry)?;
+                let mut statements = Vec::new();
+                for entry in undone {
+                    complete &= undo(view, &entry)?;
                     view.remove_entry(entry.optime.ts)?;
-                    lsids.extend(entry.statement.as_ref().map(|s| s.lsid.clone()));
+                    statements.extend(entry.statement);
                 }
                 if complete {
-                    sessions::rebuild(view, &lsids)?;
+                    sessions::rebuild(view, &statements)?;
                 } else {
                     mark_for_resync(view)?;
                 }
