@@ -15,8 +15,9 @@ use kogge_plan::{FleetView, Object, ObjectKey, WorkerName, WorkerView};
 use kube_core::TypeMeta;
 use serde_json::Value;
 
+use crate::departure;
 use crate::identity::PORT;
-use crate::observation::{Observation, holds_a_part};
+use crate::observation::{Observation, runs_a_part};
 
 /// What is published of a database's members, and what should be.
 #[derive(Debug, Default)]
@@ -29,12 +30,15 @@ pub struct Names {
 }
 
 impl Names {
-    /// Reads the pods and the slices of every replica set.
-    pub fn observe(observation: &Observation<'_>) -> Self {
+    /// Reads the pods and the slices of every replica set, also of those that leave, or have left, and still
+    /// stand.
+    pub(crate) fn observe(observation: &Observation<'_>, retired: &BTreeSet<Component>) -> Self {
         let mut names = Self::default();
         let workers = workers(observation);
-        for component in Component::replica_sets(observation.cluster.spec.shard.shard_count) {
-            names.add(observation, component, &workers);
+        let wanted = Component::replica_sets(observation.cluster.spec.shard.shard_count);
+        let lives: BTreeSet<Component> = wanted.chain(retired.iter().copied()).collect();
+        for component in departure::standing(observation).union(&lives) {
+            names.add(observation, *component, &workers, lives.contains(component));
         }
         names
     }
@@ -44,6 +48,7 @@ impl Names {
         observation: &Observation<'_>,
         component: Component,
         workers: &[(&WorkerName, &WorkerView)],
+        lives: bool,
     ) {
         let identity = observation.identity;
         let set = ReplicaSet {
@@ -68,9 +73,11 @@ impl Names {
         }
         let mut mirrored = mirror(&set, &sources, &destinations);
         for destination in destinations {
-            // Where nothing can be said of the slices, those that stand are neither changed nor removed.
+            // Where nothing can be said of the slices, those that stand are neither changed nor removed; those of a
+            // shard that has left go with its Service.
             let standing = || destination.slices.into_iter().filter(is_mirrored).collect();
-            let slices = mirrored.slices.remove(&destination.worker).unwrap_or_else(standing);
+            let slices = mirrored.slices.remove(&destination.worker);
+            let slices = if lives { slices.unwrap_or_else(standing) } else { slices.unwrap_or_default() };
             self.slices.entry(destination.worker).or_default().extend(slices);
         }
         self.report.add(mirrored.report);
@@ -93,7 +100,7 @@ fn workers<'a>(observation: &Observation<'a>) -> Vec<(&'a WorkerName, &'a Worker
     let named: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
     let fleet: &FleetView = observation.fleet;
     let id = &observation.identity.id;
-    fleet.workers.iter().filter(|(name, view)| named.contains(name) || holds_a_part(view, id)).collect()
+    fleet.workers.iter().filter(|(name, view)| named.contains(name) || runs_a_part(view, id)).collect()
 }
 
 fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {

@@ -7,12 +7,14 @@
 //! [`plan()`] → the plan is carried out → [`report`].
 
 pub mod acceptance;
+mod departure;
 mod desired;
 mod discovery;
 pub mod engine;
 mod identity;
 mod observation;
 mod plan;
+pub mod queue;
 mod rehearsal;
 pub mod report;
 pub mod requests;

@@ -1,6 +1,7 @@
 //! Everything that one pass knows of a database, taken once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use kogge_api::anchor::{Anchor, AnchorError};
 use kogge_api::federated_cluster::{Component, PlacedComponent};
@@ -11,7 +12,7 @@ use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
 use kogge_plan::object::cluster_id;
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::{PlacementError, Placements};
-use kogge_plan::{FleetView, Liveness, WorkerName, WorkerView, workload};
+use kogge_plan::{FleetView, Liveness, ObjectKey, WorkerName, WorkerView, workload};
 
 use crate::departure;
 use crate::discovery::Names;
@@ -296,6 +297,20 @@ impl Prepared<'_> {
                 (view.liveness == Liveness::Live).then(|| (pod.clone(), Running { worker, uid }))
             })
             .collect()
+    }
+
+    /// The address of a pod that runs.
+    pub fn address(&self, pod: &PodName, running: Running<'_>) -> Option<IpAddr> {
+        let view = self.observation.fleet.workers.get(running.worker)?;
+        let key = ObjectKey::namespaced("v1", "Pod", &self.observation.identity.namespace, pod.as_str());
+        workload::pod_facts(view.objects.get(&key)?)?.ips.first().copied()
+    }
+
+    /// Whether a member holds its set's data and users, or a router serves them: only then may it be reached from
+    /// elsewhere than its pod's loopback.
+    pub fn has_users(&self, pod: &PodName) -> bool {
+        self.routers.contains_key(pod)
+            || self.anchor.members.get(pod.as_str()).is_some_and(|member| member.initialized)
     }
 
     /// The placement that a member or router stands in.

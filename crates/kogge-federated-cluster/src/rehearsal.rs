@@ -14,8 +14,6 @@ pub(crate) fn rehearsal(prepared: &Prepared<'_>, turn: &RolloutPlan) -> Vec<Acti
     if !turn.rolling || has_begun(prepared) {
         return Vec::new();
     }
-    let mut at_last = turn.clone();
-    at_last.use_revision.values_mut().for_each(|revision| *revision = UseRevision::Desired);
     let mut actions = Vec::new();
     for share in &prepared.placed {
         let Some(placement) = observation.placements.resolved.get(&share.placement.name) else { continue };
@@ -27,7 +25,8 @@ pub(crate) fn rehearsal(prepared: &Prepared<'_>, turn: &RolloutPlan) -> Vec<Acti
         }
         let replicas = prepared.replicas_to_keep(share);
         // What cannot be told, or is refused, is reported by the plan itself.
-        let Ok(objects) = desired::of_share(share, replicas, &at_last, observation.rollout, observation.kept)
+        let Ok(objects) =
+            desired::of_share(share, replicas, Some(&UseRevision::Desired), observation.rollout, observation.kept)
         else {
             continue;
         };

@@ -10,6 +10,7 @@ use kogge_mongo::{
     SetGoal, SetRole, Turns,
 };
 
+use crate::departure;
 use crate::identity::Identity;
 use crate::requests::Requests;
 
@@ -25,6 +26,8 @@ pub struct GoalInput<'a> {
     pub unseen: BTreeMap<String, String>,
     /// The router pods that exist, with their placements.
     pub routers: Vec<(String, String)>,
+    /// Whether members are to run another template than they do.
+    pub rolling: bool,
     /// What people asked for beside the spec.
     pub requests: &'a Requests,
     /// Whether its user asked to change nothing.
@@ -33,10 +36,11 @@ pub struct GoalInput<'a> {
 
 /// The goal.
 pub fn goal(input: GoalInput<'_>) -> Goal {
-    let GoalInput { identity, spec, anchor, unseen, routers, requests, paused } = input;
-    let placed = spec.placed_components();
+    let GoalInput { identity, spec, anchor, unseen, routers, rolling, requests, paused } = input;
+    let retired = departure::retired(identity, spec, anchor);
     let sets = Component::replica_sets(spec.shard.shard_count)
-        .map(|component| set(identity, component, &placed, anchor, requests))
+        .chain(retired)
+        .map(|component| set(identity, component, spec, anchor, requests))
         .collect();
     Goal {
         cluster: identity.name.clone(),
@@ -48,7 +52,7 @@ pub fn goal(input: GoalInput<'_>) -> Goal {
         unseen: unseen.into_iter().map(|(placement, why)| (placement.into(), why)).collect(),
         rollout_order: spec.rollout.order.iter().map(|p| Placement::new(p.as_str())).collect(),
         away_from: requests.away_from.clone(),
-        rolling: false,
+        rolling,
         balancer: turns(anchor.balancer_pauses),
         feature_compatibility_version: spec.global.feature_compatibility_version.clone(),
         paused,
@@ -58,13 +62,13 @@ pub fn goal(input: GoalInput<'_>) -> Goal {
 fn set(
     identity: &Identity,
     component: Component,
-    placed: &[PlacedComponent<'_>],
+    spec: &FederatedClusterSpec,
     anchor: &Anchor,
     requests: &Requests,
 ) -> SetGoal {
-    let members: Vec<MemberGoal> = placed
+    let members: Vec<MemberGoal> = spec
+        .placed_component(component)
         .iter()
-        .filter(|share| share.component == component)
         .flat_map(|share| (0..share.replicas).map(|ordinal| member(identity, share, ordinal, anchor)))
         .collect();
     let wanted: BTreeSet<&PodName> = members.iter().map(|m| &m.pod).collect();
@@ -92,7 +96,7 @@ fn set(
         seed: anchor.seeds.get(&key).map(|pod| PodName::new(pod.as_str())),
         next_member_id: anchor.next_member_id.get(&key).copied().unwrap_or(0),
         recovery,
-        retired: false,
+        retired: departure::is_retired(spec, component),
         removals: anchor.shard_removals.get(&key).copied().map(turns).unwrap_or_default(),
     }
 }
@@ -152,6 +156,7 @@ mod tests {
             anchor,
             unseen: BTreeMap::new(),
             routers: Vec::new(),
+            rolling: false,
             requests: &Requests::default(),
             paused: false,
         })

@@ -38,6 +38,7 @@ pub fn records(identity: &Identity, steps: &[Step]) -> (Remember, BTreeSet<Strin
             | Action::AddMember { .. }
             | Action::Promote { .. }
             | Action::SetPriority { .. }
+            | Action::LowerPriority { .. }
             | Action::SetTags { .. }
             | Action::SetHidden { .. }
             | Action::SetHost { .. }

@@ -5,18 +5,21 @@ use kogge_plan::{Action, ObjectKey};
 
 use crate::observation::Prepared;
 
-/// The deletion that restarts a member, guarded by the UID that the step was planned on.
+/// The deletion that restarts a member, guarded by the pod that the step was planned on, in the state it had: one
+/// that came back to health by itself meanwhile is left alone.
 pub fn restart(prepared: &Prepared<'_>, step: &Step) -> Option<Action> {
     let EngineAction::RestartPod { pod, uid } = &step.action else { return None };
     let observation = &prepared.observation;
     let identity = observation.identity;
     let placement = prepared.placement_of(pod.as_str())?;
-    let (worker, _) = observation.worker_of(&placement, &prepared.anchor)?;
+    let (worker, view) = observation.worker_of(&placement, &prepared.anchor)?;
+    let key = ObjectKey::namespaced("v1", "Pod", &identity.namespace, pod.as_str());
+    let seen = view.objects.get(&key).and_then(|object| object.metadata.resource_version.clone());
     Some(Action::Delete {
         worker: worker.clone(),
-        key: ObjectKey::namespaced("v1", "Pod", &identity.namespace, pod.as_str()),
+        key,
         uid: uid.clone(),
-        resource_version: None,
+        resource_version: seen,
         why: format!("restart: {}", step.reason),
     })
 }

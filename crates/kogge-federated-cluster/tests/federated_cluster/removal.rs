@@ -1,5 +1,5 @@
 //! A1 and A2: nothing goes on doubt, and data outlives everything. That no StatefulSet, claim, Secret or anchor is
-//! ever deleted is a law of the world, so here it is enough to provoke it.
+//! ever deleted of what is a part of the database is a law of the world, so here it is enough to provoke it.
 
 use kogge_api::conditions::federated_cluster as types;
 use kogge_api::labels;
@@ -30,8 +30,8 @@ fn a_placement_that_is_taken_out_leaves_the_sets_and_keeps_its_data() {
         assert_eq!(world.servers.config(set).members.len(), 3);
         assert_eq!(world.servers.voters(set).len(), 3);
     }
-    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
-    assert_eq!(world.worker("vdc4").list("PersistentVolumeClaim").count(), 2);
+    let left: Vec<String> = world.worker("vdc4").contents().into_keys().map(|key| key.kind).collect();
+    assert_eq!(left, ["PersistentVolumeClaim"; 2], "nothing but its volumes");
     assert!(world.anchor("vdc1").unwrap().members.keys().all(|pod| !pod.contains("vdc4")));
 }
 
@@ -43,6 +43,46 @@ fn what_is_left_of_a_placement_does_not_hold_up_a_rollout() {
     world.chart_version("1.1.0");
     world.settle();
     assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));
+}
+
+#[test]
+fn a_placement_that_is_taken_out_leaves_nothing_where_the_policy_says_so() {
+    let mut world = four();
+    world.set(&[("deletion", json!({"coolOff": "1h", "data": "Delete"}))]);
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    world.settle();
+    assert!(world.worker("vdc4").contents().is_empty());
+}
+
+#[test]
+fn a_placement_that_is_taken_out_is_cleared_when_its_worker_answers_again() {
+    let mut world = four();
+    world.worker("vdc4").silent = true;
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    world.settle();
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
+    world.worker("vdc4").silent = false;
+    world.round();
+    world.settle();
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 0);
+}
+
+#[test]
+fn a_placement_that_is_taken_out_stays_while_another_is_not_seen() {
+    let mut world = four();
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    for _ in 0..100 {
+        world.round();
+        if world.servers.config(SHARD).members.len() == 3 && world.servers.config(CONFIG).members.len() == 3 {
+            break;
+        }
+    }
+    world.worker("vdc2").silent = true;
+    world.rounds(20);
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
+    world.worker("vdc2").silent = false;
+    world.settle();
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 0);
 }
 
 #[test]

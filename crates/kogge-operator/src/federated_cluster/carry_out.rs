@@ -8,7 +8,6 @@ use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::{DatabasePlan, Prepared};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
 use kogge_mongo::Step;
-use kogge_mongo::errors::ErrorClass;
 use kogge_mongo_client::{ClusterAccess, Engine};
 use kogge_plan::{Action, WorkerName};
 use kube::runtime::events::EventType;
@@ -147,7 +146,7 @@ async fn take(
         }
         Err(error) => {
             context.metrics.stepped(&full_name, &set, action, error.reason());
-            if error.class() == ErrorClass::NeedsPerson {
+            if error.is_for_a_person() {
                 warn!(%step, %error, reason = error.reason(), "step refused");
                 context.tell(cluster, EventType::Warning, error.reason(), &format!("{step}: {error}")).await;
             } else {

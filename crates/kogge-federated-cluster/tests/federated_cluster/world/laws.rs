@@ -6,7 +6,7 @@ use kogge_api::labels;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_mongo::{Action as EngineAction, Host, Step};
 use kogge_plan::object::{cluster_id, label};
-use kogge_plan::{Action, ObjectKey, anchors};
+use kogge_plan::{Action, Object, ObjectKey, anchors};
 
 use super::{ID, NAME, Planned, Worker, World, applied, key};
 
@@ -57,10 +57,13 @@ pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: O
             }
         }
         Action::Delete { key, .. } => {
-            let is_guarded = ["StatefulSet", "PersistentVolumeClaim", "Secret"].contains(&key.kind.as_str());
+            let is_guarded = ["StatefulSet", "PersistentVolumeClaim"].contains(&key.kind.as_str());
             if is_guarded || key.name.contains("anchor") {
                 assert!(has_left(world, worker, key), "A2: {action}");
             }
+            let mounts =
+                |pod: &Object| pod.data["spec"]["volumes"].to_string().contains(&format!("{:?}", key.name));
+            assert!(key.kind != "Secret" || !worker.list("Pod").any(mounts), "A2: a pod mounts it: {action}");
         }
     }
 }
