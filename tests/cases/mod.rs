@@ -1,6 +1,7 @@
 //! The cases, in the order in which they run: later ones use databases that earlier ones made, and make them where
 //! they run alone.
 
+mod access;
 mod bad_input;
 mod broken_workers;
 mod control_lost;
@@ -11,6 +12,7 @@ mod gate;
 mod life;
 mod partition;
 mod protection;
+mod shards;
 mod silence;
 
 use kogge_e2e::{Case, DATABASES, Database, Harness, SCRATCH, VDCS, ready};
@@ -42,11 +44,13 @@ pub(crate) fn all() -> Vec<Case> {
         protection::a_count_of_zero_is_refused,
         protection::a_count_of_zero_on_a_worker_is_put_back,
         life::members_come_change_and_go_while_a_client_writes,
+        access::keyfile_and_tls_are_rotated_while_a_client_writes,
         gate::a_wiped_volume_is_held_until_the_member_is_admitted_anew,
         partition::cut_off_before_the_create_nothing_is_written,
         partition::cut_off_after_the_initiate_the_others_serve,
         partition::a_write_whose_answer_is_lost_is_found_out,
         control_lost::a08_elections_and_clients_go_on,
+        shards::a_shard_with_data_is_added_and_removed,
         crash::killed_at_ten_random_moments_it_reaches_the_same_state,
         deletion::a_deleted_database_is_torn_down_in_order,
         deletion::a_deleted_database_leaves_nothing_behind,

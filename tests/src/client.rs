@@ -45,14 +45,29 @@ pub struct Verdict {
 impl<'a> HistoryClient<'a> {
     /// Starts a client that writes until it is stopped, as the administrator that the database's Secret names.
     pub async fn start(database: Database<'a>, vdc: &'a str) -> anyhow::Result<Self> {
-        let client = Self { database, vdc, name: format!("client-of-{}", database.name) };
+        Self::start_in(database, vdc, "kogge_history").await
+    }
+
+    /// Starts a client that writes to a MongoDB database of its own.
+    pub async fn start_in(database: Database<'a>, vdc: &'a str, written: &str) -> anyhow::Result<Self> {
+        let name = match written {
+            "kogge_history" => format!("client-of-{}", database.name),
+            other => format!("client-of-{}-{other}", database.name),
+        };
+        let client = Self { database, vdc, name };
         let secrets: Api<Secret> = Api::namespaced(database.harness.control.clone(), database.namespace);
         let admin = names::admin_secret(database.name);
-        let admin = secrets.get(&admin).await.with_context(|| format!("no Secret {admin}"))?;
+        let mut data =
+            secrets.get(&admin).await.with_context(|| format!("no Secret {admin}"))?.data.unwrap_or_default();
+        if data.contains_key("ca.crt")
+            && let Some(uri) = data.get_mut("uri")
+        {
+            uri.0.extend_from_slice(b"&tlsCAFile=/client/ca.crt");
+        }
         let from_secret = |variable: &str, key: &str| json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": client.name, "key": key}}});
         let metadata = json!({"name": client.name, "namespace": database.namespace});
         let manifests = json!({"apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": admin.data},
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data},
             {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {
                 "containers": [{
                     "name": "history",
@@ -61,13 +76,20 @@ impl<'a> HistoryClient<'a> {
                     "args": ["write"],
                     "env": [
                         {"name": "HISTORY_RUN", "value": vdc},
+                        {"name": "HISTORY_DATABASE", "value": written},
                         from_secret("HISTORY_URI", "uri"),
                         from_secret("HISTORY_USERNAME", "username"),
                         from_secret("HISTORY_PASSWORD", "password"),
                     ],
-                    "volumeMounts": [{"name": "record", "mountPath": "/record"}],
+                    "volumeMounts": [
+                        {"name": "record", "mountPath": "/record"},
+                        {"name": "client", "mountPath": "/client", "readOnly": true},
+                    ],
                 }],
-                "volumes": [{"name": "record", "emptyDir": {}}],
+                "volumes": [
+                    {"name": "record", "emptyDir": {}},
+                    {"name": "client", "secret": {"secretName": client.name}},
+                ],
                 "terminationGracePeriodSeconds": 2,
             }},
         ]});
@@ -103,10 +125,20 @@ impl<'a> HistoryClient<'a> {
 
     /// Looks for every write that was acknowledged so far.
     pub async fn check(&self) -> anyhow::Result<Verdict> {
+        self.look(&[]).await
+    }
+
+    /// Looks for every write that was acknowledged so far on the servers behind a connection string.
+    pub async fn check_at(&self, uri: &str) -> anyhow::Result<Verdict> {
+        self.look(&["--uri", uri]).await
+    }
+
+    async fn look(&self, more: &[&str]) -> anyhow::Result<Verdict> {
         let Self { database, vdc, name } = self;
         let what = format!("what {name} in {vdc} finds");
+        let mut check = vec!["exec", name, "-n", database.namespace, "--", "/bin/kogge-history", "check"];
+        check.extend(more);
         let verdict = wait::until(&what, DEADLINE, || async {
-            let check = ["exec", name, "-n", database.namespace, "--", "/bin/kogge-history", "check"];
             let said = match database.harness.kubectl(vdc, &check).await {
                 Ok(said) => said,
                 Err(error) => format!("{error:#}"),

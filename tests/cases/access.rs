@@ -1,0 +1,106 @@
+//! Who members and clients are to each other, made anew while a client writes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kogge_api::federated_cluster::TlsMode;
+use kogge_api::{FederatedCluster, names};
+use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS};
+use kogge_lab::wait;
+use kube::Api;
+use serde_json::json;
+
+/// What an election takes at most by the protocol's own timers: ten seconds without a heartbeat, and its jitter.
+const ELECTION: Duration = Duration::from_secs(12);
+/// How long the members may take to be restarted once.
+const ONE_RESTART: Duration = Duration::from_mins(4);
+
+/// A database begins with TLS for everybody. Its keyfile and its authority are made anew, in three generations; a
+/// client that reads the authorities when they change loses nothing, and no write of it fails.
+pub(super) async fn keyfile_and_tls_are_rotated_while_a_client_writes(harness: &Harness) -> anyhow::Result<()> {
+    let database = harness.database(SCRATCH, "access");
+    let mut manifest = database.manifest(&VDCS[..3]);
+    manifest["spec"]["security"] = json!({"tls": {"mode": "Require"}});
+    database.apply(&manifest).await?;
+    let began = Instant::now();
+    let cluster = database.ready().await?;
+    println!("with TLS from the start: ready after {:.0} s", began.elapsed().as_secs_f32());
+    ensure!(generation(&cluster) == (1, TlsMode::Require), "{:?}", cluster.status);
+    let first = HistoryClient::start(database, VDCS[1]).await?;
+    first.acknowledged(50).await?;
+
+    let (since, began) = (Timestamp::now(), Instant::now());
+    database.merge(json!({"spec": {"security": {"rotation": {"keyfile": 1, "authority": 1}}}})).await?;
+    both_are_trusted(&database).await?;
+    let second = HistoryClient::start(database, VDCS[2]).await?;
+    second.acknowledged(20).await?;
+    unharmed(&first, since, "the new authority is trusted").await?;
+    first.stop().await?;
+    for number in 2..=4 {
+        let what = format!("of generation {number}");
+        let reached = |cluster: &FederatedCluster| match generation(cluster).0 {
+            reached if reached >= number => Ok(()),
+            reached => Err(format!("its pods have generation {reached}")),
+        };
+        database.until(&what, ONE_RESTART, reached).await?;
+        println!("generation {number} begins after {:.0} s", began.elapsed().as_secs_f32());
+    }
+    let cluster = database.ready().await?;
+    println!("keyfile and authority are new after {:.0} s", began.elapsed().as_secs_f32());
+    ensure!(generation(&cluster) == (4, TlsMode::Require), "{:?}", cluster.status);
+    unharmed(&second, since, "keyfile and authority are rotated").await?;
+    old_ones_are_gone(&database).await?;
+    second.stop().await?;
+    database.delete().await
+}
+
+fn generation(cluster: &FederatedCluster) -> (u32, TlsMode) {
+    let told = cluster.status.as_ref().and_then(|status| status.security.clone()).unwrap_or_default();
+    (told.generation, told.tls_mode)
+}
+
+/// Waits until clients are told to trust the new authority beside the old one.
+async fn both_are_trusted(database: &Database<'_>) -> anyhow::Result<()> {
+    let secrets: Api<Secret> = Api::namespaced(database.harness.control.clone(), database.namespace);
+    let name = names::admin_secret(database.name);
+    let told = wait::until("two authorities in the administrator's Secret", ONE_RESTART, || async {
+        let secret = secrets.get(&name).await.map_err(|error| error.to_string())?;
+        let bundle = secret.data.and_then(|mut data| data.remove("ca.crt")).ok_or("it has no ca.crt")?;
+        match String::from_utf8_lossy(&bundle.0).matches("BEGIN CERTIFICATE").count() {
+            2 => Ok(()),
+            count => Err(format!("it holds {count}")),
+        }
+    });
+    Ok(told.await?)
+}
+
+async fn unharmed(client: &HistoryClient<'_>, since: Timestamp, what: &str) -> anyhow::Result<()> {
+    let service = client.service_since(since).await?;
+    println!("{what}: {service:?}");
+    ensure!(service.failed == 0, "{what}: {} writes failed", service.failed);
+    ensure!(service.slowest <= ELECTION, "{what}: a write took {:?}", service.slowest);
+    let verdict = client.check().await?;
+    ensure!(verdict.lost == 0, "{what}: {verdict:?}");
+    Ok(())
+}
+
+/// No worker keeps the key, or a certificate, that was given up.
+async fn old_ones_are_gone(database: &Database<'_>) -> anyhow::Result<()> {
+    for vdc in &VDCS[..3] {
+        let held = format!("{vdc} holds the secrets of the last generation alone");
+        wait::until(&held, ONE_RESTART, || async {
+            let arguments = ["get", "secrets", "-n", database.namespace, "-o", "name"];
+            let listed = database.harness.kubectl(vdc, &arguments).await.map_err(|error| format!("{error:#}"))?;
+            let prefix = format!("secret/{}-", database.name);
+            match listed.lines().find(|name| name.starts_with(&prefix) && !name.ends_with("-4")) {
+                None => Ok(()),
+                Some(old) => Err(format!("{old} is still there")),
+            }
+        })
+        .await
+        .context("an old generation stays")?;
+    }
+    Ok(())
+}
