@@ -1,12 +1,14 @@
 //! The controller of WorkerClusters: hands them to the fleet, and tells what the fleet finds.
 
+mod access;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kogge_api::conditions::{self, Status, worker_cluster as types};
+use kogge_api::conditions::{self, Finding, Status, worker_cluster as types};
 use kogge_api::worker_cluster::WorkerClusterStatus;
 use kogge_api::{FINALIZER, FederatedCluster, WorkerCluster};
 use kogge_fleet::fleet::Change;
@@ -92,7 +94,9 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
         if !reached && context.is_settling_in() {
             return Ok(Action::requeue(SETTLING));
         }
-        report(worker, found, in_use, context).await?;
+        let view = context.fleet.snapshot().workers.get(&name).cloned();
+        let access = access::reachable(worker.spec.access, view.as_ref().filter(|view| view.is_current())).await;
+        report(worker, found, access, in_use, context).await?;
     }
     Ok(Action::requeue(SETTLED))
 }
@@ -137,11 +141,13 @@ async fn secret(worker: &WorkerCluster, context: &Context) -> Result<SecretLooku
 async fn report(
     worker: &WorkerCluster,
     found: WorkerFindings,
+    access: Finding,
     in_use: u32,
     context: &Context,
 ) -> Result<(), ControlError> {
     let before = worker.status.clone().unwrap_or_default();
-    let WorkerFindings { uid, version, conditions: findings } = found;
+    let WorkerFindings { uid, version, conditions: mut findings } = found;
+    findings.push(access);
     let generation = worker.metadata.generation.unwrap_or_default();
     let now = Time(k8s_openapi::jiff::Timestamp::now());
     let after = WorkerClusterStatus {

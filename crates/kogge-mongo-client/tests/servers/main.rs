@@ -8,6 +8,8 @@ mod history;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod replica_set;
 #[cfg(test)]
 mod sharded;

@@ -117,7 +117,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     }
     .prepare()?;
     let engine = context.engines.of(&identity.id);
-    let access = reach::access(&prepared, &context.fleet)?;
+    let access = reach::access(&prepared, context)?;
     let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
     let now = tell::now();
     let mut planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;

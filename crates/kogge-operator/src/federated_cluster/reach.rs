@@ -1,22 +1,23 @@
 //! The way to the members that run now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kogge_api::worker_cluster::Access;
 use kogge_federated_cluster::secrets::{ADMIN_USER, DatabaseSecrets, OPERATOR_USER, Passwords};
-use kogge_federated_cluster::{PORT, Prepared, Running};
-use kogge_fleet::Fleet;
-use kogge_mongo::PodName;
-use kogge_mongo_client::{ClusterAccess, Credentials, Password, PortForward, Target, Trust, TrustError, User};
+use kogge_federated_cluster::{PORT, Prepared};
+use kogge_mongo_client::{
+    Address, ClusterAccess, Credentials, Password, PortForward, Target, Trust, TrustError, User, Ways,
+};
+use kube::ResourceExt as _;
+
+use crate::context::Context;
 
 /// Who the operator is to the members, and the way to those that run.
-pub(super) fn access(prepared: &Prepared<'_>, fleet: &Fleet) -> Result<ClusterAccess, TrustError> {
+pub(super) fn access(prepared: &Prepared<'_>, context: &Context) -> Result<ClusterAccess, TrustError> {
     let secrets = prepared.observation.secrets;
     let trust = secrets.operator_trust().map(|bundle| Trust::of(&bundle)).transpose()?;
-    Ok(ClusterAccess {
-        reach: Arc::new(PortForward::new(targets(prepared, fleet)).trusting(trust)),
-        credentials: credentials(secrets),
-    })
+    Ok(ClusterAccess { reach: Arc::new(ways(prepared, context, trust)), credentials: credentials(secrets) })
 }
 
 fn credentials(secrets: &DatabaseSecrets) -> Credentials {
@@ -28,11 +29,26 @@ fn credentials(secrets: &DatabaseSecrets) -> Credentials {
     Credentials { operator: user(OPERATOR_USER, |p| &p.operator), admin: user(ADMIN_USER, |p| &p.admin) }
 }
 
-fn targets(prepared: &Prepared<'_>, fleet: &Fleet) -> BTreeMap<PodName, Target> {
+/// Each pod by the way that its worker's `spec.access` says. What does not answer by that way does not answer.
+fn ways(prepared: &Prepared<'_>, context: &Context, trust: Option<Trust>) -> Ways {
+    let direct_workers: BTreeSet<String> = context
+        .workers
+        .state()
+        .iter()
+        .filter(|worker| worker.spec.access == Access::Direct)
+        .map(|worker| worker.name_any())
+        .collect();
     let namespace = &prepared.observation.identity.namespace;
-    let target = |running: Running<'_>| {
-        let (client, connection) = fleet.client(running.worker).ok()?;
-        Some(Target { client, namespace: namespace.clone(), uid: running.uid.to_owned(), port: PORT, connection })
-    };
-    prepared.servers().into_iter().filter_map(|(pod, running)| Some((pod, target(running)?))).collect()
+    let (mut direct, mut through) = (BTreeMap::new(), BTreeMap::new());
+    for (pod, running) in prepared.servers() {
+        if direct_workers.contains(&running.worker.0) && prepared.has_users(&pod) {
+            if let Some(ip) = prepared.address(&pod, running) {
+                direct.insert(pod, Address { address: (ip, PORT).into(), uid: running.uid.to_owned() });
+            }
+        } else if let Ok((client, connection)) = context.fleet.client(running.worker) {
+            let uid = running.uid.to_owned();
+            through.insert(pod, Target { client, namespace: namespace.clone(), uid, port: PORT, connection });
+        }
+    }
+    Ways::new(direct, PortForward::new(through), trust)
 }
