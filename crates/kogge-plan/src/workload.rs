@@ -53,7 +53,7 @@ pub struct PodFacts {
     pub ready: bool,
     /// Whether it was told to go.
     pub terminating: bool,
-    /// Why it cannot do its work, in the kubelet's word; none where it is only on its way.
+    /// Why it cannot do its work, in the gate's words or the kubelet's; none where it is only on its way.
     pub illness: Option<String>,
     /// Why its gate keeps the server from starting; none where it does not, or has not said so yet.
     pub held: Option<Hold>,
@@ -105,6 +105,7 @@ pub fn pod_facts(pod: &Object) -> Option<PodFacts> {
     } else {
         listed.iter().filter_map(|entry| ip(entry.get("ip")?)).collect()
     };
+    let held = held(pod);
     let conditions = status("conditions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Some(PodFacts {
         name: pod.metadata.name.clone()?,
@@ -114,8 +115,9 @@ pub fn pod_facts(pod: &Object) -> Option<PodFacts> {
         ips,
         ready: conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"),
         terminating: pod.metadata.deletion_timestamp.is_some(),
-        illness: illness(pod),
-        held: held(pod),
+        // The gate's word stays the same while its container is started and ends again.
+        illness: held.as_ref().map(ToString::to_string).or_else(|| illness(pod)),
+        held,
     })
 }
 

@@ -174,6 +174,20 @@ fn two_of_three_are_no_longer_the_planners_to_heal() {
 }
 
 #[test]
+fn a_primary_that_has_lost_its_majority_and_does_not_know_it_yet_takes_no_vote_away() {
+    let mut world = World::settled(THREE);
+    let primary = world.primary(SHARD);
+    for pod in ["ll-shard-0-vdc2-0", VICTIM] {
+        world.wipe(pod);
+    }
+    world.tick();
+    world.set(SHARD).primary = Some(primary);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    assert!(plan.waiting.iter().any(|waiting| waiting.what.contains("1 of 3 are healthy")), "{:#?}", plan.waiting);
+}
+
+#[test]
 fn every_member_wiped_is_a_lost_set_and_never_initiated_again() {
     let mut world = World::settled(THREE);
     for pod in ["ll-shard-0-vdc1-0", "ll-shard-0-vdc2-0", VICTIM] {

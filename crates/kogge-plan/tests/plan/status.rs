@@ -116,3 +116,19 @@ fn a_gate_that_holds_is_read_from_its_last_word() {
     assert_eq!(held(serde_json::json!({"name": "gate", "state": {"running": {}}, "lastState": {}})), None);
     assert_eq!(held(serde_json::json!({"name": "gate", "state": ended(137, "")})).unwrap().0, HoldReason::Failed);
 }
+
+#[test]
+fn what_is_told_of_a_pod_that_is_held_does_not_change_as_its_gate_comes_and_goes() {
+    let told = |state: serde_json::Value| {
+        let mut pods = two_pods(("r1", true), ("r1", false));
+        pods[2].data["status"]["initContainerStatuses"] = json!([{
+            "name": "gate",
+            "state": state,
+            "lastState": {"terminated": {"exitCode": 75, "message": "LostDisk: the disk is empty"}},
+        }]);
+        share(Some(&view("u", pods)), database(&id()), &key(), 2, Some("r1")).message.unwrap()
+    };
+    let waiting = told(json!({"waiting": {"reason": "CrashLoopBackOff"}}));
+    assert!(waiting.contains("LostDisk: the disk is empty"), "{waiting}");
+    assert_eq!(told(json!({"running": {}})), waiting);
+}
