@@ -33,6 +33,7 @@ mod names;
 mod plan;
 mod recovery;
 mod rename;
+mod renumber;
 mod replset;
 mod report;
 mod restart;

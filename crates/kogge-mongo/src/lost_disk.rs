@@ -91,10 +91,6 @@ fn readmit(ground: &Ground<'_>, lost: &[&MemberGoal], draft: &mut Draft<'_>) -> 
     let view = ground.view;
     let spent =
         lost.iter().find(|m| view.held_empty(m).is_some() && recovery::admission(view, m) == Admission::Open);
-    if let (Some(member), Err(unseen)) = (spent, ground.fleet_seen()) {
-        draft.wait_member(&member.pod, unseen, None);
-        return false;
-    }
     if let Some(member) = spent {
         ground.reserve_id(member, draft);
         return true;

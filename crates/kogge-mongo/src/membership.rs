@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::goal::{Goal, MemberGoal, MemberRole};
-use crate::names::{MemberId, PodName};
+use crate::names::{MemberId, Placement, PodName};
 use crate::plan::{Draft, FindingKind};
 use crate::recovery::{self, Admission};
-use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig};
+use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig, majority};
 use crate::step::{Action, Change, NewMember};
 use crate::topology::{Access, Pod, PodFacts, Replication};
 use crate::view::{Primary, SetView};
 use crate::votes::{Candidate, allot};
-use crate::{lost_disk, rename, settle, shrink, switchover};
+use crate::{lost_disk, rename, renumber, settle, shrink, switchover};
 
 /// A set whose primary answers and lets the operator in: what reconfigurations start from.
 pub(crate) struct Ground<'a> {
@@ -39,11 +39,11 @@ pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, default_write_concern: bool,
     ground.mark_initialized(draft);
     ground.forget_left(draft);
     let disturbed = ground.wait_for_listed(draft);
-    if lost_disk::plan(&ground, draft) {
+    if lost_disk::plan(&ground, draft) || renumber::plan(&ground, draft) {
         return;
     }
     switchover::plan(goal, &ground, disturbed, draft);
-    if disturbed || draft.changes_something() {
+    if disturbed || draft.changes_something() || settle::make_electable(goal, &ground, draft) {
         return;
     }
     let additions_done = ground.grow(draft);
@@ -131,7 +131,7 @@ impl Ground<'_> {
             let holds_data =
                 matches!(self.view.state_of(&wanted.host), Some(MemberState::Primary | MemberState::Secondary))
                     && self.view.server(&wanted.pod).is_some();
-            if holds_data && !wanted.anchor.initialized {
+            if holds_data && !wanted.anchor.initialized && !renumber::is_renumbered(wanted, listed) {
                 draft.step(
                     Action::MarkInitialized { pod: wanted.pod.clone(), member_id: listed.id },
                     "an empty disk behind its name is a lost disk from now on",
@@ -194,10 +194,6 @@ impl Ground<'_> {
         for wanted in self.view.set.ordered_members() {
             if self.config.by_host(&wanted.host).is_some() {
                 continue;
-            }
-            if let Err(unseen) = self.fleet_seen() {
-                draft.wait_member(&wanted.pod, unseen, None);
-                return false;
             }
             match recovery::admission(self.view, wanted) {
                 Admission::Open => {}
@@ -293,10 +289,7 @@ impl Ground<'_> {
     }
 
     fn add(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
-        let taken = |id: MemberId| self.config.members.iter().any(|m| m.id == id);
-        let reserved = wanted.anchor.member_id.filter(|id| !taken(*id));
-        // A reserved id that was in use already (the member held data) is spent.
-        match reserved.filter(|_| !wanted.anchor.initialized) {
+        match self.unused_reservation(wanted) {
             Some(id) => draft.step(
                 Action::AddMember {
                     change: Change {
@@ -321,18 +314,43 @@ impl Ground<'_> {
         }
     }
 
-    /// What is derived from the anchors of the whole fleet, such as an id that was never used, waits until all of it
-    /// was seen: a record may have reached some anchors only.
-    pub(crate) fn fleet_seen(&self) -> Result<(), String> {
-        let unseen = self.goal.unseen.first_key_value();
-        unseen.map_or(Ok(()), |(placement, reason)| {
-            Err(format!("the first complete view of placement {placement} before a member joins: {reason}"))
-        })
+    /// Whether the anchors of most placements were seen. Records are written to all that are seen, so any two such
+    /// views share one, and an id that one operator used is known to the next.
+    fn most_anchors_seen(&self) -> Result<(), String> {
+        let unseen = &self.goal.unseen;
+        let members = self.goal.sets.iter().flat_map(|set| &set.members).map(|member| &member.placement);
+        let all: BTreeSet<&Placement> = members.chain(unseen.keys()).collect();
+        match unseen.first_key_value() {
+            Some((placement, reason)) if all.len() - unseen.len() < majority(all.len()) => Err(format!(
+                "a complete view of most placements before it gets a member id; placement {placement}: {reason}"
+            )),
+            _ => Ok(()),
+        }
     }
 
-    pub(crate) fn reserve_id(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
+    /// The lowest `_id` that was never given.
+    pub(crate) fn next_member_id(&self) -> u32 {
         let highest = self.config.members.iter().map(|m| m.id.0).max();
-        let next = highest.map_or(0, |id| id + 1).max(self.view.set.next_member_id);
+        highest.map_or(0, |id| id + 1).max(self.view.set.next_member_id)
+    }
+
+    /// The `_id` that the anchors reserve for a member that is not listed, if nobody can have had it: only the last
+    /// one given is sure to be unused, and only while no other member's record names it as well.
+    fn unused_reservation(&self, wanted: &MemberGoal) -> Option<MemberId> {
+        let id = wanted.anchor.member_id.filter(|_| !wanted.anchor.initialized)?;
+        let listed = self.config.members.iter().any(|m| m.id == id);
+        let mut others = self.view.set.members.iter().filter(|m| m.pod != wanted.pod);
+        let shared = others.any(|m| m.anchor.member_id == Some(id));
+        (!listed && !shared && id.0 + 1 == self.next_member_id()).then_some(id)
+    }
+
+    /// Plans the record of the `_id` that a member will have.
+    pub(crate) fn reserve_id(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
+        if let Err(unseen) = self.most_anchors_seen() {
+            draft.wait_member(&wanted.pod, unseen, None);
+            return;
+        }
+        let next = self.next_member_id();
         if next >= MemberId::END {
             draft.finding(
                 FindingKind::MemberIdsExhausted,

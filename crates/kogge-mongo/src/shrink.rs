@@ -3,6 +3,7 @@
 use crate::goal::Goal;
 use crate::handover;
 use crate::membership::Ground;
+use crate::names::MemberId;
 use crate::plan::Draft;
 use crate::replset::{ConfigMember, MAX_VOTERS, majority};
 use crate::step::Action;
@@ -33,14 +34,33 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     // Unhealthy ones first, the primary last.
     surplus.sort_by_key(|m| (is_primary(ground, m), ground.view.healthy(&m.host), m.id));
     if let Some(member) = surplus.first() {
-        demote(ground, member, draft);
+        demote(ground, member, "it is not among the allotted voters", draft);
     } else if let Some(member) = removable {
+        if spend_id(ground, member, draft) {
+            return;
+        }
         draft.step(
             Action::RemoveMember { change: ground.change(member) },
             "the goal does not have it and it has no vote any more",
             "the new config to be held by a majority",
         );
     }
+}
+
+/// Plans that another `_id` is recorded for a member that leaves with the last one given: wanted again before its
+/// record is gone, it must not take its old one for unused. Returns whether there is something to record.
+fn spend_id(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) -> bool {
+    let next = ground.next_member_id();
+    let Some(pod) = ground.view.pod_of(&member.host).filter(|_| member.id.0 + 1 == next && next < MemberId::END)
+    else {
+        return false;
+    };
+    draft.step(
+        Action::ReserveMemberId { pod: pod.clone(), member_id: MemberId(next) },
+        "its id is the last one given, and nobody may take it for unused once it has left",
+        "the record in every anchor",
+    );
+    true
 }
 
 /// Plans that a primary among those that lose their votes hands over to a member that stays, before any of them
@@ -67,14 +87,16 @@ fn move_primary_out(
             "the new config to be held by a majority",
         );
     } else {
-        handover::step_down(ground, "it loses its vote", stays, draft);
+        handover::step_down(ground.view, ground.primary.pod, "it loses its vote", stays, draft);
     }
     true
 }
 
-fn demote(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) {
+/// Plans that a member loses its vote, or says what is waited for before: never the primary, never below a
+/// majority.
+pub(crate) fn demote(ground: &Ground<'_>, member: &ConfigMember, why: &str, draft: &mut Draft<'_>) {
     if is_primary(ground, member) {
-        handover::step_down(ground, "it loses its vote", |_| true, draft);
+        handover::step_down(ground.view, ground.primary.pod, "it loses its vote", |_| true, draft);
         return;
     }
     let (healthy, voters) = ground.view.voters();
@@ -90,11 +112,7 @@ fn demote(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) {
     if !ground.votes_may_change(draft) {
         return;
     }
-    draft.step(
-        Action::Demote { change: ground.change(member) },
-        "it is not among the allotted voters",
-        "the new config to be held by a majority",
-    );
+    draft.step(Action::Demote { change: ground.change(member) }, why, "the new config to be held by a majority");
 }
 
 fn is_primary(ground: &Ground<'_>, member: &ConfigMember) -> bool {

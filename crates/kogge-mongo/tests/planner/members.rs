@@ -1,8 +1,8 @@
 //! Members that join, change and leave.
 
 use kogge_mongo::{
-    Access, Action, Executor, FindingKind, Health, MemberId, MemberRole, MemberState, Replication, Server,
-    SetRole, plan,
+    Access, Action, Executor, FindingKind, Health, MemberAnchor, MemberId, MemberRole, MemberState, Replication,
+    Server, SetRole, plan,
 };
 
 use crate::support::{SHARD, World, config_member, voters};
@@ -258,4 +258,35 @@ fn a_refusal_by_a_member_that_has_not_synced_its_users_yet_alarms_nobody() {
     };
     assert!(!refusing(MemberState::Startup2), "its users come with the data");
     assert!(refusing(MemberState::Secondary), "it has the data, so somebody changed the user");
+}
+
+#[test]
+fn a_member_gets_its_id_while_the_anchors_of_most_placements_are_seen() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    world.goal.unseen.insert("vdc3".into(), "its worker is silent".to_owned());
+    assert_eq!(world.actions(), ["ReserveMemberId"], "a lost data centre can be replaced by another");
+    world.goal.unseen.insert("vdc2".into(), "its worker is silent".to_owned());
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "who knows which ids were used: {:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|waiting| waiting.what.contains("placement vdc2")), "{:?}", plan.waiting);
+}
+
+#[test]
+fn reservations_that_crossed_heal_by_themselves() {
+    for votes in [0, 1] {
+        let mut world = World::settled(THREE);
+        let pod = "ll-shard-0-vdc3-0";
+        let set = &mut world.goal.sets[0];
+        let member = set.members.iter_mut().find(|m| m.pod.as_str() == pod).unwrap();
+        member.anchor = MemberAnchor { member_id: Some(MemberId(7)), initialized: false };
+        set.next_member_id = 8;
+        let listed = &mut world.set(SHARD).config.as_mut().unwrap().members[2];
+        assert!(listed.host.as_str().starts_with(pod));
+        (listed.votes, listed.priority) = (votes, f64::from(votes));
+        let steps = world.run_until_settled(30);
+        let names: Vec<_> = steps.iter().map(|s| s.action.name()).skip_while(|name| *name == "Demote").collect();
+        assert_eq!(names, ["RemoveMember", "AddMember", "MarkInitialized", "Promote", "SetPriority"]);
+        assert_eq!(world.config(SHARD).members[2].id, MemberId(7));
+    }
 }
