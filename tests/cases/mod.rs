@@ -12,6 +12,7 @@ mod gate;
 mod life;
 mod partition;
 mod protection;
+mod recovery;
 mod shards;
 mod silence;
 
@@ -50,6 +51,8 @@ pub(crate) fn all() -> Vec<Case> {
         partition::cut_off_after_the_initiate_the_others_serve,
         partition::a_write_whose_answer_is_lost_is_found_out,
         control_lost::a08_elections_and_clients_go_on,
+        recovery::primaries_leave_a_data_centre_and_come_back,
+        recovery::a_lost_majority_is_given_up_by_a_person,
         shards::a_shard_with_data_is_added_and_removed,
         crash::killed_at_ten_random_moments_it_reaches_the_same_state,
         deletion::a_deleted_database_is_torn_down_in_order,

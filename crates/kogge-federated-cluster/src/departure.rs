@@ -20,7 +20,7 @@ use crate::observation::{Observation, Prepared};
 pub(crate) fn retired(identity: &Identity, spec: &FederatedClusterSpec, anchor: &Anchor) -> BTreeSet<Component> {
     let of_members = anchor.members.keys().filter_map(|pod| identity.component_of(pod));
     let of_seeds = anchor.seeds.keys().filter_map(|component| component.parse().ok());
-    let under_way = anchor.shard_removals.iter().filter(|(_, turns)| is_under_way(turns));
+    let under_way = anchor.shard_removals.iter().filter(|(_, turns)| is_under_way(**turns));
     of_members
         .chain(of_seeds)
         .chain(under_way.filter_map(|(component, _)| component.parse().ok()))
@@ -35,7 +35,7 @@ pub(crate) fn standing(observation: &Observation<'_>) -> BTreeSet<Component> {
     views.flat_map(|view| components(view, id)).filter(|component| is_retired(spec, *component)).collect()
 }
 
-fn is_under_way(turns: &Turns) -> bool {
+fn is_under_way(turns: Turns) -> bool {
     turns.begun > turns.ended
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Target {
     /// The password
     #[arg(long, global = true, env = "HISTORY_PASSWORD", hide_env_values = true)]
     password: Option<String>,
+    /// The database that is written to
+    #[arg(long, global = true, env = "HISTORY_DATABASE", default_value = "kogge_history")]
+    database: String,
 }
 
 /// One write.
@@ -52,6 +55,6 @@ impl Target {
             WriteConcern::builder().w(Acknowledgment::Majority).w_timeout(Duration::from_secs(10)).build();
         let options =
             CollectionOptions::builder().write_concern(majority).read_concern(ReadConcern::majority()).build();
-        Ok(client.database("kogge_history").collection_with_options("writes", options))
+        Ok(client.database(&self.database).collection_with_options("writes", options))
     }
 }

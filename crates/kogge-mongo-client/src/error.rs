@@ -184,8 +184,14 @@ impl StepError {
             Action::SetHost { to, .. } => to,
             _ => return self,
         };
+        // An initiate hides which rule is broken behind one code; a server that does not find itself is the
+        // one that a new config of ours can break.
+        let not_found = |code| match action {
+            Action::Initiate { .. } => [code::NODE_NOT_FOUND, code::INVALID_REPLICA_SET_CONFIG].contains(&code),
+            _ => code == code::NODE_NOT_FOUND,
+        };
         match self {
-            Self::Command { pod, source } if source.code() == Some(code::NODE_NOT_FOUND) => {
+            Self::Command { pod, source } if source.code().is_some_and(not_found) => {
                 Self::HostNotFound { host: host.clone(), pod, source }
             }
             other => other,
@@ -213,5 +219,53 @@ impl StepError {
             Self::Stale { .. } => ErrorClass::NeedsObservation,
             Self::NotForTheWire { .. } => ErrorClass::NeedsPerson,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kogge_mongo::{MemberId, NewMember, SetRole};
+
+    fn refused(code: i32) -> CommandError {
+        CommandError::Server { command: "replSetReconfig".to_owned(), code, message: "no".to_owned() }
+    }
+
+    #[test]
+    fn what_never_left_is_transient_and_what_may_have_arrived_is_looked_at() {
+        let command = || "replSetReconfig".to_owned();
+        let broken = CommandError::Connection { command: command(), message: "reset in the middle".to_owned() };
+        let late = CommandError::Deadline { command: command(), seconds: 25 };
+        let garbage = CommandError::answer("replSetGetStatus", "field members is missing");
+        let refused_login = CommandError::Login { command: command(), message: "wrong password".to_owned() };
+        assert_eq!(CommandError::no_pod(&"a".into()).class(), ErrorClass::Transient);
+        for unknown in [broken, late, garbage] {
+            assert_eq!(unknown.class(), ErrorClass::NeedsObservation, "{unknown}");
+        }
+        assert_eq!(refused_login.class(), ErrorClass::NeedsPerson);
+        assert_eq!(refused(308).class(), ErrorClass::Transient);
+        assert_eq!((refused(308).reason(), refused(-5).reason()), ("CurrentConfigNotCommittedYet", "CommandRefused"));
+    }
+
+    #[test]
+    fn case_04_a_host_that_is_not_found_is_named_to_a_person_and_tried_again() {
+        let initiate = Action::Initiate {
+            seed: "a".into(),
+            role: SetRole::Config,
+            member: NewMember {
+                id: MemberId(0),
+                host: "a.set.db.svc:27017".into(),
+                votes: 1,
+                priority: 1,
+                hidden: false,
+                tags: Default::default(),
+            },
+        };
+        let error = StepError::Command { pod: "a".into(), source: refused(74) }.naming_host(&initiate);
+        assert!(error.to_string().contains("a.set.db.svc:27017"), "{error}");
+        assert_eq!((error.reason(), error.class()), ("NodeNotFound", ErrorClass::Transient));
+        assert!(error.is_for_a_person());
+        let other = StepError::Command { pod: "a".into(), source: refused(308) }.naming_host(&initiate);
+        assert!(!other.is_for_a_person());
     }
 }

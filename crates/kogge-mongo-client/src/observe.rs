@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kogge_mongo::errors::code;
-use kogge_mongo::{Access, PodName, Replication, RouterServer, ServerState};
+use kogge_mongo::{Access, MemberState, PodName, ReplStatus, Replication, RouterServer, ServerState};
 use mongodb::bson::{Document, doc};
 
 use crate::credentials::Credentials;
@@ -64,8 +64,21 @@ async fn as_user(
             Err(error) => return Err(error),
         }
     }
+    if let Replication::Member { status, .. } = &mut replication {
+        status.oplog_bytes = oplog_bytes(session, status).await;
+    }
     let hello = session.run(doc! { "hello": 1 }, READ_DEADLINE).await?;
     Ok(ServerState { hello: wire::hello(&hello), access, replication })
+}
+
+/// The size of a primary's oplog, asked only while a member starts: how long that may take depends on it.
+async fn oplog_bytes(session: &Session, status: &ReplStatus) -> Option<u64> {
+    let starting = status.members.iter().any(|m| m.up && m.state == MemberState::Startup);
+    if status.my_state != MemberState::Primary || !starting {
+        return None;
+    }
+    let stats = session.run_in("local", doc! { "collStats": "oplog.rs" }, READ_DEADLINE).await.ok()?;
+    u64::try_from(wire::integer(stats.get("maxSize")?)?).ok()
 }
 
 /// The operator's user was refused: the server knows no user yet, or it knows others.

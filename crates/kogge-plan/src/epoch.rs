@@ -87,13 +87,16 @@ pub fn desired_anchor(
     if let Verdict::Ours { anchor: present } = verdict {
         anchors::join(&mut anchor, present)?;
     }
+    // What is added is as new as the present anchors.
+    let mut removals = anchor.shard_removals.clone();
+    removals.extend(shard_removals);
     let added = Anchor {
         worker_uids,
         next_member_id,
         seeds,
         members,
         fenced,
-        shard_removals,
+        shard_removals: removals,
         balancer_pauses,
         ..anchor.clone()
     };

@@ -90,6 +90,10 @@ pub(crate) fn holds_stale_data(view: &SetView<'_>, draft: &mut Draft<'_>) -> boo
 }
 
 fn record_removal(goal: &Goal, draft: &mut Draft<'_>) {
+    // What is recorded of its members in the same pass would outlive it.
+    if !draft.steps.is_empty() {
+        return;
+    }
     if let Some((placement, reason)) = goal.unseen.first_key_value() {
         draft.wait(format!("the first complete view of placement {placement} before it is forgotten: {reason}"));
         return;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use kogge_api::anchor::{Anchor, AnchoredMember};
+use kogge_api::anchor::{Anchor, AnchoredMember, Turns};
 use kogge_plan::epoch::{Epoch, Remember, desired_anchor, next_epoch};
 use kogge_plan::ownership::{Identity, Ownership, Refusal, Verdict, WorkerVerdict, assess};
 use kogge_plan::placement::{PlacementError, Placements, ResolvedPlacement};
@@ -56,7 +56,7 @@ fn anchor() -> Anchor {
         members: BTreeMap::new(),
         fenced: BTreeMap::new(),
         shard_removals: [].into(),
-        balancer_pauses: kogge_api::anchor::Turns::default(),
+        balancer_pauses: Turns::default(),
     }
 }
 
@@ -271,4 +271,43 @@ fn the_desired_anchor_keeps_what_is_remembered_and_pinned() {
     let seeds = [("config".to_owned(), "another".to_owned())].into();
     let remember = Remember { seeds, ..Remember::default() };
     assert!(desired_anchor(&identity(), &id(), &epoch, &present, remember).is_err());
+}
+
+fn with_shard(seed: &str, removed: u32) -> Anchor {
+    let pod = format!("{}-shard-1-vdc1-0", anchor().name);
+    Anchor {
+        seeds: [("shard-1".to_owned(), seed.to_owned())].into(),
+        next_member_id: [("shard-1".to_owned(), 3)].into(),
+        members: [(pod, AnchoredMember { initialized: true, member_id: Some(2) })].into(),
+        shard_removals: [("shard-1".to_owned(), Turns { begun: removed, ended: removed })].into(),
+        ..anchor()
+    }
+}
+
+#[test]
+fn what_was_recorded_of_a_shard_before_it_was_removed_is_forgotten() {
+    let epoch = Epoch { number: 4, spec_hash: "h4".to_owned() };
+    let present = Verdict::Ours { anchor: Box::new(with_shard("a", 0)) };
+    let removal = [("shard-1".to_owned(), Turns { begun: 1, ended: 1 })].into();
+    let remember = Remember { shard_removals: removal, ..Remember::default() };
+    let desired = desired_anchor(&identity(), &id(), &epoch, &present, remember).unwrap();
+    assert!(desired.seeds.is_empty() && !desired.next_member_id.contains_key("shard-1"));
+    assert!(desired.members.is_empty());
+
+    // A worker that was away brings nothing of it back, whichever way round.
+    let mut returned = desired.clone();
+    kogge_plan::anchors::join(&mut returned, &with_shard("a", 0)).unwrap();
+    assert_eq!(returned, desired);
+    let mut old = with_shard("a", 0);
+    kogge_plan::anchors::join(&mut old, &desired).unwrap();
+    assert!(old.seeds.is_empty() && old.members.is_empty());
+
+    // Another shard of that name has a seed of its own, and what is recorded of it stays.
+    let mut next = with_shard("b", 1);
+    kogge_plan::anchors::join(&mut next, &with_shard("a", 0)).unwrap();
+    assert_eq!(next.seeds["shard-1"], "b");
+    let present = Verdict::Ours { anchor: Box::new(desired) };
+    let remember = Remember { seeds: [("shard-1".to_owned(), "b".to_owned())].into(), ..Remember::default() };
+    let desired = desired_anchor(&identity(), &id(), &epoch, &present, remember).unwrap();
+    assert_eq!(desired.seeds["shard-1"], "b");
 }
