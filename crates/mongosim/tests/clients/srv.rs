@@ -1,14 +1,19 @@
-//! `mongodb+srv://`: the members come from the name service.
+//! `mongodb+srv://`: the members come from the name service, and speak TLS, as it implies.
 
-use std::process::Command;
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, process::Command};
 
 use anyhow::{Context as _, ensure};
 use bson::doc;
-use mongosim::testing::{Member, member_args};
+use mongosim::{
+    net::TlsMode,
+    options::TlsArgs,
+    testing::{Member, member_args},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use tempfile::TempDir;
 
 use crate::{
-    common::{client, eventually, fast_settings, run},
+    common::{client, eventually, fast_settings},
     dns::{DOMAIN, Responder, SET},
     python, shell,
 };
@@ -24,10 +29,12 @@ fn members_are_found_by_name() -> anyhow::Result<()> {
     }
     let dir = TempDir::new()?;
     let resolver = dir.path().join("resolv.conf");
-    std::fs::write(&resolver, "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n")?;
+    fs::write(&resolver, "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n")?;
     let script = "ip link set lo up && mount --bind \"$1\" /etc/resolv.conf && exec \"$2\" --exact srv::members_are_found_by_name --nocapture";
+    let is_root = fs::metadata("/proc/self")?.uid() == 0;
     let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--net", "sh", "-c", script, "sh"])
+        .args(if is_root { &[][..] } else { &["--user", "--map-root-user"][..] })
+        .args(["--mount", "--net", "sh", "-c", script, "sh"])
         .arg(&resolver)
         .arg(std::env::current_exe()?)
         .env(INSIDE, "1")
@@ -44,8 +51,14 @@ fn members_are_found_by_name() -> anyhow::Result<()> {
 
 async fn inside() -> anyhow::Result<()> {
     let dir = TempDir::new()?;
+    let tls = certificates(dir.path())?;
+    let authority = dir.path().join("ca.pem");
     let members = (0..3)
-        .map(|i| Member::spawn(member_args("rs0", &dir.path().join(i.to_string()))))
+        .map(|i| {
+            let mut args = member_args("rs0", &dir.path().join(i.to_string()));
+            args.tls = tls.clone();
+            Member::spawn(args)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let ports = members.iter().map(|member| member.host().rsplit(':').next().unwrap_or_default().parse());
     let ports = ports.collect::<Result<Vec<u16>, _>>()?;
@@ -57,9 +70,10 @@ async fn inside() -> anyhow::Result<()> {
         .map(|(i, port)| doc! { "_id": i as i32, "host": format!("m{i}.{DOMAIN}:{port}") })
         .collect();
     let config = doc! { "_id": "rs0", "version": 1, "members": listed, "settings": fast_settings() };
-    run(&members[0], doc! { "replSetInitiate": config }).await?;
+    let first = format!("{}&tls=true&tlsCAFile={}", members[0].uri(), authority.display());
+    client(&first).await?.database("admin").run_command(doc! { "replSetInitiate": config }).await?;
 
-    let uri = format!("mongodb+srv://{SET}/shop?tls=false");
+    let uri = format!("mongodb+srv://{SET}/shop?tlsCAFile={}", authority.display());
     let driver = client(&uri).await?;
     eventually("a write through the names", async || {
         driver.database("shop").collection("c").insert_one(doc! { "from": "rust" }).await.is_ok()
@@ -77,4 +91,27 @@ async fn inside() -> anyhow::Result<()> {
     shell::session(&uri, found).await?;
     names.abort();
     Ok(())
+}
+
+/// An authority, and a certificate of it for all members.
+fn certificates(dir: &Path) -> anyhow::Result<TlsArgs> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "authority");
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(vec![format!("*.{DOMAIN}"), "127.0.0.1".to_owned()])?;
+    params.use_authority_key_identifier_extension = true;
+    let certificate = params.signed_by(&key, &authority)?;
+    let (ca_file, certificate_key_file) = (dir.join("ca.pem"), dir.join("server.pem"));
+    fs::write(&ca_file, authority.pem())?;
+    fs::write(&certificate_key_file, certificate.pem() + &key.serialize_pem())?;
+    Ok(TlsArgs {
+        mode: Some(TlsMode::Require),
+        certificate_key_file: Some(certificate_key_file),
+        ca_file: Some(ca_file),
+        cluster_file: None,
+        allow_connections_without_certificates: true,
+    })
 }
