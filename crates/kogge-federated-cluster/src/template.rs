@@ -7,7 +7,9 @@ use kogge_chart::{
     Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, PlacementContext,
     RenderInput, check_values, merge_values, render,
 };
+use kogge_plan::Object;
 use kogge_plan::workload::ShareKey;
+use serde_json::Value;
 
 use crate::identity::{Identity, PORT};
 use crate::revisions::{Frozen, RenderedShare, Rollout};
@@ -19,6 +21,16 @@ pub enum TemplateError {
     /// The chart refuses.
     #[error(transparent)]
     Chart(#[from] ChartError),
+    /// The chart has no TLS.
+    #[error(
+        "spec.security.tls.mode is {mode}, and chart {chart} mounts no secrets.tls.secret; take a chart that does, or set the mode to Disabled"
+    )]
+    NoTls {
+        /// The chart.
+        chart: String,
+        /// What is asked for, in MongoDB's word.
+        mode: String,
+    },
     /// There is no image.
     #[error("spec.global.image is not given, and chart {chart} names no image of its own; give one")]
     NoImage {
@@ -32,6 +44,7 @@ impl TemplateError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Chart(error) => error.reason(),
+            Self::NoTls { .. } => "ChartWithoutTls",
             Self::NoImage { .. } => "NoImage",
         }
     }
@@ -94,6 +107,7 @@ fn render_share(
         namespace: identity.namespace.clone(),
         id: identity.id.clone(),
     };
+    let secrets = mounted.context(identity, share.component);
     let rendered = render(&RenderInput {
         chart,
         discovery: DiscoveryContext::new(
@@ -106,17 +120,26 @@ fn render_share(
         cluster,
         component: ComponentContext::new(share.component, share.resources),
         placement: PlacementContext { name: share.placement.name.clone(), vdc: share.placement.vdc.clone() },
-        secrets: mounted.context(identity, share.component),
+        secrets: secrets.clone(),
         image: image(spec, chart)?,
         agent_image: frozen.agent_image.clone(),
         values: &merged.values,
         capabilities: frozen.capabilities.clone(),
     })?;
+    if let Some(tls) = secrets.tls.filter(|tls| !rendered.objects.iter().any(|object| mounts(object, &tls.secret)))
+    {
+        return Err(TemplateError::NoTls { chart: format!("{} {}", chart.name, chart.version), mode: tls.mode });
+    }
     Ok(RenderedShare {
         revision: rendered.revision.to_string(),
         chart_version: chart.version.to_string(),
         objects: rendered.objects,
     })
+}
+
+fn mounts(object: &Object, secret: &str) -> bool {
+    let volumes = object.data.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+    volumes.into_iter().flatten().any(|volume| volume["secret"]["secretName"] == secret)
 }
 
 fn image(spec: &FederatedClusterSpec, chart: &Chart) -> Result<String, TemplateError> {

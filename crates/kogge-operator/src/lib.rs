@@ -1,5 +1,6 @@
 //! The operator: controllers, leadership, health, metrics.
 
+mod certificate;
 mod context;
 pub mod control;
 pub mod federated_cluster;

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kogge_api::FederatedClusterSpec;
 use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec, TlsMode};
+use kogge_api::{FederatedClusterSpec, names};
 use serde::{Deserialize, Serialize};
 
 use super::generation::{Generation, Tls, server_names};
@@ -84,6 +84,17 @@ impl<'a> Wanted<'a> {
         let components: BTreeSet<Component> =
             spec.placed_components().iter().map(|share| share.component).collect();
         Self { identity, security: &spec.security, components: components.into_iter().collect(), given }
+    }
+
+    /// The names that every server is called by, by its peers, by clients and by the operator: what one certificate
+    /// for all of them must bear.
+    pub fn called_names(&self) -> Vec<String> {
+        let names = self.components.iter().map(|component| {
+            let service = names::service(&self.identity.name, *component);
+            let prefix = if component.is_replica_set() { "*." } else { "" };
+            format!("{prefix}{service}.{}.svc.{}", self.identity.namespace, self.identity.cluster_domain)
+        });
+        names.chain(["localhost".to_owned()]).collect()
     }
 
     fn issuer(&self, mint: &mut dyn Mint) -> Result<Issuer, MintError> {

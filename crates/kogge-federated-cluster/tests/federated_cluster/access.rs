@@ -1,12 +1,17 @@
 //! Keyfile, certificates and TLS, made anew while the database runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
 
 use kogge_api::federated_cluster::TlsMode;
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_chart::Chart;
+use kogge_federated_cluster::Identity;
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Mounted};
+use kogge_federated_cluster::template::{freeze, render_all};
 use rstest::rstest;
 
-use crate::world::{Fate, World, name};
+use crate::world::{Fate, ID, World, name};
 
 const VDCS: [&str; 3] = ["vdc1", "vdc2", "vdc3"];
 
@@ -126,4 +131,35 @@ fn a_silent_data_centre_holds_a_rotation() {
     world.worker("vdc3").silent = false;
     world.settle();
     assert_eq!(secrets(&world).current.number, 3);
+}
+
+#[test]
+fn a_chart_that_mounts_no_certificate_is_refused_with_tls() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts/bytedoc/1.0.0");
+    let mut files = BTreeMap::new();
+    for folder in [folder.clone(), folder.join("templates")] {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap).filter(|e| e.path().is_file()) {
+            let name = entry.path().strip_prefix(folder.parent().unwrap()).unwrap().to_str().unwrap().to_owned();
+            let name = name.trim_start_matches("1.0.0/").to_owned();
+            let text = fs::read_to_string(entry.path()).unwrap();
+            files.insert(
+                name,
+                text.replace("secretName: {{secrets.tls.secret}}", "secretName: other").into_bytes(),
+            );
+        }
+    }
+    let chart = Chart::from_files("bytedoc", "1.0.0", &files).unwrap();
+    let identity = Identity {
+        name: "ll2022".to_owned(),
+        namespace: "databases".to_owned(),
+        id: ID.parse().unwrap(),
+        cluster_domain: "cluster.local".to_owned(),
+    };
+    let spec = World::three().cluster.spec;
+    let frozen = freeze(&spec, &identity, "1.34.4", "registry.example/agent:1");
+    let render = |mode| render_all(&spec, &identity, &chart, &frozen, Mounted::first(mode));
+    assert!(render(TlsMode::Disabled).is_ok());
+    let error = render(TlsMode::Require).unwrap_err();
+    assert_eq!(error.reason(), "ChartWithoutTls");
+    assert!(error.to_string().contains("requireTLS") && error.to_string().contains("bytedoc 1.0.0"), "{error}");
 }

@@ -12,6 +12,7 @@ use kogge_mongo_client::{ClusterAccess, Engine};
 use tracing::{info, warn};
 
 use super::pass::PassError;
+use crate::certificate::{self, Unfit};
 use crate::context::Context;
 use crate::mint::OperatorMint;
 
@@ -44,7 +45,12 @@ pub(super) async fn wanted<'a>(
     let secrets = context.control.namespaced::<Secret>(&identity.namespace);
     Ok(match context.control.get(&secrets, &named.name).await? {
         Some(secret) => match Issuer::given(&secret) {
-            Ok(given) => Ok(Wanted::new(identity, &cluster.spec, Some(given))),
+            Ok(given) => {
+                let wanted = Wanted::new(identity, &cluster.spec, Some(given));
+                is_fit(&wanted).map(|()| wanted.clone()).map_err(|unfit| {
+                    invalid("TlsSecretUnfit", format!("Secret {}: {unfit}; issue it anew", named.name))
+                })
+            }
             Err(error) => Err(invalid("TlsSecretIncomplete", error.to_string())),
         },
         None => Err(invalid(
@@ -56,6 +62,11 @@ pub(super) async fn wanted<'a>(
             ),
         )),
     })
+}
+
+fn is_fit(wanted: &Wanted<'_>) -> Result<(), Unfit> {
+    let Some(Issuer::Given { authority, leaf }) = &wanted.given else { return Ok(()) };
+    certificate::check(authority, leaf, &wanted.called_names())
 }
 
 /// Makes the secrets of a database that begins now.
