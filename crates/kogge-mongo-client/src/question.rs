@@ -77,7 +77,7 @@ impl<T: Send + 'static> Questions<T> {
         };
         match answer {
             Ok(Ok(answer)) => {
-                self.recovered(pod, &identity)?;
+                self.recovered(pod, identity.as_ref())?;
                 self.answered.lock().insert(pod.clone(), identity);
                 Ok((answer, open.asked_at))
             }
@@ -94,9 +94,9 @@ impl<T: Send + 'static> Questions<T> {
     }
 
     /// Whether an answer ends a silence. What flaps has no say until it answers steadily.
-    fn recovered(&self, pod: &PodName, identity: &Option<String>) -> Result<(), Silence> {
+    fn recovered(&self, pod: &PodName, identity: Option<&String>) -> Result<(), Silence> {
         let mut silent = self.silent.lock();
-        if let Some(silence) = silent.get_mut(pod).filter(|silence| silence.identity == *identity)
+        if let Some(silence) = silent.get_mut(pod).filter(|silence| silence.identity.as_ref() == identity)
             && silence.health.answer() == Answered::Recovering
         {
             silence.reason =

@@ -30,7 +30,7 @@ pub(crate) fn plan(view: &SetView<'_>, draft: &mut Draft<'_>) {
         return;
     }
     if let Err(contradiction) = lost.check_gone(view) {
-        return refuse(contradiction, draft);
+        return refuse(&contradiction, draft);
     }
     let survivors = config.voters().filter(|m| !lost.has(m) && view.healthy(&m.host)).count();
     if view.primary_pod().is_some() || survivors >= majority(config.voters().count()) {
@@ -38,11 +38,11 @@ pub(crate) fn plan(view: &SetView<'_>, draft: &mut Draft<'_>) {
     }
     match lost.ground(view, config) {
         Ok(ground) => ground.ask_or_force(view, &lost, draft),
-        Err(obstacle) => refuse(obstacle, draft),
+        Err(obstacle) => refuse(&obstacle, draft),
     }
 }
 
-fn refuse(why: String, draft: &mut Draft<'_>) {
+fn refuse(why: &str, draft: &mut Draft<'_>) {
     draft.finding(FindingKind::RecoveryRefused, format!("nothing is forced: {why}"));
     draft.wait("what stands against its recovery to be mended");
 }

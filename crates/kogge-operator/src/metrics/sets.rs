@@ -47,6 +47,9 @@ struct PerStep {
     outcome: String,
 }
 
+/// A gauge per set: its name, what it tells, and its value where there is one.
+type Gauge = (&'static str, &'static str, fn(&Observed) -> Option<f64>);
+
 /// Every replica set as it was last observed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sets(Arc<Mutex<BTreeMap<String, Database>>>);
@@ -118,7 +121,7 @@ impl Collector for Sets {
         let per_set = |value: fn(&Observed) -> Option<f64>| -> Vec<(PerSet, f64)> {
             sets.iter().filter_map(|(labels, observed)| Some((labels.clone(), value(observed)?))).collect()
         };
-        let gauges: [(&str, &str, fn(&Observed) -> Option<f64>); 8] = [
+        let gauges: [Gauge; 8] = [
             ("replica_set_voters", "Voters in the newest configuration", |o| Some(o.status.voters as f64)),
             ("replica_set_healthy_voters", "Voters that hold the data and can vote", |o| {
                 Some(o.status.healthy_voters as f64)

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use kogge_mongo::{ConfigStamp, Health, MemberState, MemberStatus, Plan, SetName, SetRole, SetStatus};
 
@@ -150,7 +151,7 @@ fn the_reference_lists_every_metric() {
             .map(|(label, _)| format!("`{label}`"))
             .collect();
         let help = help.trim_end_matches('.');
-        table.push_str(&format!("| `{full_name}` | {kind} | {} | {help} |\n", labels.join(", ")));
+        writeln!(table, "| `{full_name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
     }
     let reference = include_str!("../../../../docs/reference/metrics.md");
     assert!(reference.contains(&table), "docs/reference/metrics.md must hold this table:\n{table}");
