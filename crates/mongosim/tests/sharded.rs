@@ -247,8 +247,8 @@ async fn a_database_moves_to_another_shard_under_writes() -> anyhow::Result<()> 
     let indexes = c.list_index_names().await?;
     assert!(indexes.contains(&"n_1".to_owned()), "{indexes:?}");
     let host = cluster.shard.members[0].host();
-    let left = common::client(&format!("mongodb://__system:{KEY}@{host}/?directConnection=true&authSource=local"));
-    let left = left.await?;
+    let system = format!("mongodb://__system:{KEY}@{host}/?directConnection=true&authSource=local");
+    let left = common::client(&system).await?;
     assert!(!left.list_database_names().await?.contains(&"history".to_owned()));
     Ok(())
 }
