@@ -244,7 +244,10 @@ mod tests {
         }
         assert_eq!(refused_login.class(), ErrorClass::NeedsPerson);
         assert_eq!(refused(308).class(), ErrorClass::Transient);
-        assert_eq!((refused(308).reason(), refused(-5).reason()), ("CurrentConfigNotCommittedYet", "CommandRefused"));
+        assert_eq!(
+            (refused(308).reason(), refused(-5).reason()),
+            ("CurrentConfigNotCommittedYet", "CommandRefused")
+        );
     }
 
     #[test]

@@ -166,6 +166,9 @@ pub struct LeavingMember {
     pub pod: PodName,
     /// Its name in the config.
     pub host: Host,
+    /// What the anchor says about it.
+    #[serde(default)]
+    pub anchor: MemberAnchor,
 }
 
 /// A router (mongos) that exists.

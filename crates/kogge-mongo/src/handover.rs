@@ -1,6 +1,5 @@
 //! Hand-overs of the primary's office: only to a voter that can take it, never by force.
 
-use crate::membership::Ground;
 use crate::names::{Host, PodName};
 use crate::plan::Draft;
 use crate::replset::{ConfigMember, MemberState};
@@ -27,18 +26,18 @@ pub(crate) fn heir<'a>(
 
 /// Plans a step-down of the primary, if a voter that suits can take over; else says that it is waited for.
 pub(crate) fn step_down(
-    ground: &Ground<'_>,
+    view: &SetView<'_>,
+    primary: &PodName,
     why: &str,
     suits: impl Fn(&ConfigMember) -> bool,
     draft: &mut Draft<'_>,
 ) {
-    let pod = ground.primary.pod;
-    match heir(ground.view, pod, suits) {
+    match heir(view, primary, suits) {
         Some(heir) => draft.step(
-            Action::StepDown { pod: pod.clone() },
+            Action::StepDown { pod: primary.clone() },
             format!("it is the primary, {why}, and {heir} has caught up"),
             "another member to become PRIMARY",
         ),
-        None => draft.wait_member(pod, "an electable secondary with small lag to hand over to", None),
+        None => draft.wait_member(primary, "an electable secondary with small lag to hand over to", None),
     }
 }

@@ -25,34 +25,42 @@ pub(crate) struct Ground<'a> {
     default_write_concern: bool,
 }
 
-/// Plans at most one change of a set that was initiated, and the anchor records that go with it.
-pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, default_write_concern: bool, draft: &mut Draft<'_>) {
+/// Plans at most one change of a set that was initiated, and the anchor records that go with it. Returns whether the
+/// set has a primary that things can be asked of.
+pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, default_write_concern: bool, draft: &mut Draft<'_>) -> bool {
     if rename::plan_alone(goal, view, draft) {
-        return;
+        return false;
     }
-    let Some(ground) = find_ground(goal, view, default_write_concern, draft) else {
-        return;
-    };
-    if rename::plan(&ground, draft) {
+    let ground = find_ground(goal, view, default_write_concern, draft);
+    if let Some(ground) = &ground {
+        plan_change(ground, draft);
+    }
+    ground.is_some()
+}
+
+/// Repairs first, then the primary's place, then growth, and only then what shrinks the set.
+fn plan_change(ground: &Ground<'_>, draft: &mut Draft<'_>) {
+    let goal = ground.goal;
+    if rename::plan(ground, draft) {
         return;
     }
     ground.mark_initialized(draft);
     ground.forget_left(draft);
     let disturbed = ground.wait_for_listed(draft);
-    if lost_disk::plan(&ground, draft) || renumber::plan(&ground, draft) {
+    if lost_disk::plan(ground, draft) || renumber::plan(ground, draft) {
         return;
     }
-    switchover::plan(goal, &ground, disturbed, draft);
-    if disturbed || draft.changes_something() || settle::make_electable(goal, &ground, draft) {
+    switchover::plan(goal, ground, disturbed, draft);
+    if disturbed || draft.changes_something() || settle::make_electable(goal, ground, draft) {
         return;
     }
     let additions_done = ground.grow(draft);
     if draft.changes_something() {
         return;
     }
-    settle::plan(goal, &ground, draft);
+    settle::plan(goal, ground, draft);
     if !draft.changes_something() {
-        shrink::plan(goal, &ground, additions_done, draft);
+        shrink::plan(goal, ground, additions_done, draft);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::sharding::Chunks;
 use crate::step::Step;
 use crate::topology::{Millis, Topology};
 use crate::view::SetView;
-use crate::{bootstrap, membership, recovery, report, restart, sharding, status};
+use crate::{bootstrap, membership, recovery, report, restart, sharding, status, switchover};
 
 /// What follows from a goal and an observation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -333,10 +333,13 @@ fn plan_set(
         return;
     }
     let default_write_concern = sharding::has_default_write_concern(goal, topology, now);
-    membership::plan(goal, view, default_write_concern, draft);
+    let has_primary = membership::plan(goal, view, default_write_concern, draft);
     sharding::plan(goal, view, topology, now, draft);
     if !sharding::holds_restarts(goal, view, topology, now, draft) {
         restart::healthy(goal, view, restarts_held, draft);
+    }
+    if has_primary {
+        switchover::finish(goal, view, draft);
     }
 }
 

@@ -28,7 +28,13 @@ pub(crate) fn plan(ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
     } else if !ground.config.members.iter().all(|m| view.healthy(&m.host)) {
         draft.wait("all its members to be healthy before one is renamed");
     } else if is_primary(wanted) && ground.config.voters().count() > 1 {
-        handover::step_down(ground, "the config has another host for it than the goal", |_| true, draft);
+        handover::step_down(
+            ground.view,
+            ground.primary.pod,
+            "the config has another host for it than the goal",
+            |_| true,
+            draft,
+        );
     } else {
         rename(ground.change(listed), wanted, false, draft);
     }

@@ -35,6 +35,16 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) {
     }
 }
 
+/// Makes a voter electable that shall be and is not yet. Until then its vote counts for a majority that nobody may be
+/// left to lead, so this comes before the next vote is given. Returns whether anything is left to do.
+pub(crate) fn make_electable(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
+    ground.listed().any(|(wanted, listed)| {
+        let shall_be = wanted.priority > 0 && ground.voters.contains(&wanted.pod);
+        let is = listed.votes == 0 || listed.priority > 0.0;
+        shall_be && !is && set_priority(goal, ground, wanted, listed, draft)
+    })
+}
+
 /// Hides a member, or shows it; a member with a priority cannot be hidden (code 93).
 pub(crate) fn set_hidden(
     ground: &Ground<'_>,
@@ -68,7 +78,7 @@ pub(crate) fn set_priority(
         return false;
     }
     if wanted.priority == 0 && &wanted.pod == ground.primary.pod {
-        handover::step_down(ground, "its priority becomes 0", |_| true, draft);
+        handover::step_down(ground.view, ground.primary.pod, "its priority becomes 0", |_| true, draft);
         return true;
     }
     let change = ground.change(listed);

@@ -47,17 +47,20 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     }
 }
 
-/// Plans that another `_id` is recorded for a member that leaves with the last one given: wanted again before its
-/// record is gone, it must not take its old one for unused. Returns whether there is something to record.
+/// Plans that another `_id` is recorded for a member that leaves before it held data. Wanted again before its record
+/// is gone, it would take the one that it had for unused. Returns whether there is something to record.
 fn spend_id(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) -> bool {
-    let next = ground.next_member_id();
-    let Some(pod) = ground.view.pod_of(&member.host).filter(|_| member.id.0 + 1 == next && next < MemberId::END)
-    else {
+    let leaving = ground.view.set.leaving.iter().find(|leaving| leaving.host == member.host);
+    let Some(leaving) = leaving.filter(|m| !m.anchor.initialized && m.anchor.member_id == Some(member.id)) else {
         return false;
     };
+    let next = MemberId(ground.next_member_id());
+    if next.0 >= MemberId::END {
+        return false;
+    }
     draft.step(
-        Action::ReserveMemberId { pod: pod.clone(), member_id: MemberId(next) },
-        "its id is the last one given, and nobody may take it for unused once it has left",
+        Action::ReserveMemberId { pod: leaving.pod.clone(), member_id: next },
+        "it leaves before it held data, and nobody may take its id for unused",
         "the record in every anchor",
     );
     true

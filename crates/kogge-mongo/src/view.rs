@@ -7,7 +7,7 @@ use crate::identity;
 use crate::names::{Host, PodName};
 use crate::replset::{ConfigMember, MemberState, ReplConfig, ReplStatus, StatusMember};
 use crate::topology::{
-    Access, MemberObservation, Millis, OBSERVATION_MAX_AGE, Replication, Server, ServerState, Topology,
+    Access, MemberObservation, Millis, OBSERVATION_MAX_AGE, PodFacts, Replication, Server, ServerState, Topology,
 };
 
 /// A member this far behind the primary, in milliseconds, is not caught up.
@@ -183,6 +183,12 @@ impl<'a> SetView<'a> {
         };
         let healthy = config.voters().filter(|m| self.healthy(&m.host)).count();
         (healthy, config.voters().count())
+    }
+
+    /// Whether a member's pod is to be restarted.
+    pub(crate) fn is_outdated(&self, host: &Host) -> bool {
+        let pod = self.pod_of(host).and_then(|pod| self.observations.get(pod)?.pod.facts());
+        pod.is_some_and(PodFacts::outdated)
     }
 
     /// Since when a member did not answer.

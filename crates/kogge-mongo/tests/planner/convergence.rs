@@ -1,17 +1,25 @@
 //! From any shape to any other, with crashes and outages on the way: the goal is reached, one voter at a
 //! time and never below a majority (the world refuses such steps), and then nothing is done.
 
-use kogge_mongo::{PodName, votes};
+use std::collections::BTreeSet;
+
+use kogge_mongo::{MemberRole, PodName, SetRole, Vdc, votes};
 use proptest::prelude::*;
 
-use crate::support::{SHARD, World};
+use crate::support::{SHARD, Share, World};
 
 const NAMES: [&str; 5] = ["vdc1", "vdc2", "vdc3", "vdc4", "vdc5"];
 
-fn shape() -> impl Strategy<Value = Vec<(&'static str, u32)>> {
-    prop::collection::vec(0_u32..4, NAMES.len())
-        .prop_map(|sizes| NAMES.into_iter().zip(sizes).filter(|(_, n)| *n > 0).collect())
-        .prop_filter("no member", |shape: &Vec<_>| !shape.is_empty())
+fn shape() -> impl Strategy<Value = Vec<Share>> {
+    let role = prop_oneof![
+        4 => Just(MemberRole::Voter),
+        1 => Just(MemberRole::ReadOnly),
+        1 => Just(MemberRole::Standby),
+    ];
+    prop::collection::vec((0_u32..4, role), NAMES.len())
+        .prop_map(|shares| NAMES.into_iter().zip(shares).map(|(name, (n, role))| (name, n, role)))
+        .prop_map(|shares| shares.filter(|(_, n, _)| *n > 0).collect())
+        .prop_filter("no voter", |shape: &Vec<Share>| shape.iter().any(|(.., role)| *role == MemberRole::Voter))
 }
 
 #[derive(Clone, Debug)]
@@ -19,6 +27,7 @@ enum Disturbance {
     Restart(prop::sample::Index),
     Rollout,
     SilentApi(prop::sample::Index),
+    Away(prop::sample::Index),
     OnlyTheFirstStep,
 }
 
@@ -27,6 +36,7 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
         any::<prop::sample::Index>().prop_map(Disturbance::Restart),
         Just(Disturbance::Rollout),
         any::<prop::sample::Index>().prop_map(Disturbance::SilentApi),
+        any::<prop::sample::Index>().prop_map(Disturbance::Away),
         Just(Disturbance::OnlyTheFirstStep),
     ]
 }
@@ -48,6 +58,12 @@ fn disturb(world: &mut World, what: &Disturbance) {
             let member = world.member(at.get(&pods).as_str());
             member.reachable = !member.reachable;
         }
+        Disturbance::Away(at) => {
+            let vdc = Vdc::from(*at.get(&NAMES));
+            if !world.goal.away_from.remove(&vdc) {
+                world.goal.away_from.insert(vdc);
+            }
+        }
         Disturbance::OnlyTheFirstStep => {
             if let Some(step) = world.plan().steps.first() {
                 world.apply(step);
@@ -64,8 +80,11 @@ proptest! {
         to in shape(),
         disturbances in prop::collection::vec(disturbance(), 0..12),
     ) {
-        let mut world = World::settled(&from);
-        world.reshape(&to);
+        let shard = SetRole::Shard { index: 0 };
+        let mut world = World::shard(&[]);
+        world.want(SHARD, shard, &from);
+        world.run_until_settled(400);
+        world.want(SHARD, shard, &to);
         for what in &disturbances {
             disturb(&mut world, what);
             for step in world.plan().steps {
@@ -76,24 +95,33 @@ proptest! {
         for member in world.members.values_mut() {
             member.reachable = true;
         }
+        let voting_vdcs = to.iter().filter(|(.., role)| *role == MemberRole::Voter).map(|(vdc, ..)| Vdc::from(*vdc));
+        if voting_vdcs.clone().all(|vdc| world.goal.away_from.contains(&vdc)) {
+            world.goal.away_from.clear();
+        }
         world.run_until_settled(600);
         let plan = world.plan();
         prop_assert!(plan.steps.is_empty() && plan.waiting.is_empty() && plan.findings.is_empty());
 
         let config = world.config(SHARD);
-        let candidates: Vec<_> = world.goal.sets[0]
-            .members
-            .iter()
-            .map(|m| votes::Candidate {
-                pod: m.pod.clone(),
-                vdc: m.vdc.clone(),
-                priority: m.priority,
-                votes_now: config.by_host(&m.host).unwrap().votes > 0,
-            })
-            .collect();
-        let voting: std::collections::BTreeSet<_> =
-            candidates.iter().filter(|c| c.votes_now).map(|c| c.pod.clone()).collect();
-        prop_assert_eq!(config.members.len(), candidates.len());
-        prop_assert_eq!(voting, votes::allot(&candidates, 0));
+        let members = &world.goal.sets[0].members;
+        prop_assert_eq!(config.members.len(), members.len());
+        let mut candidates = Vec::new();
+        for member in members {
+            let listed = config.by_host(&member.host).unwrap();
+            prop_assert_eq!(listed.hidden, member.role == MemberRole::Standby);
+            prop_assert_eq!(&listed.tags, &member.tags());
+            let votes_now = listed.votes > 0;
+            prop_assert!(!votes_now || member.role == MemberRole::Voter);
+            if member.role == MemberRole::Voter {
+                let (pod, vdc) = (member.pod.clone(), member.vdc.clone());
+                candidates.push(votes::Candidate { pod, vdc, priority: member.priority, votes_now });
+            }
+        }
+        let voting: BTreeSet<_> = candidates.iter().filter(|c| c.votes_now).map(|c| c.pod.clone()).collect();
+        prop_assert_eq!(&voting, &votes::allot(&candidates, 0));
+        let primary = world.primary(SHARD);
+        let primary = members.iter().find(|m| m.pod == primary).unwrap();
+        prop_assert!(!world.goal.away_from.contains(&primary.vdc), "the primary is where it should not be");
     }
 }

@@ -33,3 +33,5 @@ mod shards;
 mod support;
 #[cfg(test)]
 mod switchover;
+#[cfg(test)]
+mod wire;

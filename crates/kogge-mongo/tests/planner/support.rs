@@ -141,7 +141,7 @@ impl World {
             goal.recovery = old.recovery;
             (goal.retired, goal.removals) = (old.retired, old.removals);
             let kept: BTreeSet<PodName> = goal.members.iter().map(|m| m.pod.clone()).collect();
-            let gone = old.members.into_iter().map(|m| LeavingMember { pod: m.pod, host: m.host });
+            let gone = old.members.into_iter().map(|m| LeavingMember { pod: m.pod, host: m.host, anchor: m.anchor });
             goal.leaving = gone.chain(old.leaving).filter(|m| !kept.contains(&m.pod)).collect();
         }
         self.sets.entry(name).or_default();
@@ -396,8 +396,10 @@ impl Reserve for SetGoal {
     fn reserve(&mut self, pod: &PodName, id: MemberId) {
         assert!(id.0 >= self.next_member_id, "an _id was reserved twice");
         self.next_member_id = id.0 + 1;
-        let member = self.members.iter_mut().find(|m| &m.pod == pod).unwrap();
-        member.anchor = MemberAnchor { member_id: Some(id), initialized: false };
+        let wanted = self.members.iter_mut().map(|m| (&m.pod, &mut m.anchor));
+        let leaving = self.leaving.iter_mut().map(|m| (&m.pod, &mut m.anchor));
+        let (_, anchor) = wanted.chain(leaving).find(|(known, _)| *known == pod).unwrap();
+        *anchor = MemberAnchor { member_id: Some(id), initialized: false };
     }
 }
 
