@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use kogge_mongo::{PodName, RouterServer, Server};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, Password, User};
+use async_trait::async_trait;
+use kogge_mongo::{Goal, PodName, RouterServer, Server, SetGoal};
+use kogge_mongo_client::{
+    ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, MemberReach, Password, ReachError, Tunnel, User,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -69,6 +72,49 @@ async fn members_without_an_answer_cost_one_deadline_together() -> Result<()> {
         println!("{pod}: {reason}");
     }
     assert!(matches!(second.routers["router"].server, RouterServer::Unreachable { .. }));
+    Ok(())
+}
+
+/// A way that is opened for ever: a worker's API that takes the request and says no more.
+struct NeverOpens;
+
+#[async_trait]
+impl MemberReach for NeverOpens {
+    fn identity(&self, _: &PodName) -> Option<String> {
+        Some("uid/1".to_owned())
+    }
+
+    async fn open(&self, _: &PodName) -> Result<Tunnel, ReachError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sets_and_ways_that_never_open_cost_one_deadline_together() -> Result<()> {
+    let silent = listener(b"").await?;
+    let mut servers = BTreeMap::new();
+    let sets = (0..30)
+        .map(|set| {
+            let pods = [0, 1, 2].map(|n| format!("set-{set}-{n}"));
+            servers.extend(pods.iter().map(|pod| (PodName::new(pod.as_str()), silent)));
+            let of_them = goal(&pods.each_ref().map(String::as_str)).sets.remove(0);
+            SetGoal { name: format!("ll-shard-{set}").into(), ..of_them }
+        })
+        .collect();
+    let goal = Goal { sets, ..goal(&["none"]) };
+    let reaches: [Arc<dyn MemberReach>; 2] = [Arc::new(Loopback::new(servers)), Arc::new(NeverOpens)];
+    for reach in reaches {
+        let access = ClusterAccess { reach, ..access(BTreeMap::new()) };
+        let engine = Engine::new();
+        for limit in [MEMBER_DEADLINE + Duration::from_secs(1), Duration::from_secs(1)] {
+            let started = Instant::now();
+            let seen = engine.observe(&access, &goal, &BTreeMap::new(), 1_000).await;
+            let took = started.elapsed();
+            println!("90 members without an answer: {took:?}");
+            assert!(took < limit, "{took:?}");
+            assert_eq!(seen.members.len(), 90);
+        }
+    }
     Ok(())
 }
 
