@@ -330,6 +330,13 @@ impl Coordinator {
         effects
     }
 
+    /// Whether a configuration that was heard of may still be installed. A primary takes over only a forced one,
+    /// which has no term.
+    pub fn may_learn(&self, version: ConfigVersion) -> bool {
+        (!self.is_leader() || version.term == -1)
+            && self.config.as_ref().is_none_or(|own| version.is_newer_than(own.config_version()))
+    }
+
     /// A configuration that was to be installed will not be.
     pub fn abandon_install(&mut self) -> Vec<Effect> {
         self.installing = false;

@@ -13,7 +13,7 @@ pub(crate) use operator::{Operator, pod, step_about};
 pub(crate) use process::not_on_a_real_mongod;
 pub(crate) use server::{Server, accepted, code_of};
 pub(crate) use set::{KEY, Lab, Set, heal, member_args, partition};
-pub(crate) use waiting::{eventually, stays};
+pub(crate) use waiting::{eventually, stays, wait_for};
 pub(crate) use wire::ask;
 
 /// `replSetGetStatus`'s numbers of the states that the scenarios name.

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use bson::doc;
+use bson::{Bson, doc};
 use futures::{StreamExt, stream::FuturesUnordered};
 
 use super::{CONFIG_NAMESPACE, Replication};
@@ -54,6 +54,27 @@ impl Replication {
             .await
     }
 
+    /// Stores a configuration that was heard of, unless this member has come to lead or to a newer one meanwhile.
+    /// Tells whether it is stored.
+    async fn persist_learnt_config(&self, config: &ReplSetConfig) -> StorageResult<bool> {
+        let (stored, version) = (config.to_internal_document(), config.config_version());
+        let (gate, name) = (self.gate.clone(), Bson::String(config.name.clone()));
+        self.around
+            .storage
+            .write(move |view| {
+                let known = view.get_by_id(CONFIG_NAMESPACE, &name)?;
+                let known = known.and_then(|d| ReplSetConfig::parse(&d).ok()).map(|known| known.config_version());
+                let leads = gate.leader_term().is_some() && version.term != -1;
+                if leads || known.is_some_and(|known| !version.is_newer_than(known)) {
+                    return Ok(false);
+                }
+                view.drop_collection(CONFIG_NAMESPACE)?;
+                view.put(CONFIG_NAMESPACE, &stored)?;
+                Ok(true)
+            })
+            .await
+    }
+
     pub(super) async fn install_stored(self: &Arc<Self>, config: ReplSetConfig) {
         let own = self.find_self(&config, true).await.first().copied();
         self.with(|c, now| c.install_config(config, own, now));
@@ -75,7 +96,8 @@ impl Replication {
             self.with(|c, _| c.abandon_install());
             return;
         }
-        if self.persist_config(&config).await.is_err() {
+        if !matches!(self.persist_learnt_config(&config).await, Ok(true)) {
+            self.with(|c, _| c.abandon_install());
             return;
         }
         tracing::info!(
@@ -87,7 +109,10 @@ impl Replication {
         if !self.look(crate::repl::Coordinator::is_leader) && own.is_some_and(|i| config.members[i].arbiter_only) {
             self.with(|c, now| c.set_follower_state(MemberState::Secondary, now));
         }
-        self.with(|c, now| c.install_config(config, own, now));
+        let learnt = config.config_version();
+        self.with(
+            |c, now| if c.may_learn(learnt) { c.install_config(config, own, now) } else { c.abandon_install() },
+        );
         guard.done();
         if own.is_none() {
             self.retry_self();
