@@ -220,6 +220,7 @@ mod tests {
             labels::APPROVE: "one, two",
         }));
         let leaving = ["second", "gone", "vdc1"].map(|placement| LeavingMember {
+            anchor: kogge_mongo::MemberAnchor::default(),
             pod: format!("ll2022-config-{placement}-0").into(),
             host: "h".into(),
         });

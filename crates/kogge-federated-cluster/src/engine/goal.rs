@@ -74,13 +74,13 @@ fn set(
     let wanted: BTreeSet<&PodName> = members.iter().map(|m| &m.pod).collect();
     let leaving: Vec<LeavingMember> = anchor
         .members
-        .keys()
-        .filter(|pod| {
-            identity.component_of(pod) == Some(component) && !wanted.contains(&PodName::new(pod.as_str()))
-        })
-        .map(|pod| LeavingMember {
-            pod: PodName::new(pod.as_str()),
-            host: Host::new(identity.member_host(component, pod)),
+        .iter()
+        .map(|(pod, remembered)| (PodName::new(pod.as_str()), remembered))
+        .filter(|(pod, _)| identity.component_of(pod.as_str()) == Some(component) && !wanted.contains(pod))
+        .map(|(pod, remembered)| LeavingMember {
+            host: Host::new(identity.member_host(component, pod.as_str())),
+            pod,
+            anchor: member_anchor(remembered),
         })
         .collect();
     let key = component.to_string();
@@ -108,7 +108,7 @@ fn turns(anchored: kogge_api::anchor::Turns) -> Turns {
 fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor: &Anchor) -> MemberGoal {
     let PlacedComponent { component, placement, .. } = share;
     let pod = names::member(&identity.name, *component, &placement.name, ordinal);
-    let AnchoredMember { initialized, member_id } = anchor.members.get(&pod).cloned().unwrap_or_default();
+    let remembered = anchor.members.get(&pod).map(member_anchor).unwrap_or_default();
     MemberGoal {
         host: identity.member_host(*component, &pod).into(),
         pod: pod.into(),
@@ -120,8 +120,12 @@ fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor
             Role::ReadOnly => MemberRole::ReadOnly,
             Role::Standby => MemberRole::Standby,
         },
-        anchor: MemberAnchor { member_id: member_id.map(MemberId), initialized },
+        anchor: remembered,
     }
+}
+
+fn member_anchor(remembered: &AnchoredMember) -> MemberAnchor {
+    MemberAnchor { member_id: remembered.member_id.map(MemberId), initialized: remembered.initialized }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use kogge_mongo::{
     Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
-    PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, Step, Topology, plan,
+    PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
 };
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, User};
 use tempfile::TempDir;
@@ -88,7 +88,8 @@ impl Cluster {
         }
         let kept: BTreeSet<PodName> = members.iter().map(|m| m.pod.clone()).collect();
         let gone = old.iter().flat_map(|old| &old.members).filter(|m| !kept.contains(&m.pod));
-        let leaving = gone.map(|m| LeavingMember { pod: m.pod.clone(), host: m.host.clone() }).collect();
+        let leaving =
+            gone.map(|m| LeavingMember { pod: m.pod.clone(), host: m.host.clone(), anchor: m.anchor }).collect();
         self.goal.sets.push(SetGoal {
             name,
             role,
@@ -257,6 +258,30 @@ impl Cluster {
             Action::FenceMember { pod, member_id } => {
                 set.recovery.fenced.insert(pod.clone(), *member_id);
             }
+            Action::Sharding { step: action } => {
+                let action = action.clone();
+                self.record_sharding(&step.set, &action)?;
+            }
+            other => bail!("{other} is no record"),
+        }
+        Ok(())
+    }
+
+    fn record_sharding(&mut self, set: &SetName, action: &ShardingAction) -> Result<()> {
+        let at = self.goal.sets.iter().position(|known| known.name == *set).context("no such set")?;
+        match action {
+            ShardingAction::RecordDrain { number, .. } => self.goal.sets[at].removals.begun = *number,
+            ShardingAction::RecordRemoval { number, .. } => {
+                let goal = &mut self.goal.sets[at];
+                (goal.removals.begun, goal.removals.ended) = (*number, *number);
+                (goal.seed, goal.next_member_id) = (None, 0);
+                goal.members.iter_mut().for_each(|member| member.anchor = MemberAnchor::default());
+                if goal.retired {
+                    self.goal.sets.remove(at);
+                }
+            }
+            ShardingAction::RecordBalancerPause { number } => self.goal.balancer.begun = *number,
+            ShardingAction::RecordBalancerResumed { number } => self.goal.balancer.ended = *number,
             other => bail!("{other} is no record"),
         }
         Ok(())

@@ -1,0 +1,23 @@
+//! The planner against a model of replica sets that follows the published specification of MongoDB's
+//! replication and reconfiguration, explored by a model checker.
+//!
+//! - `protocol`: one server's state, and what servers do among themselves;
+//! - `guards`: every precondition of servers, executor and environment, each of which can be dropped;
+//! - `anchors`, `scenario`, `world`: what the workers remember, what is wanted, and the whole;
+//! - `operator`: a view of the world, the real planner on it, and its steps carried out;
+//! - `heal`: a fair run of the real planner once every fault has ended;
+//! - `checker`: the state machine for `stateright`, its properties and its counts;
+//! - `exhaustive`, `bounded`, `random`, `mutations`: what is explored.
+
+mod anchors;
+mod bounded;
+mod checker;
+mod exhaustive;
+mod guards;
+mod heal;
+mod mutations;
+mod operator;
+mod protocol;
+mod random;
+mod scenario;
+mod world;

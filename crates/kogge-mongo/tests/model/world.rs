@@ -1,0 +1,606 @@
+//! The whole: servers, workers' anchors, operators and what happens around them.
+
+use std::fmt;
+
+use crate::anchors::Anchor;
+use crate::operator::Pending;
+use crate::protocol::{
+    self, Config, Log, Mask, Pod, SLOTS, Server, Stamp, commits, elect, get_entry, heartbeat, initial_sync,
+    is_majority, may_reconfigure, roll_back,
+};
+use crate::scenario::Scenario;
+
+/// An anchor in a worker, and how often it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Anchored {
+    pub(crate) anchor: Anchor,
+    pub(crate) version: u8,
+}
+
+/// An operator between its observation and its deed. It has no other memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Operator {
+    pub(crate) pending: Pending,
+    /// Something failed since its observation.
+    pub(crate) disturbed: bool,
+}
+
+/// What must never happen, once it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub(crate) enum Breach {
+    /// A second primary was elected in a term, or two entries were committed at one place.
+    Consensus = 1,
+    /// More than one voter changed at once.
+    ManyVoters = 2,
+    /// A step took the healthy voters below a majority.
+    Majority = 4,
+    /// A member's `_id` was used twice.
+    MemberId = 8,
+    /// The set was initiated twice.
+    SecondInitiate = 16,
+    /// A primary was restarted without a step-down.
+    KilledPrimary = 32,
+    /// What a later goal wants was taken away.
+    Undone = 64,
+    /// A step was taken for which the anchors hold no record.
+    Unrecorded = 128,
+    /// A member joined or left with a vote.
+    Vote = 256,
+}
+
+/// What has happened so far, as far as properties ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct History {
+    /// The longest oplog that was committed.
+    pub(crate) committed: Log,
+    /// How often a set was initiated.
+    pub(crate) initiates: u8,
+    /// The member ids that a config has had.
+    pub(crate) ids: u32,
+    breaches: u16,
+}
+
+impl History {
+    pub(crate) fn breach(&mut self, breach: Breach) {
+        self.breaches |= breach as u16;
+    }
+
+    pub(crate) fn has(&self, breach: Breach) -> bool {
+        self.breaches & breach as u16 != 0
+    }
+
+    pub(crate) fn clean(&self) -> bool {
+        self.breaches == 0
+    }
+}
+
+/// How much of the bounds is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Spent {
+    pub(crate) crashes: u8,
+    pub(crate) partitions: u8,
+    pub(crate) lost_disks: u8,
+    pub(crate) rollouts: u8,
+    pub(crate) copies: u8,
+    pub(crate) partial_views: u8,
+    pub(crate) deaths: u8,
+    pub(crate) set_back: bool,
+}
+
+/// A state of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) anchors: Vec<Anchored>,
+    /// The goal that the control cluster has accepted.
+    pub(crate) goal: usize,
+    pub(crate) operators: Vec<Operator>,
+    /// The operator that holds the lease.
+    pub(crate) leader: usize,
+    /// The placement that is cut off from the others.
+    pub(crate) isolated: Option<usize>,
+    pub(crate) history: History,
+    pub(crate) spent: Spent,
+    /// A copy of a member's disk.
+    pub(crate) copy: Option<(usize, Server)>,
+}
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A client writes to a primary.
+    Write(usize),
+    /// A primary's newest entry is committed.
+    Commit(usize),
+    /// A candidate wins with these votes.
+    Elect(usize, Mask),
+    /// The first hears a heartbeat of the second.
+    Heartbeat(usize, usize),
+    /// The first gets an entry from the second.
+    GetEntry(usize, usize),
+    /// The first drops an entry that the second does not have.
+    RollBack(usize, usize),
+    /// The first has synced initially from the second.
+    InitialSync(usize, usize),
+    /// A process dies.
+    Crash(usize),
+    /// A process, or a deleted pod, runs again; the gate opens where it may.
+    Start(usize),
+    /// A disk is lost; the pod is made again with an empty one.
+    LoseDisk(usize),
+    /// A placement is cut off.
+    Isolate(usize),
+    /// The cut is mended.
+    Rejoin,
+    /// The user wants the next goal, and the control cluster accepts it.
+    NextGoal,
+    /// The control cluster is restored to the goal before.
+    SetBack,
+    /// Another operator gets the lease; what the one before has in hand, it does not drop.
+    TakeOver,
+    /// The template changes: every pod is outdated.
+    Rollout,
+    /// A copy of a disk is taken.
+    Copy(usize),
+    /// The copy replaces the disk.
+    Restore,
+    /// The copy and the disk change places: two processes answer to one name.
+    Impersonate,
+    /// An operator observes all but these placements and these members, and plans.
+    Observe(usize, Mask, Mask),
+    /// An operator carries out what it planned; an anchor goes to the given worker.
+    Act(usize, usize),
+    /// A careless operator initiates a pod that nobody recorded.
+    InitiateUnrecorded(usize),
+    /// A careless operator makes all the others voters, or takes all their votes, in one command.
+    AllAtOnce(usize, bool),
+    /// A careless operator forces a config of only these.
+    Force(usize, Mask),
+}
+
+impl World {
+    /// Empty disks and no anchor.
+    pub(crate) fn empty(scenario: &Scenario) -> Self {
+        Self {
+            servers: vec![Server::EMPTY; scenario.slots.len()],
+            anchors: vec![Anchored::default(); scenario.placements()],
+            goal: 0,
+            operators: vec![Operator { pending: Pending::Nothing, disturbed: false }; scenario.operators.len()],
+            leader: 0,
+            isolated: None,
+            history: History::default(),
+            spent: Spent::default(),
+            copy: None,
+        }
+    }
+
+    pub(crate) fn connected(&self, scenario: &Scenario, a: usize, b: usize) -> bool {
+        let (a, b) = (scenario.slots[a], scenario.slots[b]);
+        a == b || self.isolated.is_none_or(|cut| a != cut && b != cut)
+    }
+
+    /// Whether both run and hear each other.
+    pub(crate) fn hears(&self, scenario: &Scenario, a: usize, b: usize) -> bool {
+        self.servers[a].up() && self.servers[b].up() && self.connected(scenario, a, b)
+    }
+
+    /// The primary of the highest term that takes writes.
+    pub(crate) fn primary(&self) -> Option<usize> {
+        let primaries = (0..self.servers.len()).filter(|slot| self.servers[*slot].primary);
+        primaries.max_by_key(|slot| self.servers[*slot].term)
+    }
+
+    /// The newest config that anyone holds.
+    pub(crate) fn newest_config(&self) -> Option<Config> {
+        self.servers.iter().filter_map(|server| server.config).max_by_key(|config| config.stamp)
+    }
+
+    /// Voters of a config that run, hold the data and hear `from`.
+    pub(crate) fn healthy_voters(&self, scenario: &Scenario, config: &Config, from: usize) -> Mask {
+        let mut healthy = Mask::default();
+        for voter in config.voters().iter() {
+            if self.servers[voter].synced && self.hears(scenario, from, voter) {
+                healthy.insert(voter);
+            }
+        }
+        healthy
+    }
+
+    /// Every primary in a higher term holds what was committed.
+    pub(crate) fn holds_committed(&self) -> bool {
+        let committed = &self.history.committed;
+        let later = self.servers.iter().filter(|s| s.primary && s.term > committed.last_term());
+        later.into_iter().all(|server| server.log.starts_with(committed))
+    }
+
+    /// At most one primary per term.
+    pub(crate) fn one_primary_per_term(&self) -> bool {
+        let primaries: Vec<u8> = self.servers.iter().filter(|s| s.primary).map(|s| s.term).collect();
+        primaries.iter().enumerate().all(|(at, term)| !primaries[..at].contains(term))
+    }
+
+    /// What may happen; some of it turns out to change nothing.
+    pub(crate) fn events(&self, scenario: &Scenario, events: &mut Vec<Event>) {
+        let bounds = &scenario.bounds;
+        let slots = 0..self.servers.len();
+        for slot in slots.clone() {
+            let server = &self.servers[slot];
+            match server.pod {
+                Pod::Running => {
+                    self.events_of(scenario, slot, events);
+                    if self.spent.crashes < bounds.crashes && server.config.is_some() {
+                        events.push(Event::Crash(slot));
+                    }
+                    if self.spent.lost_disks < bounds.lost_disks && server.synced && self.can_spare(slot) {
+                        events.push(Event::LoseDisk(slot));
+                    }
+                }
+                Pod::Crashed | Pod::Absent | Pod::Gated => events.push(Event::Start(slot)),
+            }
+        }
+        match self.isolated {
+            Some(_) => events.push(Event::Rejoin),
+            None if self.spent.partitions < bounds.partitions => {
+                events.extend((0..scenario.placements()).map(Event::Isolate));
+            }
+            None => {}
+        }
+        if self.goal + 1 < scenario.goals.len() && !self.spent.set_back {
+            events.push(Event::NextGoal);
+        }
+        if bounds.set_back && self.goal > 0 && !self.spent.set_back {
+            events.push(Event::SetBack);
+        }
+        if self.leader + 1 < self.operators.len() {
+            events.push(Event::TakeOver);
+        }
+        if self.spent.rollouts < bounds.rollouts {
+            events.push(Event::Rollout);
+        }
+        self.careless_events(scenario, events);
+        let operators = if scenario.unattended { &[] } else { self.operators.as_slice() };
+        for (number, operator) in operators.iter().enumerate() {
+            match &operator.pending {
+                Pending::Nothing => {}
+                Pending::Anchors { todo, .. } => events.extend(todo.iter().map(|at| Event::Act(number, at))),
+                Pending::Step { .. } => events.push(Event::Act(number, 0)),
+            }
+            if operator.pending != Pending::Nothing && self.spent.deaths >= bounds.deaths {
+                continue;
+            }
+            events.push(Event::Observe(number, Mask::default(), Mask::default()));
+            if self.spent.partial_views < bounds.partial_views {
+                let unseen = (0..scenario.placements()).map(Mask::of);
+                events.extend(unseen.map(|unseen| Event::Observe(number, unseen, Mask::default())));
+                let silent = slots.clone().filter(|slot| self.servers[*slot].up()).map(Mask::of);
+                events.extend(silent.map(|silent| Event::Observe(number, Mask::default(), silent)));
+            }
+        }
+    }
+
+    /// Whether the others hold all that a majority acknowledged.
+    fn can_spare(&self, slot: usize) -> bool {
+        let spares = |config: &Config| {
+            let mut others = config.voters();
+            others.remove(slot);
+            let synced = others.iter().filter(|voter| self.servers[*voter].synced).count();
+            is_majority(synced, config.voters().count())
+        };
+        self.servers.iter().filter_map(|server| server.config.as_ref()).all(spares)
+    }
+
+    fn events_of(&self, scenario: &Scenario, slot: usize, events: &mut Vec<Event>) {
+        let (server, bounds) = (&self.servers[slot], &scenario.bounds);
+        for other in (0..self.servers.len()).filter(|other| *other != slot) {
+            if self.hears(scenario, slot, other) && self.servers[other].config.is_some() {
+                events.push(Event::Heartbeat(slot, other));
+                if server.synced {
+                    events.push(Event::GetEntry(slot, other));
+                    events.push(Event::RollBack(slot, other));
+                } else {
+                    events.push(Event::InitialSync(slot, other));
+                }
+            }
+        }
+        if server.primary {
+            // A new primary's first entry is its own; the others are its clients'.
+            let first = server.log.last_term() < server.term;
+            if server.log.len() < bounds.log + usize::from(first) {
+                events.push(Event::Write(slot));
+            }
+            events.push(Event::Commit(slot));
+        } else if server.synced && server.term < bounds.term {
+            let Some(config) = server.config.filter(|config| config.electable(slot)) else { return };
+            let reachable = config.voters().iter().filter(|voter| self.hears(scenario, slot, *voter));
+            let mut voters = Mask::default();
+            reachable.for_each(|voter| voters.insert(voter));
+            let needed = if scenario.guards.majority_elects { config.voters().count() / 2 + 1 } else { 1 };
+            events.extend(quorums(voters, slot, needed).map(|quorum| Event::Elect(slot, quorum)));
+        }
+    }
+
+    fn careless_events(&self, scenario: &Scenario, events: &mut Vec<Event>) {
+        let guards = &scenario.guards;
+        if !(guards.no_restored_copy && guards.one_identity) {
+            if self.copy.is_none() && self.spent.copies < scenario.bounds.copies {
+                let synced = (0..self.servers.len()).filter(|slot| self.servers[*slot].synced);
+                events.extend(synced.map(Event::Copy));
+            }
+            if self.copy.is_some() {
+                events.push(if guards.no_restored_copy { Event::Impersonate } else { Event::Restore });
+            }
+        }
+        if !guards.one_initiate {
+            let empty = (0..self.servers.len()).filter(|slot| self.servers[*slot].config.is_none());
+            events.extend(empty.map(Event::InitiateUnrecorded));
+        }
+        if !guards.one_voter_at_once {
+            for slot in (0..self.servers.len()).filter(|slot| self.servers[*slot].primary) {
+                events.extend([true, false].map(|votes| Event::AllAtOnce(slot, votes)));
+            }
+        }
+        if !guards.no_force {
+            for slot in (0..self.servers.len()).filter(|slot| self.servers[*slot].up()) {
+                events.push(Event::Force(slot, Mask::of(slot)));
+            }
+        }
+    }
+
+    /// What an event makes of the world; none where it changes nothing. Operators' events are in `operator`.
+    pub(crate) fn after(&self, scenario: &Scenario, event: Event) -> Option<Self> {
+        let mut next = self.clone();
+        let changed = match event {
+            Event::Write(slot) => {
+                let term = next.servers[slot].term;
+                next.servers[slot].log.push(term, false);
+                true
+            }
+            Event::Commit(slot) => next.commit(scenario, slot),
+            Event::Elect(slot, quorum) => elect(&mut next.servers, slot, quorum, &scenario.guards),
+            Event::Heartbeat(to, from) => heartbeat(&mut next.servers, to, from),
+            Event::GetEntry(to, from) => get_entry(&mut next.servers, to, from),
+            Event::RollBack(to, from) => roll_back(&mut next.servers, to, from),
+            Event::InitialSync(to, from) => initial_sync(&mut next.servers, to, from),
+            Event::Crash(slot) => {
+                next.spent.crashes += 1;
+                next.servers[slot].stop(Pod::Crashed);
+                next.disturb()
+            }
+            Event::Start(slot) => next.start(scenario, slot),
+            Event::LoseDisk(slot) => {
+                next.spent.lost_disks += 1;
+                let lost = next.servers[slot];
+                next.servers[slot] = Server { facts: lost.facts + 1, pod: Pod::Absent, ..Server::EMPTY };
+                next.disturb()
+            }
+            Event::Isolate(placement) => {
+                next.spent.partitions += 1;
+                next.isolated = Some(placement);
+                next.disturb()
+            }
+            Event::Rejoin => {
+                next.isolated = None;
+                true
+            }
+            Event::NextGoal => {
+                next.goal += 1;
+                true
+            }
+            Event::SetBack => {
+                (next.goal, next.spent.set_back) = (next.goal - 1, true);
+                true
+            }
+            Event::TakeOver => {
+                next.leader += 1;
+                next.operators[next.leader].pending = Pending::Nothing;
+                true
+            }
+            Event::Rollout => {
+                next.spent.rollouts += 1;
+                next.servers.iter_mut().for_each(|server| server.outdated = true);
+                true
+            }
+            Event::Copy(slot) => {
+                next.spent.copies += 1;
+                next.copy = Some((slot, next.servers[slot]));
+                true
+            }
+            Event::Restore => next.copy.take().is_some_and(|(slot, copy)| {
+                next.servers[slot] = Server { primary: false, ..copy };
+                next.disturb()
+            }),
+            Event::Impersonate => next.copy.as_mut().is_some_and(|(slot, copy)| {
+                std::mem::swap(&mut next.servers[*slot], copy);
+                (next.servers[*slot].primary, copy.primary) = (false, false);
+                true
+            }),
+            Event::InitiateUnrecorded(slot) => {
+                next.initiate(slot, 7, 2);
+                true
+            }
+            Event::AllAtOnce(slot, votes) => next.vote_at_once(scenario, slot, votes),
+            Event::Force(slot, survivors) => next.force(slot, survivors),
+            Event::Observe(..) | Event::Act(..) => unreachable!("the operator's own"),
+        };
+        changed.then_some(next)
+    }
+
+    /// Something fails: what was observed before may not hold any more.
+    fn disturb(&mut self) -> bool {
+        self.operators.iter_mut().for_each(|operator| operator.disturbed = true);
+        true
+    }
+
+    pub(crate) fn commit(&mut self, scenario: &Scenario, slot: usize) -> bool {
+        if !commits(&self.servers, slot, &scenario.guards) {
+            return false;
+        }
+        let log = self.servers[slot].log;
+        let committed = self.history.committed;
+        if !log.starts_with(&committed) && !committed.starts_with(&log) {
+            self.history.breach(Breach::Consensus);
+        }
+        let newer = log.len() > committed.len();
+        if newer {
+            self.history.committed = log;
+        }
+        newer || !self.history.clean()
+    }
+
+    /// Starts a process, makes a deleted pod again, or opens the gate where the worker's anchor lets it.
+    pub(crate) fn start(&mut self, scenario: &Scenario, slot: usize) -> bool {
+        let anchor = &self.anchors[scenario.slots[slot]].anchor;
+        let held_data = anchor.members[slot].is_some_and(|member| member.initialized);
+        let server = &mut self.servers[slot];
+        let before = *server;
+        let gated = server.config.is_none() && held_data && scenario.guards.gate;
+        if server.pod == Pod::Absent {
+            server.outdated = false;
+        }
+        if !gated || server.pod != Pod::Gated {
+            server.facts += 1;
+        }
+        server.pod = if gated { Pod::Gated } else { Pod::Running };
+        *server != before
+    }
+
+    /// `replSetInitiate`.
+    pub(crate) fn initiate(&mut self, slot: usize, id: u8, priority: u8) {
+        if self.history.initiates > 0 {
+            self.history.breach(Breach::SecondInitiate);
+        }
+        self.history.initiates += 1;
+        self.history.ids |= 1 << id;
+        let mut members = [None; SLOTS];
+        members[slot] = Some(protocol::Listed { id, votes: true, priority, hidden: false, tags: 0 });
+        let history = self.history.initiates;
+        let server = &mut self.servers[slot];
+        server.config = Some(Config { history, stamp: Stamp { term: 0, version: 1 }, members });
+        server.synced = true;
+        server.log.push(0, false);
+    }
+
+    /// `replSetReconfig` on the safe path, with what the server itself checks. Returns whether it was done.
+    pub(crate) fn reconfigure(
+        &mut self,
+        scenario: &Scenario,
+        via: usize,
+        members: [Option<protocol::Listed>; SLOTS],
+        version: u8,
+        disturbed: bool,
+    ) -> bool {
+        let guards = &scenario.guards;
+        let leader = self.servers[via];
+        let Some(present) = leader.config else { return false };
+        let stamp = Stamp { term: leader.term, version };
+        let new = Config { members, stamp, ..present };
+        let changed = new.voters().differs(present.voters());
+        if !may_reconfigure(&self.servers, via, &self.history.committed, guards)
+            || stamp <= present.stamp
+            || changed > 1 && guards.one_voter_at_once
+            || !new.electable(via)
+            || !self.finds_quorum(scenario, via, &new)
+        {
+            return false;
+        }
+        if changed > 1 {
+            self.history.breach(Breach::ManyVoters);
+        }
+        let kept = new.listed().and(present.listed());
+        if kept.and(new.voters()) != new.voters() || kept.and(present.voters()) != present.voters() {
+            self.history.breach(Breach::Vote);
+        }
+        let healthy = |config: &Config| {
+            is_majority(self.healthy_voters(scenario, config, via).count(), config.voters().count())
+        };
+        if !disturbed && healthy(&present) && !healthy(&new) {
+            self.history.breach(Breach::Majority);
+        }
+        for (slot, listed) in members.iter().enumerate() {
+            let Some(listed) = listed.filter(|_| !present.lists(slot)) else { continue };
+            if self.history.ids >> listed.id & 1 == 1 {
+                self.history.breach(Breach::MemberId);
+            }
+            self.history.ids |= 1 << listed.id;
+        }
+        self.servers[via].config = Some(new);
+        true
+    }
+
+    fn finds_quorum(&self, scenario: &Scenario, via: usize, new: &Config) -> bool {
+        let mut alive = Mask::default();
+        for voter in new.voters().iter() {
+            if self.hears(scenario, via, voter) {
+                alive.insert(voter);
+            }
+        }
+        let electable = alive.iter().any(|voter| new.electable(voter));
+        new.has_majority(alive) && electable
+    }
+
+    fn vote_at_once(&mut self, scenario: &Scenario, slot: usize, votes: bool) -> bool {
+        let Some(config) = self.servers[slot].config else { return false };
+        let mut members = config.members;
+        for (_, listed) in members.iter_mut().enumerate().filter(|(member, _)| *member != slot) {
+            *listed = listed.map(|listed| protocol::Listed { votes, priority: 0, ..listed });
+        }
+        self.reconfigure(scenario, slot, members, config.stamp.version + 1, false)
+    }
+
+    /// `replSetReconfig` with `force`: whatever else lives, `slot` becomes the primary of the survivors.
+    fn force(&mut self, slot: usize, survivors: Mask) -> bool {
+        let server = &mut self.servers[slot];
+        let Some(mut config) = server.config.filter(|config| config.listed() != survivors) else { return false };
+        for (member, listed) in config.members.iter_mut().enumerate() {
+            *listed = listed.filter(|_| survivors.has(member));
+        }
+        config.stamp.version += 10;
+        server.config = Some(config);
+        true
+    }
+}
+
+/// The quorums of `needed` voters with `candidate` in them.
+fn quorums(voters: Mask, candidate: usize, needed: usize) -> impl Iterator<Item = Mask> {
+    (0..=voters.0)
+        .map(Mask)
+        .filter(move |quorum| quorum.count() == needed && quorum.has(candidate) && quorum.and(voters) == *quorum)
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (slot, server) in self.servers.iter().enumerate() {
+            let Server { pod, facts, outdated, term, primary, config, synced, log } = server;
+            let role = if *primary { "primary" } else { "secondary" };
+            write!(f, "  {slot}: {pod:?} {facts} {role} term {term} log {log:?}")?;
+            f.write_str(if *synced { "" } else { " unsynced" })?;
+            f.write_str(if *outdated { " outdated" } else { "" })?;
+            if let Some(Config { stamp, members, .. }) = config {
+                write!(f, " config {}.{}", stamp.term, stamp.version)?;
+                for (member, listed) in members.iter().enumerate() {
+                    let Some(listed) = listed else { continue };
+                    write!(f, " {member}=#{}v{}p{}", listed.id, u8::from(listed.votes), listed.priority)?;
+                }
+            }
+            writeln!(f)?;
+        }
+        for (placement, Anchored { anchor, version }) in self.anchors.iter().enumerate() {
+            write!(
+                f,
+                "  anchor {placement}: epoch {} seed {:?} next {}",
+                anchor.epoch, anchor.seed, anchor.next_id
+            )?;
+            for (slot, member) in anchor.members.iter().enumerate() {
+                let Some(member) = member else { continue };
+                write!(f, " {slot}={:?}{}", member.id, if member.initialized { "+" } else { "" })?;
+            }
+            writeln!(f, " written {version}")?;
+        }
+        for operator in &self.operators {
+            writeln!(f, "  {operator:?}")?;
+        }
+        let Self { goal, isolated, history, spent, .. } = self;
+        writeln!(f, "  goal {goal}, isolated {isolated:?}, {history:?}, {spent:?}")
+    }
+}
