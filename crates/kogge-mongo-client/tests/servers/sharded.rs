@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use kogge_mongo::SetRole;
+use anyhow::{Context as _, Result};
+use kogge_mongo::{FindingKind, SetName, SetRole};
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
 
 use crate::cluster::Cluster;
 use crate::history::History;
@@ -28,5 +30,97 @@ async fn a_shard_is_added_and_written_to_through_the_router() -> Result<()> {
     let (acknowledged, lost) = history.check().await?;
     assert!(acknowledged > 50, "only {acknowledged} writes were acknowledged");
     assert!(lost.is_empty(), "lost: {lost:?}");
+    Ok(())
+}
+
+const SECOND: &str = "ll-shard-1-7f3k2m9q";
+const ONE: &[(&str, u32)] = &[("vdc1", 1)];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_every_step() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    cluster.want(CONFIG, SetRole::Config, ONE)?;
+    cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
+    cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
+    cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
+    cluster.until_ready(Duration::from_secs(120)).await?;
+    assert!(cluster.names().contains(&"SetDefaultWriteConcern"));
+
+    let client = Client::with_uri_str(cluster.router_uri()).await?;
+    for name in ["alpha", "beta", "gamma", "delta"] {
+        let documents = (0..50).map(|n| doc! { "_id": n });
+        client.database(name).collection::<Document>("c").insert_many(documents).await?;
+    }
+    let history = History::start(&cluster.router_uri()).await?;
+    let second = cluster.goal.sets.iter_mut().find(|set| set.name.as_str() == SECOND).context("no such set")?;
+    second.retired = true;
+    let before = cluster.taken.len();
+    let mut told = false;
+    for _ in 0..200 {
+        let plan = cluster.pass(1).await?;
+        cluster.crash_operator();
+        let left = plan.sets.get(&SetName::new(SECOND)).and_then(|set| set.draining.clone());
+        told |= left.is_some_and(|left| !left.databases.is_empty());
+        if !cluster.goal.sets.iter().any(|set| set.name.as_str() == SECOND) {
+            break;
+        }
+    }
+    cluster.until_ready(Duration::from_secs(60)).await?;
+    let names = cluster.names()[before..].to_vec();
+    assert!(told && names.contains(&"MovePrimary"), "{names:?}");
+    assert_eq!((names.first(), names.last()), (Some(&"RecordDrain"), Some(&"RecordRemoval")), "{names:?}");
+    for name in ["alpha", "beta", "gamma", "delta"] {
+        let found = client.database(name).collection::<Document>("c").count_documents(doc! {}).await?;
+        assert_eq!(found, 50, "{name}");
+    }
+    let (acknowledged, lost) = history.check().await?;
+    assert!(acknowledged > 0 && lost.is_empty(), "lost of {acknowledged}: {lost:?}");
+
+    // A shard of the same name with the same volumes is told, and not joined.
+    cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
+    let again = cluster.goal.sets.iter_mut().find(|set| set.name.as_str() == SECOND).context("no such set")?;
+    (again.removals.begun, again.removals.ended) = (1, 1);
+    let taken = cluster.taken.len();
+    for _ in 0..5 {
+        let plan = cluster.pass(usize::MAX).await?;
+        assert!(plan.findings.iter().any(|finding| finding.kind == FindingKind::StaleData), "{:?}", plan.findings);
+    }
+    assert_eq!(cluster.taken.len(), taken);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_balancer_is_put_back_to_what_it_was_and_the_feature_version_is_raised() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    cluster.want(CONFIG, SetRole::Config, ONE)?;
+    cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
+    cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
+    cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
+    let plan = cluster.until_ready(Duration::from_secs(120)).await?;
+    assert_eq!(plan.feature_compatibility_version.as_deref(), Some("7.0"));
+    let client = Client::with_uri_str(cluster.router_uri()).await?;
+    let admin = client.database("admin");
+    admin.run_command(doc! { "setFeatureCompatibilityVersion": "6.0", "confirm": true }).await?;
+    cluster.until_ready(Duration::from_secs(10)).await?;
+    assert!(!cluster.names().contains(&"SetFeatureCompatibilityVersion"), "the spec does not ask for it");
+    cluster.goal.feature_compatibility_version = Some("7.0".to_owned());
+    let plan = cluster.until_ready(Duration::from_secs(10)).await?;
+    assert_eq!(plan.feature_compatibility_version.as_deref(), Some("7.0"));
+
+    let before = cluster.taken.len();
+    cluster.roll();
+    cluster.until_ready(Duration::from_secs(120)).await?;
+    let names = cluster.names()[before..].to_vec();
+    assert_eq!(names[..3], ["RecordBalancerPause", "StopBalancer", "RestartPod"], "{names:?}");
+    let status = admin.run_command(doc! { "balancerStatus": 1 }).await?;
+    assert_eq!(status.get_str("mode")?, "full");
+
+    admin.run_command(doc! { "balancerStop": 1 }).await?;
+    let before = cluster.taken.len();
+    cluster.roll();
+    cluster.until_ready(Duration::from_secs(120)).await?;
+    assert!(!cluster.names()[before..].iter().any(|name| name.contains("Balancer")));
+    let status = admin.run_command(doc! { "balancerStatus": 1 }).await?;
+    assert_eq!(status.get_str("mode")?, "off");
     Ok(())
 }
