@@ -123,3 +123,50 @@ pub fn rebuild(view: &mut WriteView<'_>, undone: &[Statement]) -> StorageResult<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::DateTime;
+
+    use super::*;
+    use crate::{
+        oplog::{OpTime, Operation},
+        storage::Storage,
+    };
+
+    fn entry(ts: u64, txn_number: i64, stmt_id: i32) -> OplogEntry {
+        OplogEntry {
+            optime: OpTime { ts, term: 1 },
+            wall: DateTime::from_millis(0),
+            ns: "test.c".to_owned(),
+            operation: Operation::Insert(doc! { "_id": ts as i64 }),
+            statement: Some(Statement { lsid: doc! { "id": 1 }, txn_number, stmt_id, reply: doc! { "n": 1 } }),
+        }
+    }
+
+    #[tokio::test]
+    async fn half_a_batch_taken_back_is_half_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(dir.path(), 1 << 20).unwrap();
+        let known = storage
+            .write(|view| {
+                let [done, also_done, undone] = [entry(1, 5, 0), entry(2, 5, 1), entry(3, 5, 2)];
+                for entry in [&done, &also_done, &undone] {
+                    view.append(entry)?;
+                    record(view, entry)?;
+                }
+                view.remove_entry(3)?;
+                rebuild(view, &[undone.statement.unwrap()])?;
+                let write = |txn_number| RetryableWrite { lsid: doc! { "id": 1 }, txn_number };
+                Ok([
+                    look_up(view, &write(5), 1)?,
+                    look_up(view, &write(5), 2)?,
+                    look_up(view, &write(4), 0)?,
+                    look_up(view, &write(6), 0)?,
+                ])
+            })
+            .await
+            .unwrap();
+        assert_eq!(known, [Known::Done(doc! { "n": 1 }), Known::New, Known::TooOld(5), Known::New]);
+    }
+}
