@@ -172,9 +172,11 @@ async fn h19_the_same_host_under_a_new_id_is_refused_with_103() -> Result<()> {
     let lab = Lab::with_room(3).await?;
     let set = lab.up("h19", 3).await?;
     let index = set.primary().await?;
-    let config = set.members[index].next_config().await?;
-    let renumbered = config.with_member((index + 1) % 3, doc! { "_id": 9 });
-    assert_eq!(set.members[index].reconfig(renumbered).await, 103);
+    let (primary, other) = (&set.members[index], (index + 1) % 3);
+    // Without a vote, so that no other check refuses it.
+    assert_eq!(primary.reconfig(primary.next_config().await?.with_member(other, NO_VOTE())).await, 0);
+    let renumbered = primary.next_config().await?.with_member(other, doc! { "_id": 9 });
+    assert_eq!(primary.reconfig(renumbered).await, 103);
     Ok(())
 }
 
