@@ -10,8 +10,10 @@ use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS, ready};
 use rand::Rng as _;
 use serde_json::json;
 
-/// How long after its start, in milliseconds, the operator is killed: long enough for a step or two.
-const MOMENTS: std::ops::Range<u64> = 800..3000;
+/// How long after a step, in milliseconds, the operator is killed: in the middle of what it does next.
+const MOMENTS: std::ops::Range<u64> = 0..700;
+/// How long to wait for a step before it is killed all the same.
+const IDLE: Duration = Duration::from_secs(8);
 /// The MongoDB database that lives on the second shard.
 const SECOND: &str = "second";
 
@@ -77,10 +79,15 @@ async fn primary_of_shard_1(database: &Database<'_>) -> anyhow::Result<String> {
     Ok(format!("mongodb://{host}:27017/?directConnection=true"))
 }
 
-/// Kills the operator so many times, each a random time after it was started, and tells what it was at.
+/// Kills the operator so many times, each a moment after the next step that it takes, and tells what it was at.
 async fn kill(database: &Database<'_>, phase: &str, times: u32) -> anyhow::Result<()> {
     let harness = database.harness;
     for n in 1..=times {
+        let before = harness.operator.steps_taken()?;
+        let since = Instant::now();
+        while harness.operator.steps_taken()? == before && since.elapsed() < IDLE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let moment = rand::rng().random_range(MOMENTS);
         tokio::time::sleep(Duration::from_millis(moment)).await;
         harness.operator.kill().await?;

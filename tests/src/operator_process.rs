@@ -88,6 +88,12 @@ impl OperatorProcess {
         Ok(())
     }
 
+    /// The steps that it has taken on members and routers, by its log.
+    pub fn steps_taken(&self) -> anyhow::Result<usize> {
+        let log = fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
+        Ok(log.lines().filter(|line| line.contains("step taken")).count())
+    }
+
     /// Kills it at once, as `kill -9` does.
     pub async fn kill(&self) -> anyhow::Result<()> {
         let mut child = self.child.lock().await;

@@ -51,6 +51,14 @@ impl DatabasePlan {
         self.actions.iter().filter(|action| is_mirrored(action)).cloned().collect()
     }
 
+    /// The deletions that take what has left the database away, with its members or its data.
+    pub fn departures(&self) -> impl Iterator<Item = &Action> {
+        let guarded = ["Deployment", "PersistentVolumeClaim", "StatefulSet"];
+        self.actions.iter().filter(
+            move |action| matches!(action, Action::Delete { key, .. } if guarded.contains(&key.kind.as_str())),
+        )
+    }
+
     /// Whether every pod of the database was seen, and runs what the present generation of the secrets was
     /// rendered to.
     pub fn has_one_generation(&self, prepared: &Prepared<'_>) -> bool {
@@ -234,7 +242,12 @@ impl DatabasePlan {
         }
         let pinned = [(worker.clone(), view.uid.clone())].into();
         let clearing = teardown(observation.fleet, &pinned, &observation.identity.id, released.volumes);
-        self.actions.extend(clearing.actions);
+        self.actions.extend(clearing.actions.into_iter().map(|mut action| {
+            if let Action::Delete { why, .. } = &mut action {
+                "its placement has left the database".clone_into(why);
+            }
+            action
+        }));
         self.leaving.extend(clearing.remaining);
     }
 

@@ -118,13 +118,19 @@ pub fn prune(
     }
     released.extend(volumes(view, cluster_id, &facts.released));
     // A person asked for what was released to go, and waited for its drain: no brake holds it.
-    pruning.actions = released.iter().filter_map(|(key, object)| deletion(worker, key, object)).collect();
+    let volumes = match facts.released.volumes {
+        DataPolicy::Retain => "its volumes are kept",
+        DataPolicy::Delete => "its volumes go as well",
+    };
+    let why = format!("it has left the database; {volumes}");
+    pruning.actions = released.iter().filter_map(|(key, object)| deletion(worker, key, object, &why)).collect();
     let approval = approval(worker, cluster_id, &unwanted, ours.len());
     if let Some(approval) = approval.filter(|needed| !facts.approved.contains(&needed.hash)) {
         pruning.approval = Some(approval);
         return pruning;
     }
-    pruning.actions.extend(unwanted.iter().filter_map(|(key, object)| deletion(worker, key, object)));
+    let why = "it is not desired any more";
+    pruning.actions.extend(unwanted.iter().filter_map(|(key, object)| deletion(worker, key, object, why)));
     pruning
 }
 
@@ -293,12 +299,12 @@ fn approval(
     })
 }
 
-fn deletion(worker: &WorkerName, key: &ObjectKey, object: &Object) -> Option<Action> {
+fn deletion(worker: &WorkerName, key: &ObjectKey, object: &Object, why: &str) -> Option<Action> {
     Some(Action::Delete {
         worker: worker.clone(),
         key: key.clone(),
         uid: object.metadata.uid.clone()?,
         resource_version: object.metadata.resource_version.clone(),
-        why: "it is not desired any more".to_owned(),
+        why: why.to_owned(),
     })
 }

@@ -96,6 +96,20 @@ fn a_placement_that_comes_back_joins_again() {
     assert_eq!(world.servers.config(SHARD).members.len(), 4);
 }
 
+#[test]
+fn a_placement_may_come_back_at_any_moment_while_it_goes() {
+    for rounds in (0..30).step_by(3) {
+        let mut world = four();
+        let all = world.cluster.spec.placement.clone();
+        world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+        world.rounds(rounds);
+        world.edit(|spec| spec.placement.clone_from(&all));
+        world.settle();
+        assert_eq!(world.servers.config(SHARD).members.len(), 4, "after {rounds} rounds");
+        assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
+    }
+}
+
 #[rstest]
 #[case::silent(|world: &mut World| world.worker("vdc3").silent = true)]
 #[case::partial_view(|world: &mut World| world.worker("vdc3").listing = true)]

@@ -56,7 +56,7 @@ fn waits(world: &World) -> String {
 }
 
 #[test]
-fn case_44_a_shard_is_added_when_it_has_a_primary_and_a_router_serves() {
+fn a_shard_is_added_when_it_has_a_primary_and_a_router_serves() {
     let world = cluster(2);
     assert_eq!(listed(&world), [SHARD, SECOND]);
 }
@@ -268,7 +268,7 @@ fn roll(world: &mut World) {
 }
 
 #[test]
-fn case_43_the_balancer_rests_during_a_rollout_and_runs_again_after_it() {
+fn the_balancer_rests_during_a_rollout_and_runs_again_after_it() {
     let mut world = cluster(2);
     roll(&mut world);
     let steps = world.run_until_settled(200);

@@ -49,6 +49,9 @@ pub(super) async fn carry_out(
         return Carried { changed: kept_up.changed, ..rehearsed };
     }
     let mut carried = write(prepared, &plan.actions, Writing::InEarnest, context).await;
+    for action in plan.departures() {
+        context.tell(cluster, EventType::Normal, "Departed", &action.to_string()).await;
+    }
     let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
     carried.changed |= steps.contains(&true);
     let restarted = write(prepared, &plan.restarts, Writing::InEarnest, context).await;
