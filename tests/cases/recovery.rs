@@ -33,8 +33,8 @@ pub(super) async fn a_lost_majority_is_given_up_by_a_person(harness: &Harness) -
     ask(&database, r#"{"lost":["vdc2","vdc3"]}"#).await?;
     database
         .until("refused while it may still live", ANSWERED, |cluster| {
-            is(cluster, READY, "False", "RecoveryRefused")?;
-            let message = &condition(cluster, READY).ok_or("no condition")?.message;
+            is(cluster, APPROVAL_NEEDED, "False", "RecoveryRefused")?;
+            let message = &condition(cluster, APPROVAL_NEEDED).ok_or("no condition")?.message;
             if message.contains("fenced: true") { Ok(()) } else { Err(format!("it says {message:?}")) }
         })
         .await?;

@@ -20,8 +20,8 @@ pub struct Requests {
     pub recovery: RecoveryRequest,
     /// The hashes that were approved.
     pub approved: BTreeSet<String>,
-    /// Why a request is not carried out.
-    pub refused: Vec<String>,
+    /// Why a request is not carried out, by its annotation.
+    pub refused: BTreeMap<&'static str, String>,
     /// The vdc of each placement that the spec names.
     vdcs: BTreeMap<String, String>,
 }
@@ -39,13 +39,13 @@ impl Requests {
         if let Some(vdcs) = annotation(labels::AWAY_FROM) {
             match requests.switchover(cluster, vdcs) {
                 Ok(vdcs) => requests.away_from = vdcs,
-                Err(refusal) => requests.refused.push(refusal),
+                Err(refusal) => drop(requests.refused.insert(labels::AWAY_FROM, refusal)),
             }
         }
         if let Some(text) = annotation(labels::RECOVER) {
             match requests.recover(cluster, anchor, text) {
                 Ok(request) => requests.recovery = request,
-                Err(refusal) => requests.refused.push(refusal),
+                Err(refusal) => drop(requests.refused.insert(labels::RECOVER, refusal)),
             }
         }
         requests
@@ -193,7 +193,9 @@ mod tests {
     fn a_switchover_names_vdcs_that_are_there_and_leaves_one() {
         let vdcs = asked(json!({ labels::AWAY_FROM: "vdc1" })).away_from;
         assert_eq!(vdcs, BTreeSet::from([Vdc::from("vdc1")]));
-        let refused = |annotation: &str| asked(json!({ labels::AWAY_FROM: annotation })).refused.remove(0);
+        let refused = |annotation: &str| {
+            asked(json!({ labels::AWAY_FROM: annotation })).refused.remove(labels::AWAY_FROM).unwrap()
+        };
         assert!(
             refused("vdc9").contains("names vdc vdc9, and no placement is in it; name one of vdc1, vdc2, vdc3")
         );
@@ -203,7 +205,9 @@ mod tests {
 
     #[test]
     fn a_recovery_is_refused_where_it_names_what_is_not_there() {
-        let refused = |annotation: &str| asked(json!({ labels::RECOVER: annotation })).refused.remove(0);
+        let refused = |annotation: &str| {
+            asked(json!({ labels::RECOVER: annotation })).refused.remove(labels::RECOVER).unwrap()
+        };
         assert!(refused("vdc2").contains("cannot be read"));
         assert!(refused(r#"{"lost":["vdc2"],"fence":true}"#).contains("unknown field `fence`"));
         assert!(refused(r#"{"lost":["vdc9"]}"#).contains("vdc9, which is neither a vdc nor a placement"));

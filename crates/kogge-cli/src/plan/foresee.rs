@@ -240,7 +240,7 @@ fn obstacles(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Vec<Obstacle> {
         );
         Obstacle::new("ApprovalNeeded", &annotate)
     }));
-    obstacles.extend(prepared.requests.refused.iter().map(|refused| Obstacle::new("RequestRefused", refused)));
+    obstacles.extend(prepared.requests.refused.values().map(|refused| Obstacle::new("RequestRefused", refused)));
     obstacles
         .extend(plan.engine.findings.iter().map(|finding| Obstacle::new(finding.kind.reason(), &finding.message)));
     obstacles

@@ -108,10 +108,9 @@ async fn declare(
     }
     let answer = |cluster: &FederatedCluster| {
         let needed = condition(cluster, types::APPROVAL_NEEDED)?;
-        let ready = condition(cluster, types::READY)?;
-        match ready.reason.as_str() {
-            "RequestRefused" | "RecoveryRefused" => Some(Err(ready.message.clone())),
-            _ if needed.reason == "MajorityLost" => Some(Ok(needed.message.clone())),
+        match needed.reason.as_str() {
+            "RequestRefused" | "RecoveryRefused" => Some(Err(needed.message.clone())),
+            "MajorityLost" => Some(Ok(needed.message.clone())),
             _ => None,
         }
     };

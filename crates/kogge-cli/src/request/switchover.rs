@@ -48,11 +48,10 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
     }
     let reached = |cluster: &FederatedCluster| {
         let switched = condition(cluster, types::SWITCHED_OVER)?;
-        let ready = condition(cluster, types::READY).filter(|ready| ready.reason == "RequestRefused");
-        match (ready, switched.reason.as_str()) {
-            (Some(refused), _) => Some(Err(refused.message.clone())),
-            (None, "InForce") if vdcs.as_ref().is_some_and(|vdcs| names(&switched.message, vdcs)) => Some(Ok(())),
-            (None, "NotAsked") if vdcs.is_none() => Some(Ok(())),
+        match switched.reason.as_str() {
+            "RequestRefused" => Some(Err(switched.message.clone())),
+            "InForce" if vdcs.as_ref().is_some_and(|vdcs| names(&switched.message, vdcs)) => Some(Ok(())),
+            "NotAsked" if vdcs.is_none() => Some(Ok(())),
             _ => None,
         }
     };

@@ -3,7 +3,7 @@
 use kogge_api::conditions::{Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{DeletionStatus, WorkState};
 use kogge_api::labels;
-use kogge_mongo::Health;
+use kogge_mongo::{FindingKind, Health};
 
 use super::parts::Parts;
 use crate::observation::Prepared;
@@ -97,7 +97,7 @@ pub(super) fn findings(
         quorum_at_risk(plan),
         prepared.names.report.finding(),
         rollout_paused(prepared, plan),
-        approval_needed(plan),
+        approval_needed(prepared, plan),
         switched_over(prepared, plan),
         problem.map_or_else(|| spec_valid(prepared), Problem::spec_valid),
     ]
@@ -107,6 +107,9 @@ fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: O
     let not = |reason: &str, message: String| Finding::new(types::READY, false, reason, message);
     if let Some(problem) = problem {
         return not(problem.reason(), problem.message().to_owned());
+    }
+    if let Some(refused) = prepared.requests.refused.values().next() {
+        return not("RequestRefused", refused.clone());
     }
     if let Some(error) = prepared.observation.placements.errors.values().next() {
         return not(error.reason(), error.to_string());
@@ -119,9 +122,6 @@ fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: O
     }
     if let Some(error) = plan.errors.first() {
         return not(error.reason(), error.to_string());
-    }
-    if let Some(refused) = prepared.requests.refused.first() {
-        return not("RequestRefused", refused.clone());
     }
     if let Some(finding) = plan.engine.findings.first() {
         return not(finding.kind.reason(), finding.message.clone());
@@ -223,7 +223,7 @@ fn rollout_paused(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
     }
 }
 
-fn approval_needed(plan: &DatabasePlan) -> Finding {
+fn approval_needed(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
     let pruning = plan.approvals.iter().map(|needed| ("PruneAboveBrake", needed.what.clone(), &needed.hash));
     let forcing = plan
         .engine
@@ -244,12 +244,25 @@ fn approval_needed(plan: &DatabasePlan) -> Finding {
             );
             Finding::new(types::APPROVAL_NEEDED, true, *reason, message)
         }
-        None => Finding::new(types::APPROVAL_NEEDED, false, "None", "no step waits for a person"),
+        None => match (prepared.requests.refused.get(labels::RECOVER), recovery_refused(plan)) {
+            (Some(refused), _) => Finding::new(types::APPROVAL_NEEDED, false, "RequestRefused", refused),
+            (None, Some(refused)) => Finding::new(types::APPROVAL_NEEDED, false, "RecoveryRefused", refused),
+            (None, None) => Finding::new(types::APPROVAL_NEEDED, false, "None", "no step waits for a person"),
+        },
     }
+}
+
+/// Why a recovery that was asked for is not even to be approved.
+pub(super) fn recovery_refused(plan: &DatabasePlan) -> Option<&str> {
+    let mut findings = plan.engine.findings.iter();
+    findings.find(|finding| finding.kind == FindingKind::RecoveryRefused).map(|finding| finding.message.as_str())
 }
 
 fn switched_over(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
     let away = &prepared.goal.away_from;
+    if let Some(refused) = prepared.requests.refused.get(labels::AWAY_FROM) {
+        return Finding::new(types::SWITCHED_OVER, false, "RequestRefused", refused);
+    }
     if away.is_empty() {
         return Finding::new(types::SWITCHED_OVER, false, "NotAsked", "primaries may be in every vdc");
     }

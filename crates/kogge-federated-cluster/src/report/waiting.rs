@@ -1,6 +1,7 @@
 //! What a database waits for, in one sentence: the most pressing thing first.
 
 use super::Problem;
+use super::conditions;
 use super::parts::Parts;
 use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
@@ -16,7 +17,8 @@ pub(super) fn for_what(
     problem
         .or_else(|| plan.approvals.first().map(|needed| format!("approval to {}", needed.what)))
         .or_else(|| plan.engine.approvals.first().map(|needed| format!("approval to {}", needed.what)))
-        .or_else(|| prepared.requests.refused.first().cloned())
+        .or_else(|| prepared.requests.refused.values().next().cloned())
+        .or_else(|| conditions::recovery_refused(plan).map(str::to_owned))
         .or_else(|| observation.placements.errors.values().next().map(ToString::to_string))
         .or_else(|| observation.ownership.refusals().next().map(ToString::to_string))
         .or_else(|| plan.refusals.first().map(|(_, refusal)| refusal.to_string()))

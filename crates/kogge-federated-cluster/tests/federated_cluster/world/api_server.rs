@@ -17,6 +17,8 @@ pub(crate) struct Worker {
     pub(crate) uid: String,
     /// Whether it gives Kogge no answer. What runs there goes on.
     pub(crate) silent: bool,
+    /// Its machines are off: no pod of it runs.
+    pub(crate) off: bool,
     /// Whether not all of it has been listed since the connection stands.
     pub(crate) listing: bool,
     pub(crate) suspended: bool,
@@ -56,6 +58,7 @@ impl Worker {
             vdc: vdc.to_owned(),
             uid: format!("uid-of-{vdc}"),
             silent: false,
+            off: false,
             listing: false,
             suspended: false,
             allowed_namespace: NAMESPACE.to_owned(),

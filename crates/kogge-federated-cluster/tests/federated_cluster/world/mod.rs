@@ -132,6 +132,12 @@ impl World {
         worker.remove("Pod", pod);
     }
 
+    /// Turns the machines of a data centre off, or on again.
+    pub(crate) fn power(&mut self, vdc: &str, on: bool) {
+        let worker = self.worker(vdc);
+        (worker.silent, worker.off) = (!on, !on);
+    }
+
     /// Changes the spec, as a user would.
     pub(crate) fn edit(&mut self, change: impl FnOnce(&mut FederatedClusterSpec)) {
         change(&mut self.cluster.spec);
@@ -244,7 +250,7 @@ impl World {
 
     /// The pods that run, with their UIDs.
     fn running(&self) -> BTreeMap<PodName, String> {
-        let pods = self.workers.values().flat_map(|worker| worker.list("Pod"));
+        let pods = self.workers.values().filter(|worker| !worker.off).flat_map(|worker| worker.list("Pod"));
         pods.filter(|pod| pod.data.pointer("/status/phase").is_some_and(|phase| phase == "Running"))
             .filter(|pod| pod.data.pointer("/status/containerStatuses").is_none())
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())

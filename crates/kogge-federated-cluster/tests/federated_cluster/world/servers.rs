@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
     Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, LOWERED_PRIORITY, MemberObservation,
-    MemberState, Millis, NewMember, Pod, PodName, ReplConfig, ReplStatus, Replication, RouterObservation,
+    MemberState, Millis, NewMember, OpTime, Pod, PodName, ReplConfig, ReplStatus, Replication, RouterObservation,
     RouterServer, Server, ServerState, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, majority,
 };
 
@@ -168,7 +168,14 @@ impl Servers {
                 assert_eq!(set.primary.take().as_ref(), Some(pod), "stepped down what is no primary");
                 set.stepped_down = Some(pod.clone());
             }
-            Action::ForceReconfig { .. } => panic!("forced without a person"),
+            Action::ForceReconfig { base, lost, .. } => {
+                assert_eq!(set.primary, None, "forced beside a primary");
+                let config = set.config.as_mut().unwrap();
+                assert_eq!(config.stamp, *base, "forced on another config than was approved");
+                config.stamp = ConfigStamp { version: base.version + 10_000, term: -1 };
+                config.members.retain(|m| !lost.iter().any(|lost| lost.id == m.id));
+                return;
+            }
             Action::AddShard { hosts, .. } => {
                 let hosts: Vec<&str> = hosts.iter().map(Host::as_str).collect();
                 let host = format!("{}/{}", step.set, hosts.join(","));
@@ -275,7 +282,7 @@ impl Set {
             state: if up { self.state(&pod) } else { MemberState::Down },
             up,
             optime_ms: up.then_some(0),
-            optime: None,
+            optime: up.then_some(OpTime { term: self.term, seconds: 1, increment: 1 }),
             uptime_secs: 60,
         }
     }
