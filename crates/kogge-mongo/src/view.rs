@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::goal::{MemberGoal, SetGoal};
 use crate::identity;
 use crate::names::{Host, PodName};
-use crate::replset::{ConfigMember, MemberState, ReplConfig, ReplStatus, StatusMember};
+use crate::replset::{ConfigMember, MemberState, ReplConfig, ReplStatus, StatusMember, majority};
 use crate::topology::{
     Access, MemberObservation, Millis, OBSERVATION_MAX_AGE, PodFacts, Replication, Server, ServerState, Topology,
 };
@@ -139,14 +139,16 @@ impl<'a> SetView<'a> {
         })
     }
 
-    /// A member's state: its own word, overruled by a primary that does not hear it; else its peers'.
+    /// A member's state: its own word, overruled by a primary that leads and does not hear it; else its peers'.
     pub(crate) fn state_of(&self, host: &Host) -> Option<MemberState> {
         let heard = self.heard(host);
         let pod = self.pod_of(host);
         let own = pod.and_then(|pod| self.own_state(pod));
         match (own, heard) {
             (Some(own), Some(heard))
-                if own.healthy() && !heard.up && self.primary.is_some_and(|primary| Some(primary.pod) != pod) =>
+                if own.healthy()
+                    && !heard.up
+                    && self.leading().is_some_and(|primary| Some(primary.pod) != pod) =>
             {
                 Some(MemberState::Down)
             }
@@ -155,6 +157,18 @@ impl<'a> SetView<'a> {
             (None, Some(_)) => Some(MemberState::Down),
             (None, None) => None,
         }
+    }
+
+    /// The primary, unless it is cut off: one that does not hear a majority steps down within the election timeout,
+    /// and until then its word about the others is worth nothing.
+    fn leading(&self) -> Option<Primary<'a>> {
+        let primary = self.primary?;
+        let Some(config) = primary.config else { return Some(primary) };
+        let heard = |m: &&ConfigMember| {
+            self.pod_of(&m.host) == Some(primary.pod)
+                || status_member(primary.status, &m.host).is_some_and(|heard| heard.up)
+        };
+        (config.voters().filter(heard).count() >= majority(config.voters().count())).then_some(primary)
     }
 
     /// Whether a member holds the set's data and its vote counts.
@@ -248,7 +262,7 @@ impl<'a> SetView<'a> {
 
     /// What the primary hears of a member; without a primary, the best that any other member hears.
     pub(crate) fn heard(&self, host: &Host) -> Option<&'a StatusMember> {
-        if let Some(primary) = self.primary {
+        if let Some(primary) = self.leading() {
             return status_member(primary.status, host);
         }
         self.statuses()

@@ -120,8 +120,8 @@ fn dropping_the_wait_for_the_config_is_caught() {
 
 #[test]
 fn dropping_the_wait_for_the_oplog_is_caught() {
-    let bounds = Bounds { term: 3, log: 3, version: 4, ..Bounds::NONE };
-    let scenario = operated(settled("oplog_committed", &[&[VOTER; 3], &[VOTER]]), bounds, |guards| {
+    let bounds = Bounds { term: 2, log: 2, version: 8, ..Bounds::NONE };
+    let scenario = operated(settled("oplog_committed", &[&[VOTER], &[VOTER; 3]]), bounds, |guards| {
         guards.oplog_committed = false;
     });
     is_caught(scenario, &[ONE_PRIMARY, NOTHING_LOST]);
@@ -129,9 +129,9 @@ fn dropping_the_wait_for_the_oplog_is_caught() {
 
 #[test]
 fn dropping_the_planned_config_is_caught() {
-    let goals = [&[VOTER; 2][..], &[VOTER], &[VOTER; 2]];
-    let scenario = Scenario { operators: vec![0, 0], ..Scenario::settled("planned_config", &[0, 1], &goals) };
-    let bounds = Bounds { partial_views: 0, deaths: 0, ..OPERATOR };
+    let goals = [&[VOTER; 3][..], &[VOTER], &[VOTER; 3]];
+    let scenario = Scenario { operators: vec![0, 0], ..settled("planned_config", &goals) };
+    let bounds = Bounds { log: 0, partial_views: 0, deaths: 0, ..OPERATOR };
     is_caught(operated(scenario, bounds, |guards| guards.planned_config = false), &[NO_VOTE_FIRST]);
 }
 

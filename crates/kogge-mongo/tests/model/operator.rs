@@ -140,7 +140,7 @@ fn gather(scenario: &Scenario, world: &World, number: usize, unseen: Mask, silen
     let owner = scenario.operators[number];
     // The other control cluster wants the first goal, for ever.
     let goal = if owner == 0 { world.goal } else { 0 };
-    let epoch = u8::try_from(goal).unwrap() + 1;
+    let epoch = u8::try_from(world.goal).unwrap() + 1;
     let (mut anchor, mut foreign, mut known) = (Anchor::default(), Mask::default(), false);
     for (placement, anchored) in world.anchors.iter().enumerate() {
         let remembered = &anchored.anchor;
@@ -296,7 +296,7 @@ impl World {
     fn undoes(&mut self, scenario: &Scenario, deed: &Deed, epoch: u8) {
         let Deed::Reconfig(Reconfig { slot, edit: Edit::Remove | Edit::Vote(false), .. }) = deed else { return };
         let newest = usize::from(epoch.max(1)) - 1;
-        if self.spent.set_back && scenario.want(newest, usize::from(*slot)).is_some() {
+        if newest > self.goal && scenario.want(newest, usize::from(*slot)).is_some() {
             self.history.breach(Breach::Undone);
         }
     }

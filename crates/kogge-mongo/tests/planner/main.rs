@@ -14,6 +14,8 @@ mod cluster;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod counterexamples;
+#[cfg(test)]
 mod lost_disk;
 #[cfg(test)]
 mod members;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kogge_mongo::{Action, Placement, Pod, Step};
+use kogge_mongo::{Action, MemberState, Placement, Pod, Replication, Server, Step, plan};
 
 use crate::support::{SHARD, World};
 
@@ -155,4 +155,23 @@ fn a_set_waits_for_the_one_before_it() {
     let sets: Vec<_> = steps.iter().filter(|s| s.action.name() == "RestartPod").map(|s| s.set.as_str()).collect();
     let (config, shard) = ("ll-config-7f3k2m9q", SHARD);
     assert_eq!(sets, [config, config, config, shard, shard, shard]);
+}
+
+#[test]
+fn a_primary_that_is_cut_off_does_not_have_the_others_restarted() {
+    let mut world = World::settled(&[("vdc1", 2), ("vdc2", 2), ("vdc3", 1)]);
+    let primary = world.primary(SHARD);
+    world.revision.push('+');
+    world.tick();
+    let mut topology = world.observe();
+    let Server::Reachable(server) = &mut topology.members.get_mut(&primary).unwrap().server else {
+        unreachable!()
+    };
+    let Replication::Member { status, .. } = &mut server.replication else { unreachable!() };
+    // It hears nobody of the other two vdcs, and will step down; they are healthy by their own word.
+    for member in status.members.iter_mut().filter(|m| !m.host.as_str().contains("vdc1")) {
+        (member.up, member.state, member.optime_ms) = (false, MemberState::Down, None);
+    }
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
 }

@@ -122,10 +122,10 @@ impl World {
             for ordinal in 0..*n {
                 let pod = PodName::new(format!("{base}-{placement}-{ordinal}"));
                 let host = Host::new(format!("{pod}.{base}.db.svc.cluster.local:27017"));
-                let known = old.as_ref().and_then(|o| o.members.iter().find(|m| m.pod == pod));
+                let known = old.as_ref().and_then(|o| o.anchor_of(&pod));
                 self.members.entry(pod.clone()).or_insert_with(|| Member::fresh(host.clone(), &self.revision));
                 goal.members.push(MemberGoal {
-                    anchor: known.map_or(MemberAnchor::default(), |m| m.anchor),
+                    anchor: known.unwrap_or_default(),
                     pod,
                     host,
                     placement: Placement::new(*placement),
@@ -141,7 +141,8 @@ impl World {
             goal.recovery = old.recovery;
             (goal.retired, goal.removals) = (old.retired, old.removals);
             let kept: BTreeSet<PodName> = goal.members.iter().map(|m| m.pod.clone()).collect();
-            let gone = old.members.into_iter().map(|m| LeavingMember { pod: m.pod, host: m.host, anchor: m.anchor });
+            let gone =
+                old.members.into_iter().map(|m| LeavingMember { pod: m.pod, host: m.host, anchor: m.anchor });
             goal.leaving = gone.chain(old.leaving).filter(|m| !kept.contains(&m.pod)).collect();
         }
         self.sets.entry(name).or_default();
@@ -388,11 +389,18 @@ impl World {
     }
 }
 
-trait Reserve {
+trait Anchors {
+    fn anchor_of(&self, pod: &PodName) -> Option<MemberAnchor>;
     fn reserve(&mut self, pod: &PodName, id: MemberId);
 }
 
-impl Reserve for SetGoal {
+impl Anchors for SetGoal {
+    fn anchor_of(&self, pod: &PodName) -> Option<MemberAnchor> {
+        let wanted = self.members.iter().map(|m| (&m.pod, m.anchor));
+        let leaving = self.leaving.iter().map(|m| (&m.pod, m.anchor));
+        wanted.chain(leaving).find_map(|(known, anchor)| (known == pod).then_some(anchor))
+    }
+
     fn reserve(&mut self, pod: &PodName, id: MemberId) {
         assert!(id.0 >= self.next_member_id, "an _id was reserved twice");
         self.next_member_id = id.0 + 1;
