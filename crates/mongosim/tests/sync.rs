@@ -188,6 +188,28 @@ async fn uncommitted_entries_stay_beyond_the_oplogs_size() -> anyhow::Result<()>
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_went_its_own_way_and_fell_behind_keeps_what_it_has() -> anyhow::Result<()> {
+    let set = with_short_oplogs("own").await?;
+    fill(&set.client().await?, 0, 10).await?;
+    let primary = set.primary().await?;
+    let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
+    partition(&[&set.members[primary]], &[&set.members[others[0]], &set.members[others[1]]]);
+    let alone = client(&set.members[primary].uri()).await?;
+    let insert = doc! { "insert": "bulk", "documents": [{ "_id": 7777 }], "writeConcern": { "w": 1 } };
+    alone.database("test").run_command(insert).await?;
+    let next = set.primary_among(&others).await?;
+    fill(&client(&set.members[next].uri()).await?, 1000, 400).await?;
+    heal(&set.members.iter().collect::<Vec<_>>());
+    eventually("the old primary to be recovering", async || state(&set.members[primary]).await == 3).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(state(&set.members[primary]).await, 3);
+    let find = doc! { "find": "oplog.rs", "filter": { "o._id": 7777 }, "$readPreference": { "mode": "nearest" } };
+    let found = alone.database("local").run_command(find).await?;
+    assert_eq!(found.get_document("cursor")?.get_array("firstBatch")?.len(), 1, "{found}");
+    Ok(())
+}
+
 /// The documents that a member has taken back, from the files below its data directory.
 fn rolled_back(set: &Set, member: usize, ns: &str) -> anyhow::Result<Vec<Document>> {
     let mut documents = Vec::new();

@@ -1,6 +1,9 @@
 //! Open cursors.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
 
 use bson::{Bson, Document, doc};
 use parking_lot::Mutex;
@@ -10,6 +13,8 @@ use crate::error::{CommandError, CommandResult, code};
 
 /// Documents in a first batch that names no size.
 pub const FIRST_BATCH: usize = 101;
+/// After which a cursor that nobody reads on is closed.
+const IDLE: Duration = Duration::from_mins(10);
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is left to give.
@@ -32,14 +37,16 @@ pub enum Cursor {
 /// All open cursors, by id.
 #[derive(Debug, Default)]
 pub struct Cursors {
-    open: Mutex<HashMap<i64, Cursor>>,
+    open: Mutex<HashMap<i64, (Instant, Cursor)>>,
 }
 
 impl Cursors {
     /// Keeps a cursor and gives its id.
     pub fn keep(&self, cursor: Cursor) -> i64 {
         let id = rand::rng().random_range(1..i64::MAX);
-        self.open.lock().insert(id, cursor);
+        let mut open = self.open.lock();
+        open.retain(|_, (used, _)| used.elapsed() < IDLE);
+        open.insert(id, (Instant::now(), cursor));
         id
     }
 
@@ -48,12 +55,13 @@ impl Cursors {
         self.open
             .lock()
             .remove(&id)
+            .map(|(_, cursor)| cursor)
             .ok_or_else(|| CommandError::new(code::CURSOR_NOT_FOUND, format!("cursor id {id} not found")))
     }
 
     /// Puts a cursor back under its id.
     pub fn put_back(&self, id: i64, cursor: Cursor) {
-        self.open.lock().insert(id, cursor);
+        self.open.lock().insert(id, (Instant::now(), cursor));
     }
 
     /// Closes a cursor; whether it was open.

@@ -17,6 +17,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const AWAIT_MILLIS: i64 = 2000;
 const NETWORK_GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
+const BEHIND_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why following a source ended.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub(super) enum FollowError {
     /// Its oplog begins after this member's newest entry: what came between is gone.
     #[error("too stale to catch up: the sync source's oplog no longer reaches back to this member's newest entry")]
     TooStale,
+    /// There is nothing from which both have gone on: rolled back would be what a majority holds.
+    #[error("no common point with the sync source at or after the commit point")]
+    NoCommonPoint,
     /// Its oplog has lost what an initial sync began with.
     #[error("the sync source's oplog has moved on past the start of the copy")]
     Overrun,
@@ -75,12 +79,12 @@ impl Replication {
             self.note_source(None);
             match outcome {
                 Ok(()) => {}
-                Err(FollowError::TooStale) => self.stay_behind(),
-                Err(FollowError::Diverged) => {
-                    if let Err(e) = self.roll_back(&source).await {
-                        tracing::warn!(source, error = %e, "rollback did not finish");
-                    }
-                }
+                Err(e @ FollowError::TooStale) => self.stay_behind(&e).await,
+                Err(FollowError::Diverged) => match self.roll_back(&source).await {
+                    Ok(()) => {}
+                    Err(e @ FollowError::NoCommonPoint) => self.stay_behind(&e).await,
+                    Err(e) => tracing::warn!(source, error = %e, "rollback did not finish"),
+                },
                 Err(e) => tracing::debug!(source, error = %e, "left the sync source"),
             }
             tokio::time::sleep(PAUSE).await;
@@ -110,11 +114,12 @@ impl Replication {
     }
 
     /// Nobody has what comes next: serves no reads until its data are copied anew, by an operator's decision.
-    fn stay_behind(self: &Arc<Self>) {
+    async fn stay_behind(self: &Arc<Self>, reason: &FollowError) {
         if self.look(|c| c.follower_state != MemberState::Recovering) {
-            tracing::error!("{}", FollowError::TooStale);
+            tracing::error!(%reason, "this member cannot follow any more");
             self.with(|c, now| c.set_follower_state(MemberState::Recovering, now));
         }
+        tokio::time::sleep(BEHIND_PAUSE).await;
     }
 
     async fn follow(self: &Arc<Self>, source: &str) -> Result<(), FollowError> {

@@ -20,7 +20,6 @@ impl Replication {
     /// Takes back what this member has beyond the common history with `source`. The documents as
     /// they were before are written below `dbpath/rollback` first.
     pub(super) async fn roll_back(self: &Arc<Self>, source: &str) -> Result<(), FollowError> {
-        self.with(|c, now| c.set_follower_state(MemberState::Rollback, now));
         let committed = self.look(Coordinator::commit_point);
         let theirs = self.history_of(source, committed).await?;
         let view = self.around.storage.read()?;
@@ -35,15 +34,9 @@ impl Replication {
             }
             undone.extend(OplogEntry::from_document(&stored));
         }
-        let Some(common) = common else {
-            tracing::warn!(source, "no common history, copying everything anew");
-            return Ok(self.begin_resync().await?);
-        };
-        if common < committed {
-            // Committed entries are never taken back: something is badly wrong, so nothing is done.
-            tracing::error!(?common, ?committed, "rollback would pass the commit point");
-            return Err(FollowError::Diverged);
-        }
+        // Committed entries are never taken back, and nothing is thrown away on doubt.
+        let common = common.filter(|common| *common >= committed).ok_or(FollowError::NoCommonPoint)?;
+        self.with(|c, now| c.set_follower_state(MemberState::Rollback, now));
         tracing::warn!(source, entries = undone.len(), ?common, "rolling back");
         self.keep_rolled_back(&undone).map_err(|e| StorageError::Store(e.to_string()))?;
         let complete = self.take_back(undone, head).await?;
