@@ -20,6 +20,8 @@ mod held;
 #[cfg(test)]
 mod lost_disk;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod removal;

@@ -184,7 +184,11 @@ impl World {
         .unwrap();
         let topology = self.topology(&prepared);
         let now = self.clock();
-        let plan = plan(&prepared, &topology, self.now, soaking_for(cluster, &now)).unwrap();
+        let mut plan = plan(&prepared, &topology, self.now, soaking_for(cluster, &now)).unwrap();
+        if let Some(turns) = &self.turns {
+            let waiting = turns.borrow_mut().ask(&identity.id, plan.demand(&prepared), self.now);
+            plan.hold_back(&prepared, waiting);
+        }
         let problem = problem.or(carried);
         let observed = Observed { prepared: &prepared, plan: &plan, problem: problem.as_ref(), now: &now };
         let status = report::report(&observed);

@@ -21,6 +21,7 @@ use kogge_api::conditions::federated_cluster::READY;
 use kogge_api::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
 use kogge_chart::ChartStore;
 use kogge_federated_cluster::acceptance::Rendered;
+use kogge_federated_cluster::queue::Queue;
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::revisions::Kept;
 use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, Sample};
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) writes: Vec<(usize, Action)>,
     pub(crate) steps: Vec<(usize, Step)>,
     pub(crate) passes: usize,
+    /// Which sets may be changed now; none where all may.
+    pub(crate) turns: Option<RefCell<Queue>>,
     now: Millis,
     mint: RefCell<Sample>,
     rendered: RefCell<Option<(String, Result<Rendered, Problem>)>>,
@@ -92,6 +95,7 @@ impl World {
             writes: Vec::new(),
             steps: Vec::new(),
             passes: 0,
+            turns: None,
             now: 1_000_000,
             mint: RefCell::default(),
             rendered: RefCell::default(),
