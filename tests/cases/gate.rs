@@ -128,6 +128,8 @@ impl<'a> Victim<'a> {
             let empty = ["STARTUP", "STARTUP2", "RECOVERING"].contains(&member.state.as_str());
             (member.votes > 0 && empty).then(|| format!("{member:?}"))
         };
+        // What the status says of it before is from before.
+        self.admitted().await?;
         let healed = |cluster: &FederatedCluster| if early(cluster).is_some() { Ok(()) } else { ready(cluster) };
         let cluster = self.database.until("healed", BACK, healed).await?;
         ensure!(early(&cluster).is_none(), "it votes before it holds the data: {:?}", early(&cluster));
