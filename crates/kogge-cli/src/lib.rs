@@ -45,6 +45,8 @@ enum Command {
     Plan(plan::Args),
     /// Moves primaries away from vdcs before their maintenance, and lets them back after it
     Switchover(request::switchover::Args),
+    /// Makes keys, certificates or passwords anew, without downtime
+    Rotate(request::rotate::Args),
     /// Goes on without vdcs that are lost for good, where a replica set lost its majority with them
     Recover(request::recover::Args),
 }
@@ -65,6 +67,7 @@ pub async fn main(name: &'static str) -> ExitCode {
         Command::Worker(command) => worker::run(command, &cli.control).await.map(|()| ExitCode::SUCCESS),
         Command::Plan(args) => plan::run(args, &cli.control).await,
         Command::Switchover(args) => request::switchover::run(args, &cli.control).await,
+        Command::Rotate(args) => request::rotate::run(args, &cli.control).await,
         Command::Recover(args) => request::recover::run(args, &cli.control).await,
     };
     result.unwrap_or_else(|error| {

@@ -1,8 +1,9 @@
-//! Requests to the operator: annotations on a FederatedCluster, which kubectl or GitOps could set as well. The
+//! Requests to the operator: annotations and fields of a FederatedCluster, which kubectl or GitOps could set as well. The
 //! operator does what they ask; the command line only writes them and waits for the answer in the status.
 
 pub(crate) mod recover;
 mod recovery_view;
+pub(crate) mod rotate;
 pub(crate) mod switchover;
 
 use std::time::Duration;
@@ -87,13 +88,16 @@ impl Subject {
     ) -> anyhow::Result<()> {
         let annotations: Value =
             annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-        let patch = json!({ "metadata": {
-            "annotations": annotations,
-            "uid": present.uid(),
-            "resourceVersion": present.resource_version(),
-        }});
+        self.edit(present, &json!({ "metadata": { "annotations": annotations } })).await
+    }
+
+    /// Merges into what was read; what changed meanwhile is not written over.
+    pub(crate) async fn edit(&self, present: &FederatedCluster, merged: &Value) -> anyhow::Result<()> {
+        let mut patch = merged.clone();
+        patch["metadata"]["uid"] = json!(present.uid());
+        patch["metadata"]["resourceVersion"] = json!(present.resource_version());
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let what = format!("annotate FederatedCluster {}", self.full_name());
+        let what = format!("change FederatedCluster {}", self.full_name());
         self.home.request(&what, self.api().patch(&self.name, &params, &Patch::Merge(&patch))).await?;
         Ok(())
     }

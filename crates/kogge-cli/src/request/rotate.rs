@@ -1,0 +1,78 @@
+//! `kogge rotate`: raises the numbers in `spec.security.rotation`.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use kogge_api::FederatedCluster;
+use kogge_api::federated_cluster::RotationSpec;
+use serde_json::{Value, json};
+
+use super::{Subject, Target};
+use crate::ControlArgs;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// What is to be made anew; several at once share their restarts
+    #[arg(required = true, value_enum)]
+    what: Vec<What>,
+}
+
+/// What can be made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The key that members authenticate to each other by
+    Keyfile,
+    /// The certificates, by the same authority
+    Certificates,
+    /// The authority, and every certificate with it
+    Authority,
+    /// The passwords of the administrator and of Kogge's own user
+    Passwords,
+}
+
+pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
+    let subject = Subject::open(&args.target, control).await?;
+    let present = subject.read().await?;
+    subject
+        .edit(&present, &json!({ "spec": { "security": { "rotation": raised(&present, &args.what) } } }))
+        .await?;
+    println!("{}: asked for; `kubectl wait --for=condition=Ready` tells when it is done", subject.full_name());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The numbers of what is asked for, one higher than they are.
+fn raised(present: &FederatedCluster, what: &[What]) -> Value {
+    let RotationSpec { keyfile, certificates, authority, passwords } = &present.spec.security.rotation;
+    let numbers = what.iter().map(|what| {
+        let (field, number) = match what {
+            What::Keyfile => ("keyfile", keyfile),
+            What::Certificates => ("certificates", certificates),
+            What::Authority => ("authority", authority),
+            What::Passwords => ("passwords", passwords),
+        };
+        (field.to_owned(), json!(number + 1))
+    });
+    Value::Object(numbers.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_raised_once() {
+        let present = serde_json::from_value(json!({
+            "apiVersion": "kogge.dev/v1alpha1",
+            "kind": "FederatedCluster",
+            "metadata": { "name": "db" },
+            "spec": {
+                "placement": [{ "name": "vdc1", "vdc": "vdc1" }],
+                "security": { "rotation": { "keyfile": 4 } },
+            },
+        }));
+        let asked = [What::Keyfile, What::Passwords, What::Keyfile];
+        assert_eq!(raised(&present.unwrap(), &asked), json!({ "keyfile": 5, "passwords": 1 }));
+    }
+}
