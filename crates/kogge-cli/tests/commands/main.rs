@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kogge_api::conditions::{Status, worker_cluster as types};
 use kogge_api::worker_cluster::Access;
-use kogge_api::{FederatedCluster, WorkerCluster, rbac};
+use kogge_api::{FederatedCluster, WorkerCluster, labels, rbac};
 use kogge_chart::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules, SecretLookup};
@@ -29,7 +29,9 @@ async fn a_worker_joins_and_a_database_is_planned() -> Result<()> {
     a_dry_run_asks_nobody(&place)?;
     errors_say_what_to_do(&place).await?;
     one_cluster_is_not_registered_twice(&place).await?;
-    a_plan_shows_what_would_be_written_and_writes_nothing(&place).await
+    a_plan_shows_what_would_be_written_and_writes_nothing(&place).await?;
+    a_switchover_is_asked_for_and_taken_back(&place).await?;
+    a_recovery_is_shown_before_it_is_asked_for(&place).await
 }
 
 async fn joining_is_enough_for_the_operator(place: &Place) -> Result<()> {
@@ -138,6 +140,46 @@ async fn a_plan_shows_what_would_be_written_and_writes_nothing(place: &Place) ->
     let written: Api<ConfigMap> = Api::namespaced(place.worker.clone(), "databases");
     let ours = ListParams::default().labels(kogge_api::labels::CLUSTER_ID);
     assert_eq!(written.list(&ours).await?.items, []);
+    Ok(())
+}
+
+/// An annotation of the database.
+async fn annotation(place: &Place, name: &str) -> Result<Option<String>> {
+    let clusters: Api<FederatedCluster> = Api::namespaced(place.control.clone(), "databases");
+    Ok(clusters.get("ll2022").await?.metadata.annotations.and_then(|mut all| all.remove(name)))
+}
+
+async fn a_switchover_is_asked_for_and_taken_back(place: &Place) -> Result<()> {
+    let control = place.kubeconfig("control");
+    let to = ["--wait=0", "--kubeconfig", &control];
+    let said = kogge_fails(&[&["switchover", "databases/ll2022", "--away-from=vdc9"], &to])?;
+    assert!(said.contains("no placement is in vdc vdc9; name one of vdc1"), "{said}");
+    assert_eq!(annotation(place, labels::AWAY_FROM).await?, None);
+    kogge(&[&["switchover", "databases/ll2022", "--away-from=vdc1"], &to])?;
+    assert_eq!(annotation(place, labels::AWAY_FROM).await?.as_deref(), Some("vdc1"));
+    kogge(&[&["switchover", "ll2022", "--namespace=databases", "--back"], &to])?;
+    assert_eq!(annotation(place, labels::AWAY_FROM).await?, None);
+    let said = kogge_fails(&[&["switchover", "databases/nobody", "--back"], &to])?;
+    assert!(said.contains("there is no FederatedCluster databases/nobody"), "{said}");
+    Ok(())
+}
+
+async fn a_recovery_is_shown_before_it_is_asked_for(place: &Place) -> Result<()> {
+    let control = place.kubeconfig("control");
+    let to = ["--wait=0", "--chart-dir", CHARTS, "--kubeconfig", &control];
+    let said = kogge(&[&["recover", "databases/ll2022", "--lost=vdc1"], &to])?;
+    assert!(said.contains("ll2022-config-vdc1-0 in vdc1 (declared lost): no answer"), "{said}");
+    assert!(said.contains("Nothing was written.") && said.contains("--fenced"), "{said}");
+    assert_eq!(annotation(place, labels::RECOVER).await?, None);
+    let said = kogge(&[&["recover", "databases/ll2022", "--lost=vdc9"], &to])?;
+    assert!(said.contains("vdc9, which is neither a vdc nor a placement"), "{said}");
+    kogge(&[&["recover", "databases/ll2022", "--lost=vdc1", "--fenced", "--set=shard-0"], &to])?;
+    let asked = annotation(place, labels::RECOVER).await?;
+    assert_eq!(asked.as_deref(), Some(r#"{"lost":["vdc1"],"fenced":true,"sets":["shard-0"]}"#));
+    let said = kogge_fails(&[&["recover", "databases/ll2022", "--approve=0123456789abcdef"], &to])?;
+    assert!(said.contains("asks for no approval of 0123456789abcdef"), "{said}");
+    kogge(&[&["recover", "databases/ll2022", "--withdraw"], &to])?;
+    assert_eq!(annotation(place, labels::RECOVER).await?, None);
     Ok(())
 }
 
