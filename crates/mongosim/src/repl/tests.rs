@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use bson::doc;
 
-use super::{Coordinator, Effect, LastVote, MemberState, Millis, ReplSetConfig, commit_point, reconfig_checks};
+use super::{
+    Coordinator, Effect, LastVote, MemberState, Millis, ReplSetConfig, commit_point, config::ConfigVersion,
+    reconfig_checks,
+};
 use crate::oplog::OpTime;
 
 fn config(members: usize) -> ReplSetConfig {
@@ -249,4 +252,28 @@ fn an_arbiter_changes_the_implicit_write_concern() {
     new.members[2].priority = 0.0;
     assert_eq!(reconfig_checks::check(&old, &new, false, false).unwrap_err().code, 103);
     assert!(reconfig_checks::check(&old, &new, false, true).is_ok());
+}
+
+#[test]
+fn a_configuration_that_was_heard_of_is_learnt_only_while_it_is_newer() {
+    let mut world = World::new(1);
+    world.run(100);
+    let leader = &world.nodes[0];
+    assert!(leader.is_leader());
+    let version = |version, term| ConfigVersion { version, term };
+    assert!(!leader.may_learn(version(9, leader.term())), "it is for a leader to make the next one");
+    assert!(leader.may_learn(version(10_001, -1)), "a forced one is for all");
+    let follower = &World::new(3).nodes[0];
+    assert!(follower.may_learn(version(2, 0)));
+    assert!(!follower.may_learn(version(1, 0)));
+}
+
+#[test]
+fn a_forced_configuration_has_no_term_until_the_next_change() {
+    let mut forced = config(1);
+    (forced.version, forced.term) = (10_001, -1);
+    let mut node = Coordinator::new("rs", LastVote::default(), at(1, 0), 7);
+    node.set_follower_state(MemberState::Secondary, 0);
+    node.install_config(forced, Some(0), 0);
+    assert_eq!(node.config_of_term(node.term()).map(|config| config.term), Some(-1));
 }
