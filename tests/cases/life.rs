@@ -80,6 +80,8 @@ async fn drain_vdc1(database: &Database<'_>) -> anyhow::Result<()> {
     expect_voters(&cluster, 5)?;
     let left = shard(&cluster)?.members.iter().filter(|member| member.vdc == "vdc1").count();
     ensure!(left == 0, "{left} members are left in vdc1");
+    let held = database.held_by(database.harness.lab.worker("vdc1")?).await?.names();
+    ensure!(held.is_empty(), "the worker of a placement that was taken out still holds {held:?}");
     Ok(())
 }
 
