@@ -8,6 +8,7 @@ mod demo;
 mod generate;
 mod images;
 mod interrupt;
+mod mutate;
 mod setup;
 mod timeline;
 mod workspace;
@@ -27,6 +28,8 @@ enum Task {
     Test(checks::Args),
     /// A database across real clusters: it forms, grows, takes a new chart, loses a data centre; nothing is lost
     Demo(demo::Args),
+    /// Drops the planner's guards one at a time and writes what catches each to docs/engine/mutations.md
+    Mutate(mutate::Args),
     /// Writes what is generated from the types: config/crd, config/rbac, docs/reference
     Gen {
         /// Writes nothing; fails where a file differs from what would be written
@@ -53,6 +56,7 @@ async fn main() -> ExitCode {
         Task::Setup => setup::run().await,
         Task::Test(args) => checks::run(args).await,
         Task::Demo(args) => demo::run(args).await,
+        Task::Mutate(args) => mutate::run(args).await,
         Task::Gen { check: false } => generate::write(),
         Task::Gen { check: true } => generate::check(),
     };

@@ -125,7 +125,7 @@ impl Model for Checked {
 }
 
 /// An exploration that takes longer has bounds that are too wide.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
