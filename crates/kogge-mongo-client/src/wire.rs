@@ -6,6 +6,7 @@ use kogge_mongo::{
     ConfigMember, ConfigStamp, Hello, Host, InitialSync, MemberId, MemberState, OpTime, ReplConfig, ReplStatus,
     SetName, ShardEntry, StatusMember,
 };
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document};
 
 use crate::error::CommandError;
@@ -45,7 +46,7 @@ pub(crate) fn config(reply: &Document) -> Result<ReplConfig, CommandError> {
             .get_document("settings")
             .ok()
             .and_then(|settings| settings.get_object_id("replicaSetId").ok())
-            .map(|id| id.to_hex()),
+            .map(ObjectId::to_hex),
     })
 }
 

@@ -28,9 +28,8 @@ pub(crate) fn of_member(view: &SetView<'_>, member: &MemberGoal) -> Option<Strin
         return None;
     }
     let mut voices: Vec<String> = own.map(|state| format!("itself: {state}")).into_iter().collect();
-    voices.extend(peers.iter().map(|(peer, heard)| match heard.up {
-        true => format!("{peer}: {}", heard.state),
-        false => format!("{peer}: silent"),
+    voices.extend(peers.iter().map(|(peer, heard)| {
+        if heard.up { format!("{peer}: {}", heard.state) } else { format!("{peer}: silent") }
     }));
     voices.extend(pod.and_then(in_words).map(|word| format!("its worker: {word}")));
     Some(voices.join(", "))

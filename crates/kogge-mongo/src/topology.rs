@@ -111,6 +111,7 @@ impl PodFacts {
 /// What a member's server answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "one exists per member, and as a rule it is the large one")]
 pub enum Server {
     /// No answer.
     Unreachable {

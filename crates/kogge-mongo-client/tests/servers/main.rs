@@ -12,4 +12,6 @@ mod recovery;
 #[cfg(test)]
 mod replica_set;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod sharded;
