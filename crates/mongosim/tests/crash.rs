@@ -131,7 +131,7 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
         .iter()
         .filter_map(|d| d.get_i64("_id").ok())
         .collect();
-    let acknowledged = acknowledged.lock();
+    let acknowledged = std::mem::take(&mut *acknowledged.lock());
     let lost: Vec<&i64> = acknowledged.inserted.iter().filter(|id| !stored.contains(id)).collect();
     assert!(
         lost.is_empty(),
