@@ -182,7 +182,7 @@ fn majority_lost(view: &SetView<'_>, draft: &mut Draft<'_>) {
         draft.finding(
             FindingKind::MajorityLost,
             format!(
-                "{healthy} of {voters} voters are healthy, {} are needed; nothing is forced, bring members back",
+                "{healthy} of {voters} voters are healthy, {} are needed; nothing is forced, bring members back; where they are lost for good, see `kogge recover`",
                 majority(voters)
             ),
         );

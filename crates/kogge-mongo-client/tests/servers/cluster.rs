@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,9 @@ use kogge_mongo::{
     Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
     PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, User};
+use kogge_mongo_client::{
+    Address, ClusterAccess, Credentials, Engine, Loopback, MemberReach, Password, PortForward, User, Ways,
+};
 use tempfile::TempDir;
 
 use crate::process::Server;
@@ -27,6 +30,8 @@ pub(crate) struct Cluster {
     started: Instant,
     /// Every step that was carried out, in order.
     pub(crate) taken: Vec<Step>,
+    /// Whether members are reached as `access: Direct` has it.
+    pub(crate) direct: bool,
 }
 
 impl Cluster {
@@ -56,6 +61,7 @@ impl Cluster {
             engine: Engine::new(),
             started: Instant::now(),
             taken: Vec::new(),
+            direct: false,
         })
     }
 
@@ -199,14 +205,22 @@ impl Cluster {
     }
 
     fn access(&self) -> ClusterAccess {
-        let addresses = self.servers.iter().map(|(pod, server)| (pod.clone(), server.address())).collect();
+        let addresses: BTreeMap<PodName, SocketAddr> =
+            self.servers.iter().map(|(pod, server)| (pod.clone(), server.address())).collect();
         let user = |name: &str| User {
             name: name.to_owned(),
             password: Password::new(format!("{name}-password")),
             next: None,
         };
+        let reach: Arc<dyn MemberReach> = if self.direct {
+            let address =
+                |(pod, address): (PodName, SocketAddr)| (pod, Address { address, uid: "uid".to_owned() });
+            Arc::new(Ways::new(addresses.into_iter().map(address).collect(), PortForward::default(), None))
+        } else {
+            Arc::new(Loopback::new(addresses))
+        };
         ClusterAccess {
-            reach: Arc::new(Loopback::new(addresses)),
+            reach,
             credentials: Credentials { operator: user("kogge-operator"), admin: user("admin") },
         }
     }

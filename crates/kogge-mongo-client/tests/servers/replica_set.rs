@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kogge_mongo::SetRole;
+use kogge_mongo::{Server, SetRole};
 
 use crate::cluster::Cluster;
 use crate::history::History;
@@ -49,6 +49,24 @@ async fn a_set_forms_grows_and_rolls_while_a_client_writes() -> Result<()> {
         assert!(cluster.pass(usize::MAX).await?.ready());
     }
     assert_eq!(cluster.taken.len(), taken);
+    Ok(())
+}
+
+/// At the members' addresses instead of through a worker's API: a set forms, and one that dies is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_forms_and_a_loss_is_named_at_the_members_addresses() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    cluster.direct = true;
+    cluster.want(SET, ROLE, THREE)?;
+    cluster.until_ready(LIMIT).await?;
+    let dead = format!("{SET}-vdc3-0");
+    cluster.servers.get_mut(dead.as_str()).unwrap().kill()?;
+    cluster.crash_operator();
+    let topology = cluster.topology().await;
+    let Server::Unreachable { reason, .. } = &topology.members[dead.as_str()].server else {
+        panic!("{topology:#?}")
+    };
+    assert!(reason.contains("does not answer at its address 127.0.0.1:"), "{reason}");
     Ok(())
 }
 
