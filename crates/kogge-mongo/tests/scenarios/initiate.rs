@@ -1,5 +1,7 @@
 //! 1–10: from fresh nodes to a set.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use mongodb::bson::{Document, doc};
 use mongosim::testing::free_port;
@@ -28,6 +30,7 @@ async fn h01_a_fresh_node_is_a_replica_set_member_without_a_set() -> Result<()> 
     }
     assert!(!hello.get_bool("isWritablePrimary")?);
     assert!(!hello.get_bool("secondary")?);
+    eprintln!("h01: wire versions up to {}", hello.get_i32("maxWireVersion")?);
     Ok(())
 }
 
@@ -48,7 +51,10 @@ async fn h02_a_fresh_node_answers_94_to_status_config_and_forced_reconfig() -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn h03_three_fresh_nodes_become_one_set_with_one_primary_in_term_1() -> Result<()> {
     let lab = Lab::with_room(3).await?;
-    let set = lab.up("h03", 3).await?;
+    let set = lab.fresh("h03", 3).await?;
+    let began = Instant::now();
+    set.initiate(set.config()).await?;
+    eprintln!("h03: in service {:?} after the initiate, with an election timeout of 1 s", began.elapsed());
     let primary = &set.members[set.primary().await?];
     let status = primary.status().await?;
     let members = status.get_array("members")?.iter().filter_map(|m| m.as_document());

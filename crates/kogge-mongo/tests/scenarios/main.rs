@@ -12,6 +12,8 @@ mod elections;
 #[cfg(test)]
 mod initiate;
 #[cfg(test)]
+mod lost_disk;
+#[cfg(test)]
 mod majority_lost;
 #[cfg(test)]
 mod membership;

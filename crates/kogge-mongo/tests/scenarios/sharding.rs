@@ -69,6 +69,7 @@ async fn h38_a_shard_is_added_once_under_one_name_and_a_set_that_is_not_initiate
     let second = fresh_shard(&lab, "h38-1").await?;
     let refused = cluster.router.code(doc! { "addShard": url(&second) }).await;
     assert!(refused > 0, "a set without a config: {refused}");
+    eprintln!("h38: addShard of a set that is not initiated: {refused}");
     assert_eq!(cluster.shards().await?, ["h38-0"]);
     second.initiate(second.config()).await?;
     assert_eq!(cluster.add(&second).await?.get_str("shardAdded")?, "h38-1");

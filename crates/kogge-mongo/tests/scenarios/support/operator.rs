@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use kogge_mongo::{
-    Action, Executor, Goal, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod, PodFacts, PodName,
-    Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
+    Action, Executor, Goal, Hold, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod, PodFacts,
+    PodName, Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
 };
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Outcome, Password, StepError, User};
 use mongodb::Client;
@@ -29,6 +29,8 @@ pub(crate) struct Operator {
     pub(crate) goal: Goal,
     /// Members whose pods do not run, by index.
     pub(crate) dead: BTreeSet<usize>,
+    /// Members that the gates in their pods hold back, for their disks are empty, by index.
+    pub(crate) held: BTreeSet<usize>,
     /// Members that the operator does not reach, by index.
     pub(crate) blind_to: BTreeSet<usize>,
     engine: Engine,
@@ -77,8 +79,9 @@ impl Operator {
             removals: Turns::default(),
         };
         let goal = Goal { cluster: name.to_owned(), sets: vec![goal], ..empty_goal() };
-        let (dead, blind_to) = (BTreeSet::new(), BTreeSet::new());
-        let mut operator = Self { set, goal, dead, blind_to, engine: Engine::new(), started: Instant::now() };
+        let (dead, held, blind_to) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut operator =
+            Self { set, goal, dead, held, blind_to, engine: Engine::new(), started: Instant::now() };
         operator.settle().await?;
         Ok(operator)
     }
@@ -87,6 +90,13 @@ impl Operator {
     pub(crate) fn kill(&mut self, index: usize) {
         self.set.members[index].kill();
         self.dead.insert(index);
+    }
+
+    /// kill -9, and the disk is emptied: the gate in the next pod finds it so.
+    pub(crate) fn wipe(&mut self, index: usize) -> Result<()> {
+        self.kill(index);
+        self.held.insert(index);
+        self.set.members[index].wipe()
     }
 
     /// Starts a member again.
@@ -125,10 +135,24 @@ impl Operator {
                         eprintln!("{step}: {error}");
                     }
                 }
-                Executor::Kubernetes => bail!("no pod is to be touched: {step}"),
+                Executor::Kubernetes => self.restart(step).await?,
             }
         }
         Ok(())
+    }
+
+    /// A pod starts again, and its gate reads the anchors: the only pods to be touched are those that were held.
+    async fn restart(&mut self, step: &Step) -> Result<()> {
+        let held =
+            self.held.iter().copied().find(
+                |index| matches!(&step.action, Action::RestartPod { pod: named, .. } if *named == pod(*index)),
+            );
+        let Some(index) = held else { bail!("no pod is to be touched: {step}") };
+        if self.goal.sets[0].members[index].anchor.initialized {
+            bail!("its gate would hold it again: {step}");
+        }
+        self.held.remove(&index);
+        self.start(index).await
     }
 
     /// Plans and carries out until the goal is reached.
@@ -240,7 +264,10 @@ impl Operator {
             revision: Some("1".to_owned()),
             target_revision: Some("1".to_owned()),
             resolves_everywhere: true,
-            held: None,
+            held: self
+                .held
+                .contains(&index)
+                .then(|| Hold { lost_disk: true, message: "LostDisk: the disk is empty".to_owned() }),
         };
         let seen = |index: usize| {
             if self.blind_to.contains(&index) {
