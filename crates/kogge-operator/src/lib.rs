@@ -8,6 +8,8 @@ pub mod http;
 pub mod leader;
 pub mod metrics;
 mod mint;
+#[cfg(test)]
+mod rotation_tests;
 mod run;
 pub mod settings;
 mod watch;
