@@ -25,17 +25,20 @@ pub(crate) struct Ground<'a> {
     default_write_concern: bool,
 }
 
-/// Plans at most one change of a set that was initiated, and the anchor records that go with it. Returns whether the
-/// set has a primary that things can be asked of.
-pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, default_write_concern: bool, draft: &mut Draft<'_>) -> bool {
+/// Plans at most one change of a set that was initiated, and the anchor records that go with it. Returns the ground
+/// that it stands on, where the set has a primary that things can be asked of.
+pub(crate) fn plan<'a>(
+    goal: &'a Goal,
+    view: &'a SetView<'a>,
+    default_write_concern: bool,
+    draft: &mut Draft<'_>,
+) -> Option<Ground<'a>> {
     if rename::plan_alone(goal, view, draft) {
-        return false;
+        return None;
     }
-    let ground = find_ground(goal, view, default_write_concern, draft);
-    if let Some(ground) = &ground {
-        plan_change(ground, draft);
-    }
-    ground.is_some()
+    let ground = find_ground(goal, view, default_write_concern, draft)?;
+    plan_change(&ground, draft);
+    Some(ground)
 }
 
 /// Repairs first, then the primary's place, then growth, and only then what shrinks the set.

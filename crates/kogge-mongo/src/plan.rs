@@ -333,13 +333,13 @@ fn plan_set(
         return;
     }
     let default_write_concern = sharding::has_default_write_concern(goal, topology, now);
-    let has_primary = membership::plan(goal, view, default_write_concern, draft);
+    let ground = membership::plan(goal, view, default_write_concern, draft);
     sharding::plan(goal, view, topology, now, draft);
     if !sharding::holds_restarts(goal, view, topology, now, draft) {
         restart::healthy(goal, view, restarts_held, draft);
     }
-    if has_primary {
-        switchover::finish(goal, view, draft);
+    if let Some(ground) = ground {
+        switchover::finish(goal, &ground, draft);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Taking votes and members away: never the primary, never below a majority, never the last one.
 
 use crate::goal::Goal;
-use crate::handover;
 use crate::membership::Ground;
 use crate::names::MemberId;
 use crate::plan::Draft;
 use crate::replset::{ConfigMember, MAX_VOTERS, majority};
 use crate::step::Action;
+use crate::{handover, switchover};
 
 /// Plans the next demotion or removal. Additions come first, so that a set never shrinks before its
 /// new members vote; only a set with seven voters gives up a vote before the next one is given.
@@ -78,12 +78,14 @@ fn move_primary_out(
     if !surplus.iter().any(|m| is_primary(ground, m)) {
         return false;
     }
-    let stays = |m: &ConfigMember| surplus.iter().all(|leaves| leaves.id != m.id);
-    if handover::heir(ground.view, ground.primary.pod, stays).is_none() && !additions_done {
+    let stays = |m: &ConfigMember| switchover::may_lead(ground.goal, ground, m);
+    let heir = handover::heir(ground.view, ground.primary.pod, stays);
+    if heir.is_none() && !additions_done {
         return false;
     }
-    let heirs_inside = surplus.iter().filter(|m| !is_primary(ground, m) && m.priority > 0.0);
-    if let Some(member) = heirs_inside.filter(|m| ground.view.healthy(&m.host)).min_by_key(|m| m.id) {
+    let inside = surplus.iter().filter(|m| !is_primary(ground, m) && m.priority > 0.0);
+    let inside = inside.filter(|m| ground.view.healthy(&m.host)).min_by_key(|m| m.id);
+    if let Some(member) = inside.filter(|_| heir.is_some()) {
         draft.step(
             Action::SetPriority { change: ground.change(member), priority: 0 },
             "it loses its vote as the primary does, and the office goes to a member that stays",

@@ -8,7 +8,6 @@ use crate::membership::Ground;
 use crate::plan::Draft;
 use crate::replset::{ConfigMember, LOWERED_PRIORITY};
 use crate::settle;
-use crate::view::SetView;
 
 /// The priority that a voter shall have now.
 pub(crate) fn priority(goal: &Goal, ground: &Ground<'_>, member: &MemberGoal) -> f64 {
@@ -45,36 +44,34 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, disturbed: bool, draft: &mu
         }
     }
     // A member that is about to be restarted would only hand the office back.
-    let stays = |m: &ConfigMember| is_outside(goal, ground.view, m) && !ground.view.is_outdated(&m.host);
-    if primary_is_inside(goal, ground.view) && handover::heir(ground.view, ground.primary.pod, stays).is_some() {
-        step_down(ground.view, stays, draft);
+    let stays = |m: &ConfigMember| may_lead(goal, ground, m) && !ground.view.is_outdated(&m.host);
+    if primary_is_inside(goal, ground) && handover::heir(ground.view, ground.primary.pod, stays).is_some() {
+        step_down(ground, stays, draft);
     }
 }
 
 /// Plans the step-down that is left when restarts are through or held: to whoever is outside.
-pub(crate) fn finish(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
-    if !draft.changes_something() && primary_is_inside(goal, view) && some_voter_outside(goal, view) {
-        step_down(view, |m| is_outside(goal, view, m), draft);
+pub(crate) fn finish(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) {
+    if !draft.changes_something() && primary_is_inside(goal, ground) && has_outside(goal, ground) {
+        step_down(ground, |m| may_lead(goal, ground, m), draft);
     }
 }
 
-fn step_down(view: &SetView<'_>, suits: impl Fn(&ConfigMember) -> bool, draft: &mut Draft<'_>) {
-    if let Some(primary) = view.primary {
-        handover::step_down(view, primary.pod, "primaries move away from its vdc", suits, draft);
-    }
+/// Whether a listed member keeps its vote and is not in a vdc that primaries move away from now. Whoever loses its
+/// vote would only hand the office back.
+pub(crate) fn may_lead(goal: &Goal, ground: &Ground<'_>, member: &ConfigMember) -> bool {
+    let wanted = ground.view.set.member_by_host(&member.host);
+    wanted.is_some_and(|wanted| {
+        ground.voters.contains(&wanted.pod) && !(is_away(goal, wanted) && has_outside(goal, ground))
+    })
 }
 
-fn primary_is_inside(goal: &Goal, view: &SetView<'_>) -> bool {
-    let pod = view.primary.map(|primary| primary.pod);
-    view.set.members.iter().any(|m| Some(&m.pod) == pod && is_away(goal, m))
+fn step_down(ground: &Ground<'_>, suits: impl Fn(&ConfigMember) -> bool, draft: &mut Draft<'_>) {
+    handover::step_down(ground.view, ground.primary.pod, "primaries move away from its vdc", suits, draft);
 }
 
-fn is_outside(goal: &Goal, view: &SetView<'_>, member: &ConfigMember) -> bool {
-    view.set.member_by_host(&member.host).is_some_and(|wanted| !is_away(goal, wanted))
-}
-
-fn some_voter_outside(goal: &Goal, view: &SetView<'_>) -> bool {
-    view.config.is_some_and(|config| config.voters().any(|m| m.priority > 0.0 && is_outside(goal, view, m)))
+fn primary_is_inside(goal: &Goal, ground: &Ground<'_>) -> bool {
+    ground.view.set.members.iter().any(|m| &m.pod == ground.primary.pod && is_away(goal, m))
 }
 
 fn is_away(goal: &Goal, member: &MemberGoal) -> bool {

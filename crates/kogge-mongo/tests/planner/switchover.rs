@@ -1,8 +1,8 @@
 //! Planned switchovers, and drains of the placement that the primary is in.
 
-use kogge_mongo::{Action, LOWERED_PRIORITY, MemberState, Vdc};
+use kogge_mongo::{Action, LOWERED_PRIORITY, MemberRole, MemberState, SetRole, Vdc};
 
-use crate::support::{SHARD, World};
+use crate::support::{SHARD, World, voters};
 
 const TWO_ONE_TWO: &[(&str, u32)] = &[("vdc1", 2), ("vdc2", 1), ("vdc3", 2)];
 
@@ -119,4 +119,18 @@ fn where_all_seven_voters_are_replaced_room_is_made_first() {
     world.run_until_settled(300);
     assert_eq!(world.config(SHARD).members.len(), 7);
     assert_eq!(world.config(SHARD).voters().count(), 7);
+}
+
+#[test]
+fn a_drain_and_a_switchover_do_not_hand_the_office_to_and_fro() {
+    let shard = SetRole::Shard { index: 0 };
+    let mut world = World::settled(&[("vdc2", 2), ("vdc3", 1), ("vdc4", 1), ("vdc5", 3)]);
+    let mut shares = voters(&[("vdc1", 2), ("vdc3", 1)]);
+    shares.push(("vdc2", 1, MemberRole::ReadOnly));
+    world.want(SHARD, shard, &shares);
+    world.goal.away_from.insert("vdc3".into());
+    let steps = world.run_until_settled(300);
+    let handed_over = steps.iter().filter(|s| s.action.name() == "StepDown").count();
+    assert!(handed_over <= 2, "{:?}", names(&steps));
+    assert_eq!(vdc_of_primary(&world).as_str(), "vdc1");
 }
