@@ -1,0 +1,152 @@
+//! The gate as the kubelet runs it: its exit code, its termination message, and what it leaves on the disk.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use kogge_api::gate::{Hold, HoldReason};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const POD: &str = "ll2022-shard-0-vdc1-0";
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A pod's mounts.
+struct Mounts(TempDir);
+
+impl Mounts {
+    fn new() -> Self {
+        let mounts = Self(tempfile::tempdir().unwrap());
+        ["data", "anchor"].map(|folder| fs::create_dir(mounts.path(folder)).unwrap());
+        mounts
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    /// Writes the anchor, as the kubelet does: all at once.
+    fn anchor(&self, next: u32, member: &Value) {
+        let anchor = json!({
+            "clusterID": "abcdefgh",
+            "name": "ll2022",
+            "ownerUID": "owner",
+            "epoch": 1,
+            "specHash": "",
+            "nextMemberId": {"shard-0": next},
+            "members": {POD: member},
+        });
+        fs::write(self.path("draft"), anchor.to_string()).unwrap();
+        fs::rename(self.path("draft"), self.path("anchor/anchor.json")).unwrap();
+    }
+
+    fn start(&self, patience: u32) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_kogge-agent"))
+            .arg("gate")
+            .arg("--data")
+            .arg(self.path("data"))
+            .arg("--anchor")
+            .arg(self.path("anchor"))
+            .arg("--termination-log")
+            .arg(self.path("termination"))
+            .args(["--cluster-id=abcdefgh", "--component=shard-0"])
+            .args([format!("--pod={POD}"), format!("--patience={patience}")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Starts it, and waits until it says that it holds.
+    fn start_holding(&self) -> Child {
+        let mut gate = self.start(600);
+        let mut line = String::new();
+        BufReader::new(gate.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("held back"), "{line}");
+        gate
+    }
+
+    fn run(&self) -> ExitStatus {
+        ended(self.start(0))
+    }
+
+    fn hold(&self) -> HoldReason {
+        Hold::read(75, &fs::read_to_string(self.path("termination")).unwrap()).reason
+    }
+
+    fn marker(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.path("data/.kogge")).unwrap()).unwrap()
+    }
+}
+
+fn ended(mut gate: Child) -> ExitStatus {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = gate.try_wait().unwrap() {
+            return status;
+        }
+        assert!(begun.elapsed() < DEADLINE, "the gate does not end");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn from_the_first_start_to_a_lost_disk_and_back() {
+    let mounts = Mounts::new();
+    mounts.anchor(1, &json!({"initialized": false}));
+    assert!(mounts.run().success());
+    assert_eq!(mounts.marker(), json!({"clusterID": "abcdefgh", "pod": POD, "sinceMemberId": 1}));
+    // The server writes its data, and the engine what it knows.
+    fs::write(mounts.path("data/mongosim.redb"), "data").unwrap();
+    mounts.anchor(2, &json!({"initialized": true, "memberId": 1}));
+    assert!(mounts.run().success());
+    assert_eq!(mounts.marker()["memberId"], 1);
+
+    // Wiped: held, and nothing is written on the disk.
+    fs::remove_file(mounts.path("data/mongosim.redb")).unwrap();
+    fs::remove_file(mounts.path("data/.kogge")).unwrap();
+    assert_eq!(mounts.run().code(), Some(75));
+    assert_eq!(mounts.hold(), HoldReason::LostDisk);
+    assert_eq!(fs::read_dir(mounts.path("data")).unwrap().count(), 0);
+
+    // Admitted anew while it looks.
+    let waiting = mounts.start_holding();
+    mounts.anchor(3, &json!({"initialized": false, "memberId": 2}));
+    assert!(ended(waiting).success());
+    assert_eq!(mounts.marker()["memberId"], 2);
+}
+
+#[test]
+fn without_an_anchor_it_holds_until_there_is_one() {
+    let mounts = Mounts::new();
+    assert_eq!(mounts.run().code(), Some(75));
+    assert_eq!(mounts.hold(), HoldReason::NoAnchor);
+    fs::write(mounts.path("anchor/anchor.json"), "{").unwrap();
+    assert_eq!(mounts.run().code(), Some(75));
+    assert_eq!(mounts.hold(), HoldReason::NoAnchor);
+    mounts.anchor(0, &json!({"initialized": false}));
+    assert!(mounts.run().success());
+}
+
+#[test]
+fn a_disk_that_is_not_mounted_is_a_failure() {
+    let mounts = Mounts::new();
+    mounts.anchor(0, &json!({"initialized": false}));
+    fs::remove_dir(mounts.path("data")).unwrap();
+    assert_eq!(mounts.run().code(), Some(75));
+    assert_eq!(mounts.hold(), HoldReason::Failed);
+}
+
+#[test]
+fn told_to_end_it_ends_at_once_and_lets_nothing_pass() {
+    let mounts = Mounts::new();
+    mounts.anchor(2, &json!({"initialized": true, "memberId": 1}));
+    let gate = mounts.start_holding();
+    assert!(Command::new("kill").arg(gate.id().to_string()).status().unwrap().success());
+    let told = Instant::now();
+    assert_eq!(ended(gate).code(), Some(143));
+    assert!(told.elapsed() < Duration::from_secs(2));
+    assert_eq!(mounts.hold(), HoldReason::LostDisk);
+}
