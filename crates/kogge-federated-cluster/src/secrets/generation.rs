@@ -98,7 +98,7 @@ impl Generation {
     pub fn keyfile(&self) -> String {
         match self.keys.as_slice() {
             [key] => key.clone(),
-            keys => keys.iter().map(|key| format!("- {key}\n")).collect(),
+            keys => keys.iter().flat_map(|key| ["- ", key, "\n"]).collect(),
         }
     }
 
