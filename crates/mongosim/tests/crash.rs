@@ -54,6 +54,13 @@ fn probe(kind: &str, port: u16) -> bool {
     probe.is_ok_and(|status| status.success())
 }
 
+/// Whether the server takes writes: it is ready a moment before, as a secondary.
+async fn leads(uri: &str) -> bool {
+    let Ok(client) = client(uri).await else { return false };
+    let hello = client.database("admin").run_command(doc! { "hello": 1 }).await;
+    hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false))
+}
+
 /// What clients were told is done.
 #[derive(Default)]
 struct Acknowledged {
@@ -105,6 +112,7 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
     let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
     for round in 0..ROUNDS {
         eventually("the server to be ready", async || probe("ready", port)).await?;
+        eventually("it to take writes", async || leads(&uri).await).await?;
         let before = acknowledged.lock().inserted.len();
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
