@@ -178,10 +178,13 @@ async fn each_way_to_be_unreachable_is_told_apart() -> anyhow::Result<()> {
 #[tokio::test]
 async fn case_36_a_worker_that_flaps_counts_as_live_only_when_it_answers_steadily() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
-    let fleet = connected(&api, options()).await?;
+    // Long enough between probes that five answers in a row are not there before they are looked at.
+    let slowly = kogge_fleet::FleetOptions { probe_period: Duration::from_millis(500), ..options() };
+    let fleet = connected(&api, slowly).await?;
     api.rule(|_| Some(Reply::Hang));
     until_view(&fleet, "w", "its silence", |view| view.liveness != Liveness::Live).await?;
-    let listed = api.count(|asked| asked.is("GET", "/statefulsets"));
+    // Another one with every view that begins anew.
+    let (_, before) = fleet.client(&"w".into())?;
     for _ in 0..3 {
         api.behave();
         until_condition(&fleet, "w", conditions::API_REACHABLE, Status::Unknown, "Recovering").await?;
@@ -189,7 +192,9 @@ async fn case_36_a_worker_that_flaps_counts_as_live_only_when_it_answers_steadil
         api.rule(|_| Some(Reply::Hang));
         until_condition(&fleet, "w", conditions::API_REACHABLE, Status::False, "NoAnswer").await?;
     }
-    assert_eq!(api.count(|asked| asked.is("GET", "/statefulsets")), listed, "the view did not begin anew");
+    assert_eq!(fleet.client(&"w".into())?.1, before, "the view began anew though it never recovered");
     api.behave();
-    until_view(&fleet, "w", "it to be back", WorkerView::is_current).await
+    until_view(&fleet, "w", "it to be back", WorkerView::is_current).await?;
+    assert_eq!(fleet.client(&"w".into())?.1, before + 1);
+    Ok(())
 }
