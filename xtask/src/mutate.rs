@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::cargo::cargo;
+use crate::command::{self, run as run_command};
 use crate::workspace;
 
 const LIST: &str = "crates/kogge-mongo/mutations.yaml";
@@ -156,7 +158,12 @@ impl Workbench {
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", self.root.join("target"))
             .env("RUST_BACKTRACE", "0");
-        let Ok(output) = timeout(LIMIT, command.output()).await else {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let tests = command.spawn().context("cannot run cargo")?;
+        let group = tests.id().unwrap_or_default();
+        let Ok(output) = timeout(LIMIT, tests.wait_with_output()).await else {
+            // Cargo's own end would leave the test behind.
+            run_command(command::command("kill", ["-KILL", "--", &format!("-{group}")])).await?;
             return Ok(vec![format!("no end within {} s", LIMIT.as_secs())]);
         };
         let output = output?;

@@ -86,6 +86,7 @@ impl World {
             (operator.pending, operator.disturbed) = (Pending::Nothing, false);
         }
         healed.leader = 0;
+        healed.history.epoch = 0;
         // Where two control clusters began at once, a person says whose the database is.
         if let Some(owner) =
             healed.anchors.iter().map(|a| a.anchor).find(|anchor| anchor.epoch > 0).map(|a| a.owner)

@@ -77,10 +77,10 @@ pub(crate) enum Pending {
         todo: Mask,
         versions: [u8; 4],
     },
-    /// A step; `epoch` is the highest in any anchor when it was planned.
+    /// A step; `behind` if an anchor had had a later epoch than its operator when it was planned.
     Step {
         deed: Deed,
-        epoch: u8,
+        behind: bool,
     },
 }
 
@@ -237,9 +237,9 @@ impl World {
             }
         }
         let anchors = Pending::Anchors { desired, todo, versions };
-        let epoch = self.anchors.iter().map(|anchored| anchored.anchor.epoch).max().unwrap_or_default();
+        let behind = self.history.epoch > desired.epoch;
         match planned.deed {
-            Some(deed) if todo.is_empty() => Pending::Step { deed, epoch },
+            Some(deed) if todo.is_empty() => Pending::Step { deed, behind },
             _ if todo.is_empty() => Pending::Nothing,
             _ => anchors,
         }
@@ -266,6 +266,7 @@ impl World {
         let pending = match operator.pending {
             Pending::Nothing => return None,
             Pending::Anchors { desired, mut todo, versions } => {
+                next.history.epoch = next.history.epoch.max(desired.epoch);
                 let present = &mut next.anchors[at];
                 if present.version == versions[at] || !scenario.guards.anchor_version {
                     (present.anchor, present.version) = (desired, present.version.saturating_add(1));
@@ -277,10 +278,10 @@ impl World {
             Pending::Step { deed: Deed::Restart { .. }, .. } if scenario.guards.lease && number != self.leader => {
                 Pending::Nothing
             }
-            Pending::Step { deed, epoch } => {
-                next.undoes(scenario, &deed, epoch);
+            Pending::Step { deed, behind } => {
+                next.undoes(scenario, &deed, behind);
                 match next.carry_out(scenario, &deed, operator.disturbed) {
-                    Some(deed) => Pending::Step { deed, epoch },
+                    Some(deed) => Pending::Step { deed, behind },
                     None => Pending::Nothing,
                 }
             }
@@ -293,10 +294,10 @@ impl World {
     }
 
     /// A later goal was accepted when this was planned, and it wants what this takes away.
-    fn undoes(&mut self, scenario: &Scenario, deed: &Deed, epoch: u8) {
+    fn undoes(&mut self, scenario: &Scenario, deed: &Deed, behind: bool) {
         let Deed::Reconfig(Reconfig { slot, edit: Edit::Remove | Edit::Vote(false), .. }) = deed else { return };
-        let newest = usize::from(epoch.max(1)) - 1;
-        if newest > self.goal && scenario.want(newest, usize::from(*slot)).is_some() {
+        let newest = usize::from(self.history.epoch.max(1)) - 1;
+        if behind && scenario.want(newest, usize::from(*slot)).is_some() {
             self.history.breach(Breach::Undone);
         }
     }

@@ -56,6 +56,8 @@ pub(crate) struct History {
     pub(crate) committed: Log,
     /// How often a set was initiated.
     pub(crate) initiates: u8,
+    /// The highest epoch that any anchor has had.
+    pub(crate) epoch: u8,
     /// The member ids that a config has had.
     pub(crate) ids: u32,
     breaches: u16,
