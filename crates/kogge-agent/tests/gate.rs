@@ -17,10 +17,13 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// A pod's mounts.
 struct Mounts(TempDir);
 
+#[cfg(test)]
 impl Mounts {
     fn new() -> Self {
         let mounts = Self(tempfile::tempdir().unwrap());
-        ["data", "anchor"].map(|folder| fs::create_dir(mounts.path(folder)).unwrap());
+        for folder in ["data", "anchor"] {
+            fs::create_dir(mounts.path(folder)).unwrap();
+        }
         mounts
     }
 
@@ -81,6 +84,7 @@ impl Mounts {
     }
 }
 
+#[cfg(test)]
 fn ended(mut gate: Child) -> ExitStatus {
     let begun = Instant::now();
     loop {
