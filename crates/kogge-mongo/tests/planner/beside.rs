@@ -124,7 +124,7 @@ fn case_46_no_owner_reference_crosses_clusters() {
 #[test]
 fn case_47_nothing_shortens_the_cool_off() {
     let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let asked = Time(at(1_000));
     // What decides is the record alone: neither the spec, nor an error, nor a placement's silence enters.
     let record: DeletionStatus = deletion_record(&asked, None, hour);

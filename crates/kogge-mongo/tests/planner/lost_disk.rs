@@ -213,8 +213,11 @@ fn wiped_at_every_stage_it_reaches_the_same_state() {
                 // The only one that holds the data is gone for good, and no planner brings it back.
                 let others = world.members.iter().filter(|(pod, _)| pod.as_str() != victim);
                 let holders = others.filter(|(_, m)| m.disk == Disk::Synced).count();
-                let voters = config.iter().flat_map(|c| c.voters()).count();
-                let voted = config.iter().flat_map(|c| c.voters()).any(|m| m.host == world.members[victim].host);
+                let voters = config.iter().flat_map(kogge_mongo::ReplConfig::voters).count();
+                let voted = config
+                    .iter()
+                    .flat_map(kogge_mongo::ReplConfig::voters)
+                    .any(|m| m.host == world.members[victim].host);
                 let standing = voters - usize::from(voted);
                 if config.is_some() && (holders == 0 || standing < majority(voters)) {
                     continue;

@@ -16,6 +16,8 @@ mod convergence;
 #[cfg(test)]
 mod counterexamples;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod lost_disk;
 #[cfg(test)]
 mod members;

@@ -28,7 +28,9 @@ fn case_26_a_primary_that_changed_in_the_middle_is_found_again() {
         if let Some(step) = steps.iter().find(|step| matches!(step.action, Action::AddMember { .. })) {
             break step.clone();
         }
-        steps.iter().for_each(|step| world.apply(step));
+        for step in &steps {
+            world.apply(step);
+        }
         world.tick();
     };
     let old = world.primary(SHARD);

@@ -246,7 +246,7 @@ fn h36_what_was_lost_stays_out_until_it_is_empty_and_readmitted() {
 
 #[test]
 fn one_that_returns_as_primary_of_a_later_term_has_no_say() {
-    let mut world = recovered();
+    let world = recovered();
     let mut topology = world.observe();
     let survivors = world.config(SHARD).clone();
     // The lost side elected a primary in a later term, on the config of before.

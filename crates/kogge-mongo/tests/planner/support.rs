@@ -340,7 +340,7 @@ impl World {
             Action::SetTags { change, tags } => set.changed(change).tags = tags.clone(),
             Action::SetHidden { change, hidden } => {
                 let member = set.changed(change);
-                assert_eq!(member.priority, 0.0, "hidden with a priority");
+                assert!(member.priority.abs() < f64::EPSILON, "hidden with a priority");
                 member.hidden = *hidden;
             }
             Action::SetHost { change, to, .. } => set.changed(change).host = to.clone(),
