@@ -1,0 +1,67 @@
+//! Guards that other tests pass by: each was dropped once without any of them failing.
+
+use kogge_mongo::{MemberAnchor, MemberRole, SetRole, plan};
+
+use crate::support::{SHARD, World};
+
+const THREE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
+
+#[test]
+fn two_readers_that_become_voters_are_made_electable_one_after_the_other() {
+    use MemberRole::{ReadOnly, Voter};
+    let mut world = World::shard(THREE);
+    let roles = |second, third| [("vdc1", 1, Voter), ("vdc2", 1, second), ("vdc3", 1, third)];
+    world.want(SHARD, SetRole::Shard { index: 0 }, &roles(ReadOnly, ReadOnly));
+    world.run_until_settled(200);
+    world.want(SHARD, SetRole::Shard { index: 0 }, &roles(Voter, Voter));
+    let taken = world.run_until_settled(200);
+    let names: Vec<&str> = taken.iter().map(|step| step.action.name()).collect();
+    let order: Vec<&&str> = names.iter().filter(|name| ["Promote", "SetPriority"].contains(name)).collect();
+    assert_eq!(order, [&"Promote", &"SetPriority", &"Promote", &"SetPriority"]);
+}
+
+#[test]
+fn a_member_whose_name_does_not_resolve_everywhere_does_not_join() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    world.member("ll-shard-0-vdc4-0").facts().resolves_everywhere = false;
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("resolve in every vdc")), "{:?}", plan.waiting);
+}
+
+#[test]
+fn nobody_leaves_while_a_placement_is_not_seen() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1)]);
+    world.goal.unseen.insert("vdc2".into(), "its worker is silent".to_owned());
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("placement vdc2")), "{:?}", plan.waiting);
+}
+
+#[test]
+fn a_vote_waits_for_the_record_that_the_member_holds_data() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    while !world.actions().contains(&"Promote") {
+        world.plan().steps.iter().for_each(|step| world.apply(step));
+        world.tick();
+    }
+    let waiting: Vec<_> = world.goal.sets[0].members.iter().filter(|m| m.pod.as_str().contains("vdc4")).collect();
+    let ids: Vec<_> = waiting.iter().map(|m| (m.pod.clone(), m.anchor.member_id)).collect();
+    for (pod, member_id) in ids {
+        world.wanted(pod.as_str()).anchor = MemberAnchor { member_id, initialized: false };
+    }
+    assert!(!world.actions().contains(&"Promote"), "{:?}", world.actions());
+}
+
+#[test]
+fn what_was_seen_too_long_ago_is_planned_on_by_nobody() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1)]);
+    let topology = world.observe();
+    assert!(!plan(&world.goal, &topology, world.now).steps.is_empty());
+    let later = plan(&world.goal, &topology, world.now + kogge_mongo::OBSERVATION_MAX_AGE + 1);
+    assert!(later.steps.is_empty(), "{:?}", later.steps);
+}
