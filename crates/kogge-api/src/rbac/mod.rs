@@ -82,7 +82,7 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
             "",
             &["secrets"],
             &OWN,
-            "The keyfile that members authenticate to each other by. It is watched by its metadata only.",
+            "The keyfile and the certificates of members and routers. They are watched by their metadata only.",
         ),
         grant("", &["services"], &OWN, "The names of members and routers."),
         grant("discovery.k8s.io", &["endpointslices"], &OWN, "The addresses of members in other clusters."),
