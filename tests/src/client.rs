@@ -65,6 +65,8 @@ impl<'a> HistoryClient<'a> {
             uri.0.extend_from_slice(b"&tlsCAFile=/client/ca.crt");
         }
         let from_secret = |variable: &str, key: &str| json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": client.name, "key": key}}});
+        // Several clients may write to one database, one after another.
+        let run = format!("{vdc}-{}", Timestamp::now().as_millisecond());
         let metadata = json!({"name": client.name, "namespace": database.namespace});
         let manifests = json!({"apiVersion": "v1", "kind": "List", "items": [
             {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data},
@@ -75,7 +77,7 @@ impl<'a> HistoryClient<'a> {
                     "imagePullPolicy": "IfNotPresent",
                     "args": ["write"],
                     "env": [
-                        {"name": "HISTORY_RUN", "value": vdc},
+                        {"name": "HISTORY_RUN", "value": run},
                         {"name": "HISTORY_DATABASE", "value": written},
                         from_secret("HISTORY_URI", "uri"),
                         from_secret("HISTORY_USERNAME", "username"),

@@ -200,6 +200,10 @@ pub struct StatusMember {
     /// The last entry that it applied.
     #[serde(default)]
     pub optime: Option<OpTime>,
+    /// Its last answer to a heartbeat is older than two intervals between heartbeats: what is said of it may be from
+    /// before a restart.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// Where an entry stands in the oplog. Terms are compared first: of two entries the one of the later term is the

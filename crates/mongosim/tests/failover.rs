@@ -189,3 +189,36 @@ async fn a_member_joins_under_writes_and_then_votes() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_hand_over_of_a_rolling_restart_is_quicker_than_an_election() -> anyhow::Result<()> {
+    let mut set = Set::fresh("rolling", 3)?;
+    let mut config = set.config();
+    config.insert("settings", doc! { "electionTimeoutMillis": 8000 });
+    run(&set.members[0], doc! { "replSetInitiate": config }).await?;
+    set.primary().await?;
+    set.all_secondary().await?;
+    let client = set.client().await?;
+    let writers = Writers::start(&client, 4);
+    for _ in 0..2 {
+        let mut outdated: std::collections::BTreeSet<usize> = (0..3).collect();
+        while !outdated.is_empty() {
+            let primary = set.primary().await?;
+            let next = outdated.iter().copied().find(|i| *i != primary).unwrap_or(primary);
+            if next == primary {
+                let began = Instant::now();
+                run(&set.members[primary], doc! { "replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 10 })
+                    .await?;
+                let successor = set.primary_among(&[(primary + 1) % 3, (primary + 2) % 3]).await?;
+                println!("from {primary} to {successor}: {} ms", began.elapsed().as_millis());
+                assert!(began.elapsed() < Duration::from_secs(4), "an election after a timeout, and no hand-over");
+            }
+            set.members[next].stop();
+            set.members[next].start()?;
+            set.all_secondary().await?;
+            outdated.remove(&next);
+        }
+    }
+    let acknowledged = writers.finish().await?;
+    assert_nothing_lost(&client, &acknowledged).await
+}

@@ -592,6 +592,7 @@ impl Sight {
             optime_ms: Some(applied).filter(|_| up && server.synced),
             uptime_secs: 1_000,
             optime: None,
+            overdue: false,
         }
     }
 

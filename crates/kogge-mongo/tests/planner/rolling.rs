@@ -175,3 +175,19 @@ fn a_primary_that_is_cut_off_does_not_have_the_others_restarted() {
     let plan = plan(&world.goal, &topology, world.now);
     assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
 }
+
+#[test]
+fn a_primary_hands_over_only_to_members_that_it_hears_now() {
+    let mut world = outdated(&["vdc1"]);
+    let primary = world.primary(SHARD);
+    assert_eq!(restarts(&world.plan().steps), ["vdc1-0 steps down"]);
+    let mut topology = world.observe();
+    let Server::Reachable(server) = &mut topology.members.get_mut(&primary).unwrap().server else {
+        unreachable!()
+    };
+    let Replication::Member { status, .. } = &mut server.replication else { unreachable!() };
+    status.members.iter_mut().for_each(|member| member.overdue = !member.host.as_str().contains("vdc1"));
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("hand over")), "{:#?}", plan.waiting);
+}

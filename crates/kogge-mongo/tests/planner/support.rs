@@ -557,7 +557,16 @@ impl Set {
         let optime_ms = Some(1_000_000 - lag).filter(|_| up);
         let seconds = u32::try_from((1_000_000 - lag) / 1_000).unwrap_or(0);
         let optime = up.then_some(OpTime { term: self.term, seconds, increment: 1 });
-        StatusMember { id: listed.id, host: listed.host.clone(), state, up, optime_ms, optime, uptime_secs: 60 }
+        StatusMember {
+            id: listed.id,
+            host: listed.host.clone(),
+            state,
+            up,
+            optime_ms,
+            optime,
+            uptime_secs: 60,
+            overdue: false,
+        }
     }
 
     fn state(&self, pod: &PodName, member: &Member) -> MemberState {
