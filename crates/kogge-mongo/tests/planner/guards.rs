@@ -65,3 +65,17 @@ fn what_was_seen_too_long_ago_is_planned_on_by_nobody() {
     let later = plan(&world.goal, &topology, world.now + kogge_mongo::OBSERVATION_MAX_AGE + 1);
     assert!(later.steps.is_empty(), "{:?}", later.steps);
 }
+
+#[test]
+fn never_more_than_seven_vote() {
+    let mut world = World::settled(&[("vdc1", 3), ("vdc2", 2), ("vdc3", 2)]);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2), ("vdc5", 2)]);
+    for _ in 0..400 {
+        for step in world.plan().steps {
+            world.apply(&step);
+            assert!(world.config(SHARD).voters().count() <= 7, "{step}");
+        }
+        world.tick();
+    }
+    assert!(world.plan().ready());
+}
