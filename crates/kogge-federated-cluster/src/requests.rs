@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn asked(annotations: serde_json::Value) -> Requests {
+    fn asked(annotations: &serde_json::Value) -> Requests {
         let cluster = serde_json::from_value(json!({
             "apiVersion": "kogge.dev/v1alpha1",
             "kind": "FederatedCluster",
@@ -191,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_switchover_names_vdcs_that_are_there_and_leaves_one() {
-        let vdcs = asked(json!({ labels::AWAY_FROM: "vdc1" })).away_from;
+        let vdcs = asked(&json!({ labels::AWAY_FROM: "vdc1" })).away_from;
         assert_eq!(vdcs, BTreeSet::from([Vdc::from("vdc1")]));
         let refused = |annotation: &str| {
-            asked(json!({ labels::AWAY_FROM: annotation })).refused.remove(labels::AWAY_FROM).unwrap()
+            asked(&json!({ labels::AWAY_FROM: annotation })).refused.remove(labels::AWAY_FROM).unwrap()
         };
         assert!(
             refused("vdc9").contains("names vdc vdc9, and no placement is in it; name one of vdc1, vdc2, vdc3")
@@ -206,20 +206,20 @@ mod tests {
     #[test]
     fn a_recovery_is_refused_where_it_names_what_is_not_there() {
         let refused = |annotation: &str| {
-            asked(json!({ labels::RECOVER: annotation })).refused.remove(labels::RECOVER).unwrap()
+            asked(&json!({ labels::RECOVER: annotation })).refused.remove(labels::RECOVER).unwrap()
         };
         assert!(refused("vdc2").contains("cannot be read"));
         assert!(refused(r#"{"lost":["vdc2"],"fence":true}"#).contains("unknown field `fence`"));
         assert!(refused(r#"{"lost":["vdc9"]}"#).contains("vdc9, which is neither a vdc nor a placement"));
         assert!(refused(r#"{"lost":["vdc2"],"readmit":["vdc2"]}"#).contains("say one of the two"));
         assert!(refused(r#"{"lost":["vdc2"],"sets":["shard-7"]}"#).contains("name one of config, shard-0"));
-        assert!(asked(json!({ labels::RECOVER: r#"{"lost":["gone"]}"# })).refused.is_empty());
+        assert!(asked(&json!({ labels::RECOVER: r#"{"lost":["gone"]}"# })).refused.is_empty());
     }
 
     #[test]
     fn what_is_lost_is_found_by_vdc_and_by_placement() {
         let identity = crate::engine::fixtures::identity();
-        let requests = asked(json!({
+        let requests = asked(&json!({
             labels::RECOVER: r#"{"lost":["vdc2","gone"],"fenced":true}"#,
             labels::APPROVE: "one, two",
         }));

@@ -261,7 +261,7 @@ mod tests {
                 votes: 1,
                 priority: 1,
                 hidden: false,
-                tags: Default::default(),
+                tags: std::collections::BTreeMap::default(),
             },
         };
         let error = StepError::Command { pod: "a".into(), source: refused(74) }.naming_host(&initiate);

@@ -17,7 +17,9 @@
 //! - a set is initiated once, on the seed that the anchors name, and only when every member is proven
 //!   empty and every placement has been seen completely;
 //! - a member joins without a vote and is promoted once it is SECONDARY with small lag;
-//! - no step takes the healthy voters below a majority, and nothing is ever forced;
+//! - no step takes the healthy voters below a majority;
+//! - nothing is forced, but what a person approved for one config (`recovery`), and the new name of the only
+//!   member that a set has (`rename`);
 //! - what is not ours is reported and left alone;
 //! - when the goal is reached, the plan is empty.
 

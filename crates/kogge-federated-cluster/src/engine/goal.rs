@@ -149,7 +149,7 @@ mod tests {
                 .collect(),
             fenced: BTreeMap::new(),
             shard_removals: BTreeMap::new(),
-            balancer_pauses: Default::default(),
+            balancer_pauses: kogge_api::anchor::Turns::default(),
         }
     }
 

@@ -14,11 +14,11 @@ fn other() -> ClusterId {
 }
 
 /// One set at a time, and another database's set is being changed in this vdc for ever.
-fn occupied(vdc: &str) -> Option<RefCell<Queue>> {
+fn occupied(vdc: &str) -> RefCell<Queue> {
     let under_way = BTreeMap::from([("other".into(), [Vdc::new(vdc)].into())]);
     let mut queue = Queue::new(1);
     queue.ask(&other(), Demand { under_way, ..Demand::default() }, u64::MAX);
-    Some(RefCell::new(queue))
+    RefCell::new(queue)
 }
 
 fn free(world: &World) {
@@ -44,7 +44,7 @@ fn one_set_at_a_time_reaches_the_same() {
 #[test]
 fn a_member_joins_when_its_vdc_has_a_turn_for_it() {
     let mut world = World::three();
-    world.turns = occupied("vdc2");
+    world.turns = Some(occupied("vdc2"));
     world.rounds(60);
     waits_for_its_turn(&world);
     let added: Vec<&str> = world
@@ -69,7 +69,7 @@ fn a_member_restarts_when_its_vdc_has_a_turn_for_it() {
         pods.iter().map(|pod| worker.object("Pod", pod).and_then(|pod| pod.metadata.uid.clone())).collect()
     };
     let before = running(&world);
-    world.turns = occupied("vdc1");
+    world.turns = Some(occupied("vdc1"));
     world.chart_version("1.1.0");
     world.rounds(60);
     waits_for_its_turn(&world);

@@ -11,7 +11,9 @@ const ASKED: &str = r#"{"lost":["vdc2","vdc3"],"fenced":true}"#;
 
 fn disaster() -> World {
     let mut world = World::three_settled();
-    LOST.iter().for_each(|vdc| world.power(vdc, false));
+    for vdc in LOST {
+        world.power(vdc, false);
+    }
     world.rounds(5);
     world
 }
@@ -53,7 +55,9 @@ fn case_39_a_lost_majority_is_told_and_left_alone() {
     assert!(world.condition(READY).message.contains("vdc9"));
     assert_eq!(forces(&world), 0);
     world.annotate(labels::RECOVER, None);
-    LOST.iter().for_each(|vdc| world.power(vdc, true));
+    for vdc in LOST {
+        world.power(vdc, true);
+    }
     world.settle();
 }
 
@@ -87,7 +91,9 @@ fn case_41_what_comes_back_is_held_out_until_it_is_empty() {
     // Whether or not the annotations stay, and whoever the operator is by then.
     world.annotate(labels::RECOVER, None);
     world.annotate(labels::APPROVE, None);
-    LOST.iter().for_each(|vdc| world.power(vdc, true));
+    for vdc in LOST {
+        world.power(vdc, true);
+    }
     world.rounds(30);
     for set in [CONFIG, SHARD] {
         assert_eq!(world.servers.config(set).members.len(), 1, "{set}: added with its old data");

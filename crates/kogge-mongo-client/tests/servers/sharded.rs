@@ -43,7 +43,7 @@ async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_
     cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
     cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
     cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
-    cluster.until_ready(Duration::from_secs(120)).await?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
     assert!(cluster.names().contains(&"SetDefaultWriteConcern"));
 
     let client = Client::with_uri_str(cluster.router_uri()).await?;
@@ -65,7 +65,7 @@ async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_
             break;
         }
     }
-    cluster.until_ready(Duration::from_secs(60)).await?;
+    cluster.until_ready(Duration::from_mins(1)).await?;
     let names = cluster.names()[before..].to_vec();
     assert!(told && names.contains(&"MovePrimary"), "{names:?}");
     assert_eq!((names.first(), names.last()), (Some(&"RecordDrain"), Some(&"RecordRemoval")), "{names:?}");
@@ -96,7 +96,7 @@ async fn the_balancer_is_put_back_to_what_it_was_and_the_feature_version_is_rais
     cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
     cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
     cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
-    let plan = cluster.until_ready(Duration::from_secs(120)).await?;
+    let plan = cluster.until_ready(Duration::from_mins(2)).await?;
     assert_eq!(plan.feature_compatibility_version.as_deref(), Some("7.0"));
     let client = Client::with_uri_str(cluster.router_uri()).await?;
     let admin = client.database("admin");
@@ -109,7 +109,7 @@ async fn the_balancer_is_put_back_to_what_it_was_and_the_feature_version_is_rais
 
     let before = cluster.taken.len();
     cluster.roll();
-    cluster.until_ready(Duration::from_secs(120)).await?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
     let names = cluster.names()[before..].to_vec();
     assert_eq!(names[..3], ["RecordBalancerPause", "StopBalancer", "RestartPod"], "{names:?}");
     let status = admin.run_command(doc! { "balancerStatus": 1 }).await?;
@@ -118,7 +118,7 @@ async fn the_balancer_is_put_back_to_what_it_was_and_the_feature_version_is_rais
     admin.run_command(doc! { "balancerStop": 1 }).await?;
     let before = cluster.taken.len();
     cluster.roll();
-    cluster.until_ready(Duration::from_secs(120)).await?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
     assert!(!cluster.names()[before..].iter().any(|name| name.contains("Balancer")));
     let status = admin.run_command(doc! { "balancerStatus": 1 }).await?;
     assert_eq!(status.get_str("mode")?, "off");

@@ -258,10 +258,10 @@ impl World {
         }
         (0..scenario.slots.len()).all(|slot| {
             let listed = config.members[slot];
-            let Some(want) = scenario.want(self.goal, slot) else {
+            if scenario.want(self.goal, slot).is_none() {
                 return listed.is_none()
                     && self.anchors.iter().all(|anchored| anchored.anchor.members[slot].is_none());
-            };
+            }
             let server = &self.servers[slot];
             listed.is_some_and(|listed| {
                 let votes = voters.has(slot);

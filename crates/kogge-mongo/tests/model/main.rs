@@ -9,15 +9,27 @@
 //! - `checker`: the state machine for `stateright`, its properties and its counts;
 //! - `exhaustive`, `bounded`, `random`, `mutations`: what is explored.
 
+#[cfg(test)]
 mod anchors;
+#[cfg(test)]
 mod bounded;
+#[cfg(test)]
 mod checker;
+#[cfg(test)]
 mod exhaustive;
+#[cfg(test)]
 mod guards;
+#[cfg(test)]
 mod heal;
+#[cfg(test)]
 mod mutations;
+#[cfg(test)]
 mod operator;
+#[cfg(test)]
 mod protocol;
+#[cfg(test)]
 mod random;
+#[cfg(test)]
 mod scenario;
+#[cfg(test)]
 mod world;

@@ -206,7 +206,7 @@ impl World {
                 let Sight { anchor, foreign, hidden, .. } = sight;
                 let planned = planner.plan(scenario, sight);
                 self.note_killed_primary(scenario, &planned, hidden, &mut next);
-                self.pending(planned, anchor, unseen.or(foreign))
+                self.pending(&planned, anchor, unseen.or(foreign))
             }
         };
         if self.operators[number].pending == pending {
@@ -218,7 +218,7 @@ impl World {
         Some(next)
     }
 
-    fn pending(&self, planned: Planned, mut desired: Anchor, out_of_reach: Mask) -> Pending {
+    fn pending(&self, planned: &Planned, mut desired: Anchor, out_of_reach: Mask) -> Pending {
         for record in &planned.records {
             match *record {
                 Record::Seed(slot, id) => {
@@ -541,7 +541,7 @@ impl Sight {
             return ServerState { hello: Hello::default(), access, replication: Replication::Uninitialized };
         };
         if !config.lists(slot) {
-            let config = users.then(|| self.config(scenario, config));
+            let config = users.then(|| repl_config(scenario, config));
             return ServerState { hello: Hello::default(), access, replication: Replication::Removed { config } };
         }
         let heard = config.listed();
@@ -561,7 +561,7 @@ impl Sight {
                 me: Some(scenario.host(slot).to_string()),
                 max_wire_version: None,
             },
-            replication: Replication::Member { status, config: users.then(|| self.config(scenario, config)) },
+            replication: Replication::Member { status, config: users.then(|| repl_config(scenario, config)) },
             access,
         }
     }
@@ -595,21 +595,19 @@ impl Sight {
             overdue: false,
         }
     }
+}
 
-    fn config(&self, scenario: &Scenario, config: &Config) -> ReplConfig {
-        let listed = config.members.iter().enumerate();
-        ReplConfig {
-            set: SetName::new(SET),
-            stamp: ConfigStamp { version: config.stamp.version.into(), term: config.stamp.term.into() },
-            members: listed
-                .filter_map(|(slot, listed)| Some(config_member(scenario, slot, listed.as_ref()?)))
-                .collect(),
-            replica_set_id: Some(config.history.to_string()),
-        }
+fn repl_config(scenario: &Scenario, config: &Config) -> ReplConfig {
+    let listed = config.members.iter().enumerate();
+    ReplConfig {
+        set: SetName::new(SET),
+        stamp: ConfigStamp { version: config.stamp.version.into(), term: config.stamp.term.into() },
+        members: listed.filter_map(|(slot, listed)| Some(config_member(scenario, slot, (*listed)?))).collect(),
+        replica_set_id: Some(config.history.to_string()),
     }
 }
 
-fn config_member(scenario: &Scenario, slot: usize, listed: &Listed) -> ConfigMember {
+fn config_member(scenario: &Scenario, slot: usize, listed: Listed) -> ConfigMember {
     let tags: BTreeMap<String, String> =
         scenario.tag_sets(slot).get(usize::from(listed.tags)).cloned().unwrap_or_default();
     ConfigMember {

@@ -35,7 +35,7 @@ fn slots() -> impl Strategy<Value = [usize; 7]> {
 }
 
 /// Every second choice is the operators', so that they get somewhere among so many servers.
-fn choose(events: &[Event], step: usize, index: &Index) -> Event {
+fn choose(events: &[Event], step: usize, index: Index) -> Event {
     let operators = |event: &&Event| matches!(event, Event::Observe(..) | Event::Act(..));
     let theirs: Vec<&Event> = events.iter().filter(operators).collect();
     if step.is_multiple_of(2) && !theirs.is_empty() { **index.get(&theirs) } else { *index.get(events) }
@@ -63,7 +63,7 @@ proptest! {
             if events.is_empty() {
                 break;
             }
-            let event = choose(&events, step, choice);
+            let event = choose(&events, step, *choice);
             if let Some(next) = model.next_state(&world, event) {
                 passed.push(event);
                 world = next;

@@ -496,7 +496,7 @@ impl World {
         let leader = self.servers[via];
         let Some(present) = leader.config else { return false };
         let stamp = Stamp { term: leader.term, version };
-        let new = Config { members, stamp, ..present };
+        let new = Config { stamp, members, ..present };
         let changed = new.voters().differs(present.voters());
         if !may_reconfigure(&self.servers, via, &self.history.committed, guards)
             || stamp <= present.stamp

@@ -178,7 +178,7 @@ fn a_primary_that_is_cut_off_does_not_have_the_others_restarted() {
 
 #[test]
 fn a_primary_hands_over_only_to_members_that_it_hears_now() {
-    let mut world = outdated(&["vdc1"]);
+    let world = outdated(&["vdc1"]);
     let primary = world.primary(SHARD);
     assert_eq!(restarts(&world.plan().steps), ["vdc1-0 steps down"]);
     let mut topology = world.observe();

@@ -87,16 +87,13 @@ fn has_left(world: &World, worker: &Worker, key: &ObjectKey) -> bool {
             .iter()
             .any(|share| share.component.to_string() == component && share.placement.name == placement)
     });
-    match share {
-        Some((component, placement)) => {
-            let workload = format!("{NAME}-{component}-{placement}-");
-            !is_of_the_spec && !is_member(&|host| host.starts_with(&workload))
-        }
-        None => {
-            let is_named = spec.placement.iter().any(|placement| placement.vdc == worker.vdc);
-            let here = format!("-{}-", worker.vdc);
-            !is_named && !is_member(&|host| host.split('.').next().unwrap().contains(&here))
-        }
+    if let Some((component, placement)) = share {
+        let workload = format!("{NAME}-{component}-{placement}-");
+        !is_of_the_spec && !is_member(&|host| host.starts_with(&workload))
+    } else {
+        let is_named = spec.placement.iter().any(|placement| placement.vdc == worker.vdc);
+        let here = format!("-{}-", worker.vdc);
+        !is_named && !is_member(&|host| host.split('.').next().unwrap().contains(&here))
     }
 }
 

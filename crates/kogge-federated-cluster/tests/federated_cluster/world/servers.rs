@@ -76,7 +76,9 @@ impl Servers {
 
     /// Empties the volume of a member.
     pub(super) fn lose_disk(&mut self, pod: &PodName) {
-        self.sets.values_mut().for_each(|set| drop(set.disks.remove(pod)));
+        for set in self.sets.values_mut() {
+            set.disks.remove(pod);
+        }
     }
 
     /// Whether a member's volume holds the set's data.
