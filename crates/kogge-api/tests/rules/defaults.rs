@@ -16,6 +16,10 @@ pub(crate) async fn check(clusters: &Resource, workers: &Resource) -> anyhow::Re
                 "placement": [{"name": "vdc1", "vdc": "vdc1", "role": "Voter"}],
                 "rollout": {"soak": "0s", "onFailure": "Pause"},
                 "deletion": {"coolOff": "168h", "data": "Retain"},
+                "security": {
+                    "tls": {"mode": "Disabled"},
+                    "rotation": {"authority": 0, "certificates": 0, "keyfile": 0, "passwords": 0},
+                },
             }),
         ),
         (

@@ -47,8 +47,8 @@ pub(crate) fn creates() -> Vec<Create> {
         ),
         case(
             "an access that is not built",
-            json!({"access": "Direct"}),
-            Refused("supported values: \"PortForward\""),
+            json!({"access": "Tunnel"}),
+            Refused("supported values: \"PortForward\", \"Direct\""),
         ),
         case(
             "a domain that is none",
