@@ -3,8 +3,10 @@
 //!
 //! - `protocol`: one server's state, and what servers do among themselves;
 //! - `guards`: every precondition of servers, executor and environment, each of which can be dropped;
-//! - `anchors`, `scenario`, `world`: what the workers remember, what is wanted, and the whole;
-//! - `operator`: a view of the world, the real planner on it, and its steps carried out;
+//! - `anchors`, `scenario`: what the workers remember, and what is wanted;
+//! - `world`, `events`: the whole, and what can happen to it;
+//! - `sight`, `planned`, `operator`: a view of the world, what the real planner says to it, and its steps carried
+//!   out;
 //! - `heal`: a fair run of the real planner once every fault has ended;
 //! - `checker`: the state machine for `stateright`, its properties and its counts;
 //! - `exhaustive`, `bounded`, `random`, `mutations`: what is explored.
@@ -16,6 +18,8 @@ mod bounded;
 #[cfg(test)]
 mod checker;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod exhaustive;
 #[cfg(test)]
 mod guards;
@@ -26,10 +30,14 @@ mod mutations;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod planned;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
 mod scenario;
+#[cfg(test)]
+mod sight;
 #[cfg(test)]
 mod world;

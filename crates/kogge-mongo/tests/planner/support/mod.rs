@@ -1,54 +1,26 @@
 //! A small world of replica sets: it answers observations, carries steps out as a server would, and
 //! refuses what a server would refuse.
 
+mod member;
+mod set;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
-    Access, Action, Change, ClusterState, ConfigMember, ConfigStamp, Goal, Hello, Hold, Host, InitialSync,
-    LOWERED_PRIORITY, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberObservation, MemberRole,
-    MemberState, Millis, OpTime, Placement, Plan, Pod, PodFacts, PodName, Recovery, ReplConfig, ReplStatus,
-    Replication, RouterGoal, RouterObservation, RouterServer, Server, ServerState, SetGoal, SetName, SetRole,
-    ShardEntry, StatusMember, Step, Topology, Turns, Vdc, majority, plan,
+    Action, ClusterState, ConfigStamp, Goal, Host, LOWERED_PRIORITY, LeavingMember, MemberAnchor, MemberGoal,
+    MemberId, MemberObservation, MemberRole, Millis, Placement, Plan, Pod, PodName, Recovery, ReplConfig,
+    RouterGoal, RouterObservation, RouterServer, Server, SetGoal, SetName, SetRole, ShardEntry, Step, Topology,
+    Turns, Vdc, majority, plan,
 };
+
+use member::pod_of;
+pub(crate) use member::{Disk, Member};
+pub(crate) use set::{Set, config_member};
 
 pub(crate) const SHARD: &str = "ll-shard-0-7f3k2m9q";
 
 /// A placement of a shape: its name, how many members per set, and their role.
 pub(crate) type Share = (&'static str, u32, MemberRole);
-
-/// What a member's disk holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Disk {
-    Empty,
-    Syncing,
-    Synced,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    pub(crate) host: Host,
-    /// Another name that leads to it.
-    pub(crate) also: Option<Host>,
-    pub(crate) disk: Disk,
-    pub(crate) pod: Pod,
-    /// Its process answers; the worker's API may not.
-    pub(crate) up: bool,
-    /// The operator reaches it.
-    pub(crate) reachable: bool,
-    /// A state that it claims instead of the one that follows from its disk.
-    pub(crate) state: Option<MemberState>,
-    pub(crate) lag_ms: i64,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Set {
-    pub(crate) config: Option<ReplConfig>,
-    pub(crate) primary: Option<PodName>,
-    pub(crate) term: i64,
-    pub(crate) users: bool,
-    /// May not become primary for now: it stepped down.
-    pub(crate) stepped_down: Option<PodName>,
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct World {
@@ -409,187 +381,4 @@ impl Anchors for SetGoal {
         let (_, anchor) = wanted.chain(leaving).find(|(known, _)| *known == pod).unwrap();
         *anchor = MemberAnchor { member_id: Some(id), initialized: false };
     }
-}
-
-impl Member {
-    pub(crate) fn fresh(host: Host, revision: &str) -> Self {
-        Self {
-            host,
-            also: None,
-            disk: Disk::Empty,
-            pod: Pod::Present(PodFacts {
-                uid: "uid".to_owned(),
-                running: true,
-                ready: true,
-                terminating: false,
-                revision: Some(revision.to_owned()),
-                target_revision: Some(revision.to_owned()),
-                resolves_everywhere: true,
-                held: None,
-            }),
-            up: true,
-            reachable: true,
-            state: None,
-            lag_ms: 0,
-        }
-    }
-
-    /// Its gate keeps its server from starting: the disk is empty.
-    fn hold(&mut self) {
-        self.up = false;
-        let facts = self.facts();
-        (facts.running, facts.ready) = (false, false);
-        facts.held = Some(Hold { lost_disk: true, message: "LostDisk: the disk is empty".to_owned() });
-    }
-
-    fn is_at(&self, host: &Host) -> bool {
-        &self.host == host || self.also.as_ref() == Some(host)
-    }
-
-    pub(crate) fn facts(&mut self) -> &mut PodFacts {
-        match &mut self.pod {
-            Pod::Present(facts) => facts,
-            other => panic!("no pod: {other:?}"),
-        }
-    }
-}
-
-impl Set {
-    fn voter_ids(&self) -> BTreeSet<MemberId> {
-        self.config.iter().flat_map(ReplConfig::voters).map(|m| m.id).collect()
-    }
-
-    fn votes(&self) -> BTreeSet<Host> {
-        let config = self.config.iter();
-        config.flat_map(ReplConfig::voters).map(|m| m.host.clone()).collect()
-    }
-
-    fn reconfig(&mut self, change: &Change) -> &mut ReplConfig {
-        assert_eq!(self.primary.as_ref(), Some(&change.via), "not the primary");
-        let config = self.config.as_mut().unwrap();
-        assert_eq!(config.stamp, change.base, "planned on another config");
-        config.stamp.version += 1;
-        config
-    }
-
-    fn changed(&mut self, change: &Change) -> &mut ConfigMember {
-        let members = &mut self.reconfig(change).members;
-        members.iter_mut().find(|m| m.id == change.id && m.host == change.host).unwrap()
-    }
-
-    fn tick(&mut self, members: &mut BTreeMap<PodName, Member>) {
-        let Some(config) = &mut self.config else { return };
-        for listed in &config.members {
-            if let Some(member) = members.values_mut().find(|m| m.up && m.is_at(&listed.host)) {
-                member.disk = match member.disk {
-                    Disk::Empty => Disk::Syncing,
-                    Disk::Syncing | Disk::Synced => Disk::Synced,
-                };
-            }
-        }
-        let healthy = |host: &Host| members.values().any(|m| m.up && m.disk == Disk::Synced && m.is_at(host));
-        let voters: Vec<&ConfigMember> = config.voters().collect();
-        let up = voters.iter().filter(|m| healthy(&m.host)).count();
-        let primary_up = self.primary.as_ref().is_some_and(|pod| members[pod].up);
-        if up < majority(voters.len()) {
-            self.primary = None;
-        } else if !primary_up {
-            let electable = voters.iter().filter(|m| m.priority > 0.0 && healthy(&m.host));
-            let heirs = electable.map(|m| (pod_of(members, &m.host), m.priority));
-            let heirs = heirs.filter(|(pod, _)| self.stepped_down.as_ref() != Some(pod));
-            let heir = heirs.min_by(|(a, high), (b, low)| low.total_cmp(high).then_with(|| a.cmp(b)));
-            self.primary = heir.map(|(pod, _)| pod);
-            self.stepped_down = None;
-            if self.primary.is_some() {
-                self.term += 1;
-                config.stamp.term = self.term;
-            }
-        }
-    }
-
-    fn answer(
-        &self,
-        name: &SetName,
-        pod: &PodName,
-        member: &Member,
-        members: &BTreeMap<PodName, Member>,
-    ) -> ServerState {
-        let config = self.config.as_ref().filter(|_| member.disk != Disk::Empty);
-        let listed = config.and_then(|c| Some((c, c.members.iter().find(|m| member.is_at(&m.host))?)));
-        let access = if self.users && listed.is_some() { Access::Granted } else { Access::NoUsers };
-        let Some((config, me)) = listed else {
-            let removed = member.disk != Disk::Empty;
-            let replication =
-                if removed { Replication::Removed { config: None } } else { Replication::Uninitialized };
-            return ServerState { hello: Hello::default(), access, replication };
-        };
-        let primary = self.primary.as_ref() == Some(pod);
-        let status = ReplStatus {
-            set: name.clone(),
-            my_state: self.state(pod, member),
-            term: self.term,
-            members: config.members.iter().map(|m| self.seen(m, members)).collect(),
-            initial_sync: (member.disk == Disk::Syncing).then_some(InitialSync { percent: None }),
-            oplog_bytes: None,
-        };
-        ServerState {
-            hello: Hello {
-                set_name: Some(name.to_string()),
-                writable_primary: primary,
-                primary: self.primary.as_ref().map(|p| members[p].host.to_string()),
-                me: Some(me.host.to_string()),
-                max_wire_version: Some(21),
-            },
-            replication: Replication::Member {
-                status,
-                config: Some(config.clone()).filter(|_| access == Access::Granted),
-            },
-            access,
-        }
-    }
-
-    fn seen(&self, listed: &ConfigMember, members: &BTreeMap<PodName, Member>) -> StatusMember {
-        let behind = members.iter().find(|(_, m)| m.is_at(&listed.host));
-        let (up, state, lag) = match behind {
-            Some((pod, member)) if member.up => (true, self.state(pod, member), member.lag_ms),
-            _ => (false, MemberState::Down, 0),
-        };
-        let optime_ms = Some(1_000_000 - lag).filter(|_| up);
-        let seconds = u32::try_from((1_000_000 - lag) / 1_000).unwrap_or(0);
-        let optime = up.then_some(OpTime { term: self.term, seconds, increment: 1 });
-        StatusMember {
-            id: listed.id,
-            host: listed.host.clone(),
-            state,
-            up,
-            optime_ms,
-            optime,
-            uptime_secs: 60,
-            overdue: false,
-        }
-    }
-
-    fn state(&self, pod: &PodName, member: &Member) -> MemberState {
-        member.state.unwrap_or(match member.disk {
-            Disk::Empty => MemberState::Startup,
-            Disk::Syncing => MemberState::Startup2,
-            Disk::Synced if self.primary.as_ref() == Some(pod) => MemberState::Primary,
-            Disk::Synced => MemberState::Secondary,
-        })
-    }
-}
-
-pub(crate) fn config_member(
-    id: MemberId,
-    host: &Host,
-    votes: u32,
-    priority: f64,
-    tags: &BTreeMap<String, String>,
-) -> ConfigMember {
-    ConfigMember { id, host: host.clone(), votes, priority, hidden: false, arbiter: false, tags: tags.clone() }
-}
-
-fn pod_of(members: &BTreeMap<PodName, Member>, host: &Host) -> PodName {
-    let behind = members.iter().find(|(_, m)| m.is_at(host));
-    behind.map_or_else(|| PodName::new(host.as_str()), |(pod, _)| pod.clone())
 }

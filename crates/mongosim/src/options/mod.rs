@@ -1,14 +1,17 @@
 //! Command-line flags and the YAML configuration file, as mongod and mongos take them.
 
-use std::{collections::BTreeSet, fs, net::IpAddr, path::PathBuf};
+mod file;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use serde::Deserialize;
 
-use crate::{
-    failpoints::FailPoint,
-    net::{TlsMode, TlsOptions},
-};
+use crate::{failpoints::FailPoint, net::TlsOptions};
+use file::{ConfigFile, read_file};
+pub use tls::TlsArgs;
 
 /// Plays mongod and, with `--configdb`, mongos.
 #[derive(Debug, Parser)]
@@ -104,26 +107,6 @@ pub struct ServerArgs {
     pub oplog_size: Option<u64>,
 }
 
-/// Flags of TLS.
-#[derive(Debug, Clone, Default, Args)]
-pub struct TlsArgs {
-    /// Who speaks TLS: disabled, allowTLS, preferTLS or requireTLS.
-    #[arg(long = "tlsMode")]
-    pub mode: Option<TlsMode>,
-    /// Certificate and private key of this server, as PEM in one file.
-    #[arg(long = "tlsCertificateKeyFile")]
-    pub certificate_key_file: Option<PathBuf>,
-    /// Certificate and private key shown to other members; the server's own without it.
-    #[arg(long = "tlsClusterFile")]
-    pub cluster_file: Option<PathBuf>,
-    /// Certificates of the authorities that peers are trusted by.
-    #[arg(long = "tlsCAFile")]
-    pub ca_file: Option<PathBuf>,
-    /// Lets clients in that show no certificate.
-    #[arg(long = "tlsAllowConnectionsWithoutCertificates")]
-    pub allow_connections_without_certificates: bool,
-}
-
 /// Why the options cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
@@ -151,86 +134,6 @@ pub enum OptionsError {
         /// What is wrong and how to mend it.
         reason: String,
     },
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct ConfigFile {
-    net: NetSection,
-    storage: StorageSection,
-    replication: ReplicationSection,
-    sharding: ShardingSection,
-    security: SecuritySection,
-    system_log: SystemLogSection,
-    operation_profiling: Option<serde_json::Value>,
-    process_management: Option<serde_json::Value>,
-    set_parameter: std::collections::BTreeMap<String, serde_json::Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct NetSection {
-    port: Option<u16>,
-    bind_ip: Option<String>,
-    bind_ip_all: bool,
-    ipv6: bool,
-    tls: TlsSection,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct TlsSection {
-    mode: Option<TlsMode>,
-    certificate_key_file: Option<PathBuf>,
-    cluster_file: Option<PathBuf>,
-    #[serde(rename = "CAFile")]
-    ca_file: Option<PathBuf>,
-    allow_connections_without_certificates: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct StorageSection {
-    db_path: Option<PathBuf>,
-    engine: Option<String>,
-    journal: Option<serde_json::Value>,
-    wired_tiger: Option<serde_json::Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ReplicationSection {
-    #[serde(rename = "replSetName")]
-    repl_set_name: Option<String>,
-    #[serde(rename = "oplogSizeMB")]
-    oplog_size_mb: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ShardingSection {
-    #[serde(rename = "clusterRole")]
-    cluster_role: Option<String>,
-    #[serde(rename = "configDB")]
-    config_db: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct SecuritySection {
-    key_file: Option<PathBuf>,
-    authorization: Option<String>,
-    cluster_auth_mode: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct SystemLogSection {
-    destination: Option<String>,
-    path: Option<PathBuf>,
-    log_append: Option<bool>,
-    quiet: Option<bool>,
-    verbosity: Option<i32>,
 }
 
 /// What a mongod is in a sharded cluster.
@@ -347,33 +250,6 @@ impl Options {
     }
 }
 
-impl TlsOptions {
-    /// Merged and checked as mongod does: TLS needs a certificate and, since 7.0, a chain of trust.
-    fn resolve(args: TlsArgs, file: TlsSection) -> Result<Option<Self>, OptionsError> {
-        let certificate = args.certificate_key_file.or(file.certificate_key_file);
-        let mode = match args.mode.or(file.mode) {
-            None if certificate.is_some() => {
-                return Err(invalid(
-                    "--tlsCertificateKeyFile",
-                    "needs --tlsMode allowTLS, preferTLS or requireTLS",
-                ));
-            }
-            None | Some(TlsMode::Disabled) => return Ok(None),
-            Some(mode) => mode,
-        };
-        let needed = |path: Option<PathBuf>, name| path.ok_or_else(|| invalid(name, "is needed when TLS is on"));
-        let certificate_key_file = needed(certificate, "--tlsCertificateKeyFile")?;
-        Ok(Some(Self {
-            mode,
-            cluster_file: args.cluster_file.or(file.cluster_file).unwrap_or_else(|| certificate_key_file.clone()),
-            certificate_key_file,
-            ca_file: needed(args.ca_file.or(file.ca_file), "--tlsCAFile")?,
-            allow_connections_without_certificates: args.allow_connections_without_certificates
-                || file.allow_connections_without_certificates,
-        }))
-    }
-}
-
 /// `failpoint.<name>={"mode": "alwaysOn"}`.
 fn fail_point(name: &str, value: &str) -> Result<Option<FailPoint>, OptionsError> {
     let unknown = || invalid("--setParameter", &format!("unknown fail point in {name}"));
@@ -393,11 +269,6 @@ fn oplog_bytes(mib: Option<u64>) -> Result<u64, OptionsError> {
 
 fn invalid(name: &'static str, reason: &str) -> OptionsError {
     OptionsError::Invalid { name, reason: reason.to_owned() }
-}
-
-fn read_file(path: &PathBuf) -> Result<ConfigFile, OptionsError> {
-    let text = fs::read_to_string(path).map_err(|source| OptionsError::Read { path: path.clone(), source })?;
-    serde_saphyr::from_str(&text).map_err(|e| OptionsError::Parse { path: path.clone(), reason: e.to_string() })
 }
 
 fn role(args: &ServerArgs, file: &ConfigFile) -> Result<ClusterRole, OptionsError> {
@@ -440,56 +311,4 @@ fn parse_bind(text: &str) -> Result<Vec<IpAddr>, OptionsError> {
             }),
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(args: &[&str]) -> Result<Options, String> {
-        let cli = Cli::try_parse_from(std::iter::once("mongosim").chain(args.iter().copied()))
-            .map_err(|e| e.to_string())?;
-        Options::resolve(cli.server).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn flags_of_a_shard_member() {
-        let options = parse(&["--replSet", "rs0", "--shardsvr", "--bind_ip_all", "--dbpath", "/d"]).unwrap();
-        assert_eq!(options.repl_set.as_deref(), Some("rs0"));
-        assert_eq!((options.role, options.port), (ClusterRole::Shard, 27018));
-        assert!(!options.auth);
-    }
-
-    #[test]
-    fn tls_needs_a_certificate_and_a_chain_of_trust() {
-        assert!(parse(&[]).unwrap().tls.is_none());
-        assert!(parse(&["--tlsMode", "disabled"]).unwrap().tls.is_none());
-        assert!(parse(&["--tlsMode", "sometimes"]).is_err());
-        let files = ["--tlsCertificateKeyFile", "/c", "--tlsCAFile", "/a"];
-        assert!(parse(&files).unwrap_err().contains("--tlsMode"));
-        let on = ["--tlsMode", "requireTLS"];
-        assert!(parse(&[&on[..], &files[..2]].concat()).unwrap_err().contains("--tlsCAFile"));
-        assert!(parse(&[&on[..], &files[2..]].concat()).unwrap_err().contains("--tlsCertificateKeyFile"));
-        let tls = parse(&[&on[..], &files].concat()).unwrap().tls.unwrap();
-        assert_eq!((tls.mode, tls.cluster_file), (TlsMode::Require, PathBuf::from("/c")));
-    }
-
-    #[test]
-    fn unknown_flags_are_refused() {
-        assert!(parse(&["--replicaSet", "rs0"]).is_err());
-        assert!(parse(&["--setParameter", "noSuch=1"]).unwrap_err().contains("noSuch"));
-        assert!(parse(&["--configdb", "h1,h2"]).unwrap_err().contains("--configdb"));
-    }
-
-    #[test]
-    fn the_file_gives_what_flags_leave_out() {
-        let file = std::env::temp_dir().join(format!("mongosim-options-{}.yaml", std::process::id()));
-        fs::write(&file, "net: {port: 4000, bindIp: 0.0.0.0}\nreplication: {replSetName: rs1}\nsharding: {clusterRole: configsvr}\n").unwrap();
-        let options = parse(&["--config", file.to_str().unwrap(), "--port", "5000"]).unwrap();
-        assert_eq!((options.port, options.role), (5000, ClusterRole::Config));
-        assert_eq!(options.repl_set.as_deref(), Some("rs1"));
-        fs::write(&file, "net: {prt: 4000}\n").unwrap();
-        assert!(parse(&["--config", file.to_str().unwrap()]).unwrap_err().contains("prt"));
-        fs::remove_file(&file).unwrap();
-    }
 }
