@@ -82,25 +82,18 @@ fn config_member(read: Reader, member: &Document) -> Result<ConfigMember, Comman
 pub(crate) fn status(reply: &Document) -> Result<ReplStatus, CommandError> {
     let read = Reader("replSetGetStatus");
     let members = read.documents(reply, "members")?;
-    let late = late(reply);
+    let asked = reply.get_datetime("date").ok().copied();
     Ok(ReplStatus {
         set: SetName::new(read.text(reply, "set")?),
         my_state: MemberState::from_code(read.integer(reply, "myState")?),
         term: reply.get("term").and_then(integer).unwrap_or(-1),
-        members: members.map(|member| status_member(read, member?, late)).collect::<Result<_, _>>()?,
+        members: members.map(|member| status_member(read, member?, asked)).collect::<Result<_, _>>()?,
         initial_sync: reply.get_document("initialSyncStatus").ok().map(initial_sync),
         oplog_bytes: None,
     })
 }
 
-/// The time before which an answer to a heartbeat is overdue: two intervals before the server's present.
-fn late(status: &Document) -> Option<DateTime> {
-    let interval = status.get("heartbeatIntervalMillis").and_then(integer)?;
-    let now = status.get_datetime("date").ok()?;
-    Some(DateTime::from_millis(now.timestamp_millis().saturating_sub(interval.saturating_mul(2))))
-}
-
-fn status_member(read: Reader, member: &Document, late: Option<DateTime>) -> Result<StatusMember, CommandError> {
+fn status_member(read: Reader, member: &Document, asked: Option<DateTime>) -> Result<StatusMember, CommandError> {
     let up = member.get("health").and_then(integer).is_some_and(|health| health > 0);
     Ok(StatusMember {
         id: member_id(read, member)?,
@@ -109,7 +102,9 @@ fn status_member(read: Reader, member: &Document, late: Option<DateTime>) -> Res
         up,
         optime_ms: member.get_datetime("optimeDate").ok().filter(|_| up).map(|date| date.timestamp_millis()),
         optime: member.get_document("optime").ok().filter(|_| up).and_then(optime),
-        overdue: late.is_some_and(|late| member.get_datetime("lastHeartbeat").is_ok_and(|last| *last < late)),
+        answered_ms_ago: member.get_datetime("lastHeartbeat").ok().zip(asked).and_then(|(answered, asked)| {
+            u64::try_from(asked.timestamp_millis() - answered.timestamp_millis()).ok()
+        }),
         uptime_secs: member.get("uptime").and_then(integer).and_then(|n| n.try_into().ok()).unwrap_or(0),
     })
 }
@@ -236,15 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_overdue_after_two_intervals() {
-        let member = |id: i32, heard: i64| {
-            doc! { "_id": id, "name": "a:27017", "health": 1, "state": 2, "lastHeartbeat": DateTime::from_millis(heard) }
-        };
-        let reply = doc! { "set": "rs", "myState": 1, "date": DateTime::from_millis(10_000),
-        "heartbeatIntervalMillis": 2_000_i64, "members": [member(0, 6_100), member(1, 5_900),
-            doc! { "_id": 2, "name": "me:27017", "health": 1, "state": 1, "self": true }] };
-        let overdue: Vec<bool> = status(&reply).unwrap().members.iter().map(|member| member.overdue).collect();
-        assert_eq!(overdue, [false, true, false]);
+    fn it_is_told_how_long_ago_a_member_answered() {
+        let reply = doc! { "set": "rs", "myState": 1, "date": DateTime::from_millis(10_000), "members": [
+            { "_id": 0, "name": "a:27017", "health": 1, "state": 2, "lastHeartbeat": DateTime::from_millis(6_100) },
+            { "_id": 1, "name": "me:27017", "health": 1, "state": 1, "self": true },
+        ] };
+        let ago: Vec<_> = status(&reply).unwrap().members.iter().map(|member| member.answered_ms_ago).collect();
+        assert_eq!(ago, [Some(3_900), None]);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use crate::replset::{ConfigMember, MemberState};
 use crate::step::Action;
 use crate::view::SetView;
 
-/// A voter that suits and can take over from the primary: electable, SECONDARY, with small lag, and heard of just
-/// now. The primary asks it to stand, and a member that was restarted at another address may not be reached yet,
-/// although it is still said to be up: then the set would have no primary until an election times out.
+/// A voter that suits and can take over from the primary: electable, SECONDARY, with small lag, and reached by the
+/// primary since it runs. The primary asks it to stand, and a member that was restarted at another address may not be
+/// reached yet, although it is still said to be up: then the set would have no primary until an election times out.
 pub(crate) fn heir<'a>(
     view: &SetView<'a>,
     primary: &PodName,
@@ -21,7 +21,7 @@ pub(crate) fn heir<'a>(
             && view.pod_of(&m.host) != Some(primary)
             && view.state_of(&m.host) == Some(MemberState::Secondary)
             && view.caught_up(&m.host)
-            && view.heard(&m.host).is_some_and(|heard| !heard.overdue)
+            && view.answered_since_its_start(&m.host)
             && suits(m)
     });
     heir.map(|m| &m.host)

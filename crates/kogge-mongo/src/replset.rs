@@ -200,10 +200,9 @@ pub struct StatusMember {
     /// The last entry that it applied.
     #[serde(default)]
     pub optime: Option<OpTime>,
-    /// Its last answer to a heartbeat is older than two intervals between heartbeats: what is said of it may be from
-    /// before a restart.
+    /// Of another, how long ago it answered a heartbeat, in milliseconds; absent where the server does not tell.
     #[serde(default)]
-    pub overdue: bool,
+    pub answered_ms_ago: Option<u64>,
 }
 
 /// Where an entry stands in the oplog. Terms are compared first: of two entries the one of the later term is the

@@ -190,6 +190,18 @@ impl<'a> SetView<'a> {
         self.lag_ms(host).is_some_and(|lag| lag <= SMALL_LAG_MS)
     }
 
+    /// Whether the primary's word about a member is about the process that runs now: it has answered a heartbeat since
+    /// it was started. What cannot be compared is believed.
+    pub(crate) fn answered_since_its_start(&self, host: &Host) -> bool {
+        let answered = self.heard(host).and_then(|heard| heard.answered_ms_ago);
+        let runs =
+            self.pod_of(host).and_then(|pod| self.server(pod)).and_then(|server| match &server.replication {
+                Replication::Member { status, .. } => status_member(status, host).map(|own| own.uptime_secs),
+                _ => None,
+            });
+        answered.zip(runs).is_none_or(|(answered, runs)| answered < runs.saturating_mul(1_000))
+    }
+
     /// Voters of the newest config that are healthy, and all of them.
     pub(crate) fn voters(&self) -> (usize, usize) {
         let Some(config) = self.config else {

@@ -169,7 +169,7 @@ impl Sight {
             optime_ms: Some(applied).filter(|_| up && server.synced),
             uptime_secs: 1_000,
             optime: None,
-            overdue: false,
+            answered_ms_ago: None,
         }
     }
 }

@@ -177,7 +177,7 @@ fn a_primary_that_is_cut_off_does_not_have_the_others_restarted() {
 }
 
 #[test]
-fn a_primary_hands_over_only_to_members_that_it_hears_now() {
+fn a_primary_hands_over_only_to_members_that_it_has_reached_since_they_run() {
     let world = outdated(&["vdc1"]);
     let primary = world.primary(SHARD);
     assert_eq!(restarts(&world.plan().steps), ["vdc1-0 steps down"]);
@@ -186,8 +186,17 @@ fn a_primary_hands_over_only_to_members_that_it_hears_now() {
         unreachable!()
     };
     let Replication::Member { status, .. } = &mut server.replication else { unreachable!() };
-    status.members.iter_mut().for_each(|member| member.overdue = !member.host.as_str().contains("vdc1"));
-    let plan = plan(&world.goal, &topology, world.now);
-    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
-    assert!(plan.waiting.iter().any(|w| w.what.contains("hand over")), "{:#?}", plan.waiting);
+    // They run for sixty seconds by their own word.
+    status.members.iter_mut().for_each(|member| member.answered_ms_ago = Some(60_000));
+    let stale = plan(&world.goal, &topology, world.now);
+    assert!(stale.steps.is_empty(), "{:#?}", stale.steps);
+    assert!(stale.waiting.iter().any(|w| w.what.contains("hand over")), "{:#?}", stale.waiting);
+
+    let Server::Reachable(server) = &mut topology.members.get_mut(&primary).unwrap().server else {
+        unreachable!()
+    };
+    let Replication::Member { status, .. } = &mut server.replication else { unreachable!() };
+    status.members.iter_mut().for_each(|member| member.answered_ms_ago = Some(59_000));
+    let heard = plan(&world.goal, &topology, world.now);
+    assert_eq!(restarts(&heard.steps), ["vdc1-0 steps down"]);
 }

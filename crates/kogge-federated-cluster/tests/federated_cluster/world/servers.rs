@@ -286,7 +286,7 @@ impl Set {
             optime_ms: up.then_some(0),
             optime: up.then_some(OpTime { term: self.term, seconds: 1, increment: 1 }),
             uptime_secs: 60,
-            overdue: false,
+            answered_ms_ago: None,
         }
     }
 

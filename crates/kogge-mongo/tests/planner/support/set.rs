@@ -130,7 +130,7 @@ impl Set {
             optime_ms,
             optime,
             uptime_secs: 60,
-            overdue: false,
+            answered_ms_ago: None,
         }
     }
 
