@@ -77,6 +77,7 @@ pub(super) async fn a_lost_majority_is_given_up_by_a_person(harness: &Harness) -
         for component in [Component::Config, Component::Shard(0)] {
             let pod = names::member(database.name, component, vdc, 0);
             harness.lab.faults().wipe_volumes(vdc, SCRATCH, &pod).await?;
+            harness.kubectl(vdc, &["delete", "pod", &pod, "-n", SCRATCH, "--wait=false"]).await?;
         }
     }
     let cluster = database.ready().await?;
