@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use kogge_lab::start_time;
 
 use crate::Database;
 
@@ -30,12 +30,4 @@ impl Database<'_> {
         );
         Ok(())
     }
-}
-
-/// From a pod's creation until it is ready.
-fn start_time(pod: &Pod) -> Option<Duration> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let ready = conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True")?;
-    let ready = ready.last_transition_time.as_ref()?.0;
-    ready.duration_since(pod.metadata.creation_timestamp.as_ref()?.0).try_into().ok()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kogge_api::labels;
+use kogge_lab::start_time;
 use kube::Api;
 use kube::api::ListParams;
 
@@ -31,12 +32,4 @@ pub(super) async fn tell(stage: &Stage, took: Duration, vdcs: &[&str], joining: 
         took.as_secs_f32() / (slowest + protocol).as_secs_f32()
     );
     Ok(())
-}
-
-/// From a pod's creation until it is ready.
-fn start_time(pod: &Pod) -> Option<Duration> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let ready = conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True")?;
-    let ready = ready.last_transition_time.as_ref()?.0;
-    ready.duration_since(pod.metadata.creation_timestamp.as_ref()?.0).try_into().ok()
 }
