@@ -15,6 +15,7 @@ use common::{Set, client, code, eventually, run};
 use futures::TryStreamExt;
 use mongodb::{Client, bson::Document};
 use mongosim::testing::{Member, heal, member_args, partition};
+use tokio::sync::watch;
 
 /// Writes with majority until told to stop; the ids that were acknowledged.
 struct Writers {
@@ -107,6 +108,44 @@ async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
     assert_eq!(code(&set.members[primary], doc! { "replSetStepDown": 30 }).await, 10107);
     let acknowledged = writers.finish().await?;
     assert_nothing_lost(&client, &acknowledged).await
+}
+
+/// Writes that are under way when a step-down begins belong to what the next primary must hold: else they are rolled
+/// back, or its election fails and takes another. Large writes are under way for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_hand_over_under_load_takes_one_election() -> anyhow::Result<()> {
+    let set = Set::up("load", 3).await?;
+    let collection = set.client().await?.database("test").collection::<Document>("large");
+    let (count, mut written) = watch::channel(0);
+    let writer = tokio::spawn(async move {
+        let text = "x".repeat(1_000);
+        while !count.is_closed() {
+            let many = (0..2_000).map(|_| doc! { "text": &text });
+            if collection.insert_many(many).await.is_ok() {
+                count.send_modify(|n| *n += 1);
+            }
+        }
+    });
+    let term = async |member: &Member| {
+        let status = run(member, doc! { "replSetGetStatus": 1 }).await?;
+        anyhow::Ok(status.get_i64("term")?)
+    };
+    for i in 0..8 {
+        let primary = set.primary().await?;
+        set.all_secondary().await?;
+        let before = term(&set.members[primary]).await?;
+        let more = *written.borrow() + 1;
+        written.wait_for(|count| *count >= more).await?;
+        tokio::time::sleep(Duration::from_millis(5 * i)).await;
+        run(&set.members[primary], doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 1 }).await?;
+        let next = set.primary().await?;
+        assert_eq!(term(&set.members[next]).await?, before + 1);
+        set.all_secondary().await?;
+        written.wait_for(|count| *count > more).await?;
+        assert!(!set.dir.path().join(primary.to_string()).join("rollback").exists());
+    }
+    drop(written);
+    Ok(writer.await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,7 @@ impl Replication {
             Err(e) => (Err(e), Vec::new()),
         })?;
         let began = Instant::now();
+        self.finish_writes().await?;
         let successor = self
             .wait_for(Some(request.catch_up), |c| if c.is_leader() { c.successor().map(Some) } else { Some(None) })
             .await
@@ -52,6 +53,14 @@ impl Replication {
         if let Some(host) = successor {
             self.hand_over(host);
         }
+        Ok(())
+    }
+
+    /// Waits for the writes that are under way: what they log, a successor must hold. mongod takes the lock that all
+    /// writes hold.
+    async fn finish_writes(self: &Arc<Self>) -> CommandResult<()> {
+        self.around.storage.write(|_| Ok(())).await?;
+        self.with(|_, _| Vec::new());
         Ok(())
     }
 
