@@ -6,9 +6,7 @@ use crate::replset::{ConfigMember, MemberState};
 use crate::step::Action;
 use crate::view::SetView;
 
-/// A voter that suits and can take over from the primary: electable, SECONDARY, with small lag, and reached by the
-/// primary since it runs. The primary asks it to stand, and a member that was restarted at another address may not be
-/// reached yet, although it is still said to be up: then the set would have no primary until an election times out.
+/// A voter that suits and can take over from the primary: electable, SECONDARY and with small lag.
 pub(crate) fn heir<'a>(
     view: &SetView<'a>,
     primary: &PodName,
@@ -21,13 +19,16 @@ pub(crate) fn heir<'a>(
             && view.pod_of(&m.host) != Some(primary)
             && view.state_of(&m.host) == Some(MemberState::Secondary)
             && view.caught_up(&m.host)
-            && view.answered_since_its_start(&m.host)
             && suits(m)
     });
     heir.map(|m| &m.host)
 }
 
-/// Plans a step-down of the primary, if a voter that suits can take over; else says that it is waited for.
+/// Plans a step-down of the primary, if a voter that suits can take over; else says what is waited for.
+///
+/// The primary itself chooses which member it asks to stand, and whoever is elected takes writes once it has heard
+/// the others. A member that was restarted at another address is still said to be up by those that have not reached it
+/// there: asked to stand it is not found, and the set has no primary until an election times out.
 pub(crate) fn step_down(
     view: &SetView<'_>,
     primary: &PodName,
@@ -35,12 +36,17 @@ pub(crate) fn step_down(
     suits: impl Fn(&ConfigMember) -> bool,
     draft: &mut Draft<'_>,
 ) {
-    match heir(view, primary, suits) {
-        Some(heir) => draft.step(
-            Action::StepDown { pod: primary.clone() },
-            format!("it is the primary, {why}, and {heir} has caught up"),
-            "another member to become PRIMARY",
-        ),
-        None => draft.wait_member(primary, "an electable secondary with small lag to hand over to", None),
+    let Some(heir) = heir(view, primary, suits) else {
+        draft.wait_member(primary, "an electable secondary with small lag to hand over to", None);
+        return;
+    };
+    if let Some((member, other)) = view.not_met_yet() {
+        draft.wait_member(member, format!("it to reach {other}, since one of them was just started"), None);
+        return;
     }
+    draft.step(
+        Action::StepDown { pod: primary.clone() },
+        format!("it is the primary, {why}, and {heir} has caught up"),
+        "another member to become PRIMARY",
+    );
 }

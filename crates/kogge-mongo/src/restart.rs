@@ -48,19 +48,10 @@ pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName
             .then_with(|| a.pod.natural_cmp(&b.pod))
     });
     if let Some((member, pod)) = next.first() {
-        let is_primary = turn(view, member) == Turn::Primary;
-        match handover::heir(view, &member.pod, |_| true) {
-            Some(heir) if is_primary => draft.step(
-                Action::StepDown { pod: member.pod.clone() },
-                format!("it is the primary, it is outdated, and {heir} has caught up"),
-                "another member to become PRIMARY",
-            ),
-            None if is_primary && view.voters().1 > 1 => {
-                let heir = "an electable secondary with small lag to hand over to";
-                draft.wait_member(&member.pod, heir, None);
-            }
-
-            _ => restart(member, pod, "its template has changed and all other members are healthy", draft),
+        if turn(view, member) == Turn::Primary && view.voters().1 > 1 {
+            handover::step_down(view, &member.pod, "it is outdated", |_| true, draft);
+        } else {
+            restart(member, pod, "its template has changed and all other members are healthy", draft);
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::topology::{
 
 /// A member this far behind the primary, in milliseconds, is not caught up.
 pub(crate) const SMALL_LAG_MS: i64 = 10_000;
+/// After this long without an answer to a heartbeat a server calls a member down: MongoDB's default
+/// `heartbeatTimeoutSecs`.
+const HEARTBEAT_TIMEOUT_SECS: u64 = 10;
 
 /// What is known of one set, from fresh observations only.
 pub(crate) struct SetView<'a> {
@@ -190,16 +193,27 @@ impl<'a> SetView<'a> {
         self.lag_ms(host).is_some_and(|lag| lag <= SMALL_LAG_MS)
     }
 
-    /// Whether the primary's word about a member is about the process that runs now: it has answered a heartbeat since
-    /// it was started. What cannot be compared is believed.
-    pub(crate) fn answered_since_its_start(&self, host: &Host) -> bool {
-        let answered = self.heard(host).and_then(|heard| heard.answered_ms_ago);
-        let runs =
-            self.pod_of(host).and_then(|pod| self.server(pod)).and_then(|server| match &server.replication {
-                Replication::Member { status, .. } => status_member(status, host).map(|own| own.uptime_secs),
-                _ => None,
-            });
-        answered.zip(runs).is_none_or(|(answered, runs)| answered < runs.saturating_mul(1_000))
+    /// A member that has not reached another since both run, and that other: what it says of it is about a process
+    /// that is gone, or is no word yet. One that has tried for long and calls the other down has said its word, and
+    /// what cannot be compared is believed.
+    pub(crate) fn not_met_yet(&self) -> Option<(&'a PodName, &'a PodName)> {
+        self.statuses().find_map(|(pod, status)| {
+            let tried = self.uptime_secs(pod).is_none_or(|secs| secs >= HEARTBEAT_TIMEOUT_SECS);
+            status.members.iter().find_map(|heard| {
+                let other = self.pod_of(&heard.host).filter(|other| *other != pod)?;
+                let runs = self.uptime_secs(other)?;
+                let answered = heard.answered_ms_ago.is_none_or(|ago| ago < runs.saturating_mul(1_000));
+                let met = if heard.up { answered } else { tried };
+                (!met).then_some((pod, other))
+            })
+        })
+    }
+
+    /// How long a member that answers has been running, by its own word.
+    fn uptime_secs(&self, pod: &PodName) -> Option<u64> {
+        let Replication::Member { status, .. } = &self.server(pod)?.replication else { return None };
+        let own = status.members.iter().find(|listed| self.pod_of(&listed.host) == Some(pod));
+        own.map(|own| own.uptime_secs)
     }
 
     /// Voters of the newest config that are healthy, and all of them.

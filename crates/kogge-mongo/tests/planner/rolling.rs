@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kogge_mongo::{Action, MemberState, Placement, Pod, Replication, Server, Step, plan};
+use kogge_mongo::{
+    Action, MemberState, Placement, Plan, Pod, PodName, Replication, Server, ServerState, StatusMember, Step, plan,
+};
 
 use crate::support::{SHARD, World};
 
@@ -176,27 +178,47 @@ fn a_primary_that_is_cut_off_does_not_have_the_others_restarted() {
     assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
 }
 
-#[test]
-fn a_primary_hands_over_only_to_members_that_it_has_reached_since_they_run() {
+/// Changes what a member says of the others; each runs for sixty seconds by its own word.
+fn plan_where(says: &str, of_others: impl Fn(&mut StatusMember), runs_secs: u64) -> Plan {
     let world = outdated(&["vdc1"]);
-    let primary = world.primary(SHARD);
-    assert_eq!(restarts(&world.plan().steps), ["vdc1-0 steps down"]);
     let mut topology = world.observe();
-    let Server::Reachable(server) = &mut topology.members.get_mut(&primary).unwrap().server else {
+    let member = topology.members.get_mut(&PodName::new(format!("ll-shard-0-{says}-0"))).unwrap();
+    let Server::Reachable(ServerState { replication: Replication::Member { status, .. }, .. }) =
+        &mut member.server
+    else {
         unreachable!()
     };
-    let Replication::Member { status, .. } = &mut server.replication else { unreachable!() };
-    // They run for sixty seconds by their own word.
-    status.members.iter_mut().for_each(|member| member.answered_ms_ago = Some(60_000));
-    let stale = plan(&world.goal, &topology, world.now);
-    assert!(stale.steps.is_empty(), "{:#?}", stale.steps);
-    assert!(stale.waiting.iter().any(|w| w.what.contains("hand over")), "{:#?}", stale.waiting);
+    for listed in &mut status.members {
+        if listed.host.as_str().contains(says) {
+            listed.uptime_secs = runs_secs;
+        } else {
+            of_others(listed);
+        }
+    }
+    plan(&world.goal, &topology, world.now)
+}
 
-    let Server::Reachable(server) = &mut topology.members.get_mut(&primary).unwrap().server else {
-        unreachable!()
-    };
-    let Replication::Member { status, .. } = &mut server.replication else { unreachable!() };
-    status.members.iter_mut().for_each(|member| member.answered_ms_ago = Some(59_000));
-    let heard = plan(&world.goal, &topology, world.now);
-    assert_eq!(restarts(&heard.steps), ["vdc1-0 steps down"]);
+#[test]
+fn an_office_is_handed_over_among_members_that_have_met() {
+    // Who says it of the others, whether they are up, how long ago they answered, how long it runs itself.
+    let cases = [
+        ("the primary reached them before they were started", "vdc1", true, 60_000, 60, false),
+        ("the primary reached them", "vdc1", true, 59_000, 60, true),
+        ("another reached them before they were started", "vdc2", true, 60_000, 60, false),
+        ("another reached them", "vdc2", true, 59_000, 60, true),
+        ("one that was just started has not reached them yet", "vdc3", false, 0, 9, false),
+        ("one that has tried for long does not reach them", "vdc3", false, 0, 10, true),
+    ];
+    for (case, says, up, answered_ms_ago, runs_secs, steps_down) in cases {
+        let told = |listed: &mut StatusMember| (listed.up, listed.answered_ms_ago) = (up, Some(answered_ms_ago));
+        let plan = plan_where(says, told, runs_secs);
+        if steps_down {
+            assert_eq!(restarts(&plan.steps), ["vdc1-0 steps down"], "{case}");
+            continue;
+        }
+        assert!(plan.steps.is_empty(), "{case}: {:#?}", plan.steps);
+        let held = plan.waiting.iter().find(|waiting| waiting.what.contains("was just started"));
+        let pod = PodName::new(format!("ll-shard-0-{says}-0"));
+        assert_eq!(held.and_then(|waiting| waiting.member.clone()), Some(pod), "{case}");
+    }
 }
