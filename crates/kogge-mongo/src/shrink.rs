@@ -15,7 +15,7 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     let mut surplus: Vec<&ConfigMember> = ground.config.voters().collect();
     surplus.retain(|m| ground.view.pod_of(&m.host).is_some_and(|pod| !ground.voters.contains(pod)));
     let leaving = |m: &&ConfigMember| set.leaving.iter().any(|l| l.host == m.host);
-    let removable = ground.config.members.iter().find(|m| leaving(m) && m.votes == 0);
+    let removable = ground.config.members.iter().find(leaving);
     if surplus.is_empty() && removable.is_none() {
         return;
     }

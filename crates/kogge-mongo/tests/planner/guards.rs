@@ -1,6 +1,6 @@
 //! Guards that other tests pass by: each was dropped once without any of them failing.
 
-use kogge_mongo::{MemberAnchor, MemberRole, SetRole, plan};
+use kogge_mongo::{MemberAnchor, MemberRole, Replication, Server, ServerState, SetRole, plan};
 
 use crate::support::{SHARD, World};
 
@@ -28,6 +28,35 @@ fn a_member_whose_name_does_not_resolve_everywhere_does_not_join() {
     let plan = world.plan();
     assert!(plan.steps.is_empty(), "{:?}", plan.steps);
     assert!(plan.waiting.iter().any(|w| w.what.contains("resolve in every vdc")), "{:?}", plan.waiting);
+}
+
+#[test]
+fn a_member_whose_pod_does_not_run_does_not_join_although_its_server_answered() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    world.member("ll-shard-0-vdc4-0").facts().running = false;
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("its pod to run")), "{:?}", plan.waiting);
+}
+
+#[test]
+fn a_config_that_another_member_has_overtaken_is_not_changed() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    let mut topology = world.observe();
+    assert!(!plan(&world.goal, &topology, world.now).steps.is_empty());
+    let primary = world.primary(SHARD);
+    let (_, other) = topology.members.iter_mut().find(|(pod, _)| **pod != primary).unwrap();
+    let Server::Reachable(ServerState { replication: Replication::Member { config: Some(config), .. }, .. }) =
+        &mut other.server
+    else {
+        panic!("a member of the set");
+    };
+    config.stamp.version += 1;
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("that another member holds")), "{:?}", plan.waiting);
 }
 
 #[test]
