@@ -82,14 +82,17 @@ impl Queue {
         self.databases.remove(id);
     }
 
-    /// Gives turns to the sets of a database in the order in which they asked, and returns the others.
+    /// Gives turns to the sets of a database in the order in which they asked, and returns the others. Where a set is
+    /// under way, another step of it adds nothing: what is broken everywhere must not keep its own repair waiting.
     fn grant(&mut self, id: &ClusterId) -> BTreeSet<SetName> {
         let own = self.databases.get(id).map(|entry| entry.waiting.clone()).unwrap_or_default();
         let mut asking: Vec<(&SetName, &Waiting)> = own.iter().collect();
         asking.sort_by_key(|(_, waiting)| waiting.ticket);
         let mut held = BTreeSet::new();
         for (set, waiting) in asking {
-            if waiting.vdcs.iter().any(|vdc| self.ahead(id, set, waiting.ticket, vdc) >= self.limit) {
+            let busy = self.databases.get(id).and_then(|entry| entry.under_way.get(set));
+            let mut begun = waiting.vdcs.iter().filter(|vdc| busy.is_none_or(|busy| !busy.contains(*vdc)));
+            if begun.any(|vdc| self.ahead(id, set, waiting.ticket, vdc) >= self.limit) {
                 held.insert(set.clone());
             } else if let Some(entry) = self.databases.get_mut(id) {
                 entry.waiting.remove(set);
@@ -220,6 +223,20 @@ mod tests {
         let mut queue = Queue::new(1);
         let demand = Demand { under_way: at(&[("s", &["vdc1"])]), wanted: at(&[("s", &["vdc1"])]) };
         assert!(queue.ask(&id("aaaaaaaa"), demand, 0).is_empty());
+    }
+
+    #[test]
+    fn sets_that_are_broken_are_repaired_although_more_are_broken_than_may_change() {
+        let mut queue = Queue::new(1);
+        let repair = || Demand { under_way: at(&[("s", &["vdc1"])]), wanted: at(&[("s", &["vdc1"])]) };
+        let broken = || Demand { under_way: at(&[("s", &["vdc1"])]), wanted: BTreeMap::new() };
+        queue.ask(&id("aaaaaaaa"), broken(), 0);
+        queue.ask(&id("bbbbbbbb"), broken(), 0);
+        assert!(!queue.ask(&id("cccccccc"), wants(&[("s", &["vdc1"])]), 0).is_empty());
+        assert!(queue.ask(&id("aaaaaaaa"), repair(), 1).is_empty());
+        assert!(queue.ask(&id("bbbbbbbb"), repair(), 1).is_empty());
+        let elsewhere = Demand { under_way: at(&[("s", &["vdc2"])]), wanted: at(&[("s", &["vdc1"])]) };
+        assert!(!queue.ask(&id("dddddddd"), elsewhere, 1).is_empty());
     }
 
     #[test]
