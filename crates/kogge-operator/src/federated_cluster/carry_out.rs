@@ -7,7 +7,7 @@ use kogge_api::FederatedCluster;
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::{DatabasePlan, Prepared};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
-use kogge_mongo::Step;
+use kogge_mongo::{Millis, Step};
 use kogge_mongo_client::{ClusterAccess, Engine};
 use kogge_plan::{Action, WorkerName};
 use kube::runtime::events::EventType;
@@ -34,13 +34,18 @@ pub(super) enum Writing {
     InEarnest,
 }
 
-/// Carries out a plan. A rollout that fails its rehearsal changes nothing.
+/// A pod is deleted only while what its restart was planned on is this young: slow writes and steps come before it, and
+/// another member may have died since.
+const RESTART_WITHIN: Millis = 10_000;
+
+/// Carries out a plan on what was observed at a time. A rollout that fails its rehearsal changes nothing.
 pub(super) async fn carry_out(
     cluster: &FederatedCluster,
     prepared: &Prepared<'_>,
     plan: &DatabasePlan,
     engine: &Engine,
     access: &ClusterAccess,
+    observed_at: Millis,
     context: &Context,
 ) -> Carried {
     let rehearsed = write(prepared, &plan.rehearsal, Writing::Rehearsal, context).await;
@@ -54,6 +59,10 @@ pub(super) async fn carry_out(
     }
     let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
     carried.changed |= steps.contains(&true);
+    if context.now().saturating_sub(observed_at) > RESTART_WITHIN {
+        carried.changed |= !plan.restarts.is_empty();
+        return carried;
+    }
     let restarted = write(prepared, &plan.restarts, Writing::InEarnest, context).await;
     for action in &plan.restarts {
         context.tell(cluster, EventType::Normal, "RestartPod", &action.to_string()).await;

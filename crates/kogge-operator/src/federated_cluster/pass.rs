@@ -118,6 +118,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     .prepare()?;
     let engine = context.engines.of(&identity.id);
     let access = reach::access(&prepared, context)?;
+    let observed_at = context.now();
     let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
     let now = tell::now();
     let mut planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
@@ -129,7 +130,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         |set| set_name(cluster, set),
         |set| planned.in_queue.contains(set),
     );
-    let carried = carry_out(cluster, &prepared, &planned, &engine, &access, context).await;
+    let carried = carry_out(cluster, &prepared, &planned, &engine, &access, observed_at, context).await;
     // A namespace that is being deleted takes no new Secret.
     if cluster.metadata.deletion_timestamp.is_none() {
         tell::admin_secret(&identity, &held.secrets, context).await?;
