@@ -105,7 +105,7 @@ fn status_member(read: Reader, member: &Document, asked: Option<DateTime>) -> Re
         answered_ms_ago: member.get_datetime("lastHeartbeat").ok().zip(asked).and_then(|(answered, asked)| {
             u64::try_from(asked.timestamp_millis() - answered.timestamp_millis()).ok()
         }),
-        uptime_secs: member.get("uptime").and_then(integer).and_then(|n| n.try_into().ok()).unwrap_or(0),
+        uptime_secs: member.get("uptime").and_then(integer).and_then(|n| n.try_into().ok()),
     })
 }
 
@@ -238,6 +238,17 @@ mod tests {
         ] };
         let ago: Vec<_> = status(&reply).unwrap().members.iter().map(|member| member.answered_ms_ago).collect();
         assert_eq!(ago, [Some(3_900), None]);
+    }
+
+    #[test]
+    fn an_uptime_by_a_clock_that_was_put_back_is_not_told() {
+        let reply = doc! { "set": "rs", "myState": 1, "members": [
+            { "_id": 0, "name": "me:27017", "health": 1, "state": 1, "self": true, "uptime": -3_600_i32 },
+            { "_id": 1, "name": "a:27017", "health": 1, "state": 2 },
+            { "_id": 2, "name": "b:27017", "health": 1, "state": 2, "uptime": 60_i64 },
+        ] };
+        let told: Vec<_> = status(&reply).unwrap().members.iter().map(|member| member.uptime_secs).collect();
+        assert_eq!(told, [None, None, Some(60)]);
     }
 
     #[test]

@@ -194,9 +194,10 @@ pub struct StatusMember {
     pub up: bool,
     /// The wall clock time of the last entry it applied, in milliseconds since the epoch.
     pub optime_ms: Option<i64>,
-    /// Of itself, how long it has run; of another, how long it has answered. In seconds.
+    /// Of itself, how long it has run; of another, how long it has answered. In seconds, by its wall clock; absent
+    /// where the server does not tell, or where that clock was put back since and the number is negative.
     #[serde(default)]
-    pub uptime_secs: u64,
+    pub uptime_secs: Option<u64>,
     /// The last entry that it applied.
     #[serde(default)]
     pub optime: Option<OpTime>,

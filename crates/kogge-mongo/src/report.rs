@@ -125,7 +125,7 @@ fn startup_overdue(view: &SetView<'_>, member: &MemberGoal, draft: &mut Draft<'_
     let oplog = view.primary.and_then(|primary| primary.status.oplog_bytes);
     let gib = oplog.map_or(DEFAULT_OPLOG_GIB, |bytes| bytes.div_ceil(GIB));
     let deadline = STARTUP_SECS + STARTUP_SECS_PER_GIB * gib;
-    if heard.state == MemberState::Startup && heard.uptime_secs > deadline {
+    if heard.state == MemberState::Startup && heard.uptime_secs.is_some_and(|secs| secs > deadline) {
         draft.finding(
             FindingKind::StartupOverdue,
             format!(

@@ -213,7 +213,7 @@ impl<'a> SetView<'a> {
     fn uptime_secs(&self, pod: &PodName) -> Option<u64> {
         let Replication::Member { status, .. } = &self.server(pod)?.replication else { return None };
         let own = status.members.iter().find(|listed| self.pod_of(&listed.host) == Some(pod));
-        own.map(|own| own.uptime_secs)
+        own?.uptime_secs
     }
 
     /// Voters of the newest config that are healthy, and all of them.

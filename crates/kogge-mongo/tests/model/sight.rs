@@ -167,7 +167,7 @@ impl Sight {
             state: if up { self.state(other) } else { MemberState::Down },
             up,
             optime_ms: Some(applied).filter(|_| up && server.synced),
-            uptime_secs: 1_000,
+            uptime_secs: Some(1_000),
             optime: None,
             answered_ms_ago: None,
         }

@@ -38,4 +38,6 @@ mod support;
 #[cfg(test)]
 mod switchover;
 #[cfg(test)]
+mod traps;
+#[cfg(test)]
 mod wire;

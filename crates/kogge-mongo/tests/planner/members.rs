@@ -107,7 +107,7 @@ fn case_15_startup_may_take_thirty_seconds_and_a_minute_for_each_gib_of_oplog() 
             let Server::Reachable(server) = &mut seen.server else { panic!() };
             let Replication::Member { status, .. } = &mut server.replication else { panic!() };
             status.oplog_bytes = Some(oplog_gib << 30);
-            status.members[2].uptime_secs = uptime_secs;
+            status.members[2].uptime_secs = Some(uptime_secs);
         }
         let plan = plan(&world.goal, &topology, world.now);
         assert!(plan.steps.is_empty());

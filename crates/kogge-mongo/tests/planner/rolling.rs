@@ -190,7 +190,7 @@ fn plan_where(says: &str, of_others: impl Fn(&mut StatusMember), runs_secs: u64)
     };
     for listed in &mut status.members {
         if listed.host.as_str().contains(says) {
-            listed.uptime_secs = runs_secs;
+            listed.uptime_secs = Some(runs_secs);
         } else {
             of_others(listed);
         }

@@ -285,7 +285,7 @@ impl Set {
             up,
             optime_ms: up.then_some(0),
             optime: up.then_some(OpTime { term: self.term, seconds: 1, increment: 1 }),
-            uptime_secs: 60,
+            uptime_secs: Some(60),
             answered_ms_ago: None,
         }
     }

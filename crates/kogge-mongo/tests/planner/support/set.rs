@@ -129,7 +129,7 @@ impl Set {
             up,
             optime_ms,
             optime,
-            uptime_secs: 60,
+            uptime_secs: Some(60),
             answered_ms_ago: None,
         }
     }
