@@ -1,6 +1,7 @@
 //! What can go wrong between the operator and a server, and what it asks for.
 
 use std::error::Error as _;
+use std::io;
 
 use kogge_mongo::errors::{ErrorClass, classify, code, name};
 use kogge_mongo::{Action, Host, PodName};
@@ -117,7 +118,12 @@ impl CommandError {
             ErrorKind::ServerSelection { .. } => Self::Unreachable {
                 reason: format!("no connection within the deadline ({})", last_cause(&message)),
             },
+            // Only the system's call to connect says so.
+            ErrorKind::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Self::Unreachable { reason: "the connection was refused".to_owned() }
+            }
             ErrorKind::InvalidResponse { message, .. } => Self::Answer { command, message: message.clone() },
+            ErrorKind::Bson(error) => Self::Answer { command, message: error.to_string() },
             _ => Self::Connection { command, message },
         }
     }
@@ -248,6 +254,24 @@ mod tests {
             (refused(308).reason(), refused(-5).reason()),
             ("CurrentConfigNotCommittedYet", "CommandRefused")
         );
+    }
+
+    #[test]
+    fn a_driver_error_is_transient_only_where_nothing_can_have_been_sent() {
+        let class = |kind: io::ErrorKind| {
+            CommandError::from_driver("replSetReconfig".to_owned(), &io::Error::from(kind).into()).class()
+        };
+        assert_eq!(class(io::ErrorKind::ConnectionRefused), ErrorClass::Transient);
+        // These can come from a connection that was refused half-way as well as from one that broke.
+        for unknown in [
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::ConnectionAborted,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::UnexpectedEof,
+            io::ErrorKind::TimedOut,
+        ] {
+            assert_eq!(class(unknown), ErrorClass::NeedsObservation, "{unknown}");
+        }
     }
 
     #[test]

@@ -10,7 +10,11 @@ mod access;
 #[cfg(test)]
 mod elections;
 #[cfg(test)]
+mod held_up;
+#[cfg(test)]
 mod initiate;
+#[cfg(test)]
+mod interrupted;
 #[cfg(test)]
 mod lost_disk;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod config;
 mod operator;
 mod process;
+mod relay;
 mod server;
 mod set;
 mod waiting;
@@ -11,6 +12,7 @@ mod wire;
 pub(crate) use config::{Edit, member};
 pub(crate) use operator::{Operator, pod, step_about};
 pub(crate) use process::not_on_a_real_mongod;
+pub(crate) use relay::{Answer, Fault, Relay};
 pub(crate) use server::{Server, accepted, code_of};
 pub(crate) use set::{KEY, Lab, Set, heal, member_args, partition};
 pub(crate) use waiting::{eventually, stays, wait_for};

@@ -33,6 +33,8 @@ pub(crate) struct Operator {
     pub(crate) held: BTreeSet<usize>,
     /// Members that the operator does not reach, by index.
     pub(crate) blind_to: BTreeSet<usize>,
+    /// Where the operator reaches a member instead of its own address, by index.
+    pub(crate) relays: BTreeMap<usize, SocketAddr>,
     engine: Engine,
     started: Instant,
 }
@@ -80,8 +82,8 @@ impl Operator {
         };
         let goal = Goal { cluster: name.to_owned(), sets: vec![goal], ..empty_goal() };
         let (dead, held, blind_to) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let mut operator =
-            Self { set, goal, dead, held, blind_to, engine: Engine::new(), started: Instant::now() };
+        let (relays, engine) = (BTreeMap::new(), Engine::new());
+        let mut operator = Self { set, goal, dead, held, blind_to, relays, engine, started: Instant::now() };
         operator.settle().await?;
         Ok(operator)
     }
@@ -185,11 +187,12 @@ impl Operator {
             }
         };
         match &step.action {
-            Action::ReserveMemberId { pod, member_id } => anchor(set, pod, *member_id, false),
+            Action::ReserveMemberId { pod, member_id, .. } => anchor(set, pod, *member_id, false),
             Action::MarkInitialized { pod, member_id } => anchor(set, pod, *member_id, true),
             Action::FenceMember { pod, member_id } => {
                 set.recovery.fenced.insert(pod.clone(), *member_id);
             }
+            Action::ForgetMember { pod } => set.leaving.retain(|member| &member.pod != pod),
             other => bail!("{other} is not to be recorded"),
         }
         Ok(())
@@ -246,7 +249,8 @@ impl Operator {
     fn access(&self) -> ClusterAccess {
         let address = |server: &Server| SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let reached = self.set.members.iter().enumerate().filter(|(i, _)| !self.blind_to.contains(i));
-        let addresses = reached.map(|(i, server)| (pod(i), address(server)));
+        let way = |i: usize, server: &Server| self.relays.get(&i).copied().unwrap_or_else(|| address(server));
+        let addresses = reached.map(|(i, server)| (pod(i), way(i, server)));
         let user =
             |name: &str| User { name: name.to_owned(), password: Password::new(password(name)), next: None };
         ClusterAccess {

@@ -1,9 +1,12 @@
 //! A real mongod or mongos as a process.
 
 use std::env;
+use std::fmt;
 use std::fs::{self, File};
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 
 use anyhow::{Context, Result};
 use mongosim::options::ServerArgs;
@@ -21,9 +24,26 @@ fn mongos(mongod: &Path) -> PathBuf {
 pub(crate) fn not_on_a_real_mongod(scenario: &str, why: &str) -> bool {
     let real = mongod().is_some();
     if real {
-        eprintln!("{scenario} was not run against $MONGOD: {why}");
+        print(format_args!("{scenario} was not run against $MONGOD: {why}"));
     }
     real
+}
+
+/// Says once what the scenarios run on.
+pub(crate) fn tell_what_runs() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| match mongod() {
+        Some(mongod) => print(format_args!("the scenarios run on {}", mongod.display())),
+        None => print(format_args!(
+            "the scenarios run on mongosim; none was run on a real mongod, because $MONGOD is not set"
+        )),
+    });
+}
+
+/// Prints a line also where the test passes: the harness captures what the macros print, and not this.
+fn print(line: fmt::Arguments<'_>) {
+    let mut stderr = stderr().lock();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 /// A running server process.

@@ -9,7 +9,7 @@ use mongosim::options::ServerArgs;
 use mongosim::testing::{Member, free_port};
 use thiserror::Error;
 
-use super::process::{Process, mongod};
+use super::process::{Process, mongod, tell_what_runs};
 use super::waiting::eventually;
 use super::wire;
 
@@ -39,6 +39,7 @@ pub(crate) struct Refusal {
 
 impl Server {
     pub(crate) async fn start_new(mut args: ServerArgs, log: PathBuf) -> Result<Self> {
+        tell_what_runs();
         let port = free_port()?;
         args.port = Some(port);
         args.set_parameter.push("enableTestCommands=1".to_owned());
