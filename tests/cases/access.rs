@@ -17,8 +17,9 @@ const ELECTION: Duration = Duration::from_secs(12);
 /// How long the members may take to be restarted once.
 const ONE_RESTART: Duration = Duration::from_mins(4);
 
-/// A database begins with TLS for everybody. Its keyfile and its authority are made anew, in three generations; a
-/// client that reads the authorities when they change loses nothing, and no write of it fails.
+/// A database begins with TLS for everybody. Its keyfile, its authority and its certificates are made anew, in three
+/// generations; a client that reads the authorities when they change loses nothing, no write of it fails, and each
+/// primary that is restarted hands over without an election's timeout.
 pub(super) async fn keyfile_and_tls_are_rotated_while_a_client_writes(harness: &Harness) -> anyhow::Result<()> {
     let database = harness.database(SCRATCH, "access");
     let mut manifest = database.manifest(&VDCS[..3]);
@@ -31,8 +32,9 @@ pub(super) async fn keyfile_and_tls_are_rotated_while_a_client_writes(harness: &
     let first = HistoryClient::start(database, VDCS[1]).await?;
     first.acknowledged(50).await?;
 
-    let (since, began) = (Timestamp::now(), Instant::now());
-    database.merge(json!({"spec": {"security": {"rotation": {"keyfile": 1, "authority": 1}}}})).await?;
+    let (since, began, elections) = (Timestamp::now(), Instant::now(), database.elections().await?);
+    let rotation = json!({"keyfile": 1, "authority": 1, "certificates": 1});
+    database.merge(json!({"spec": {"security": {"rotation": rotation}}})).await?;
     both_are_trusted(&database).await?;
     let second = HistoryClient::start(database, VDCS[2]).await?;
     second.acknowledged(20).await?;
@@ -51,6 +53,7 @@ pub(super) async fn keyfile_and_tls_are_rotated_while_a_client_writes(harness: &
     println!("keyfile and authority are new after {:.0} s", began.elapsed().as_secs_f32());
     ensure!(generation(&cluster) == (4, TlsMode::Require), "{:?}", cluster.status);
     unharmed(&second, since, "keyfile and authority are rotated").await?;
+    database.elections().await?.were_hand_overs_since(&elections)?;
     old_ones_are_gone(&database).await?;
     second.stop().await?;
     database.delete().await

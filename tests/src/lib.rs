@@ -7,6 +7,7 @@
 pub mod audit;
 mod client;
 mod database;
+mod elections;
 mod harness;
 mod holdings;
 mod kubectl;
@@ -18,6 +19,7 @@ mod workers;
 
 pub use client::{HistoryClient, Service, Verdict};
 pub use database::{Database, condition, is, ready, voters};
+pub use elections::Elections;
 pub use harness::{DATABASES, Harness, SCRATCH, VDCS};
 pub use holdings::Holdings;
 pub use operator_process::OperatorProcess;
