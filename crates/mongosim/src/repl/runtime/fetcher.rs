@@ -43,6 +43,9 @@ pub(super) enum FollowError {
     /// Its history is another: what this member has beyond it must be taken back.
     #[error("the sync source's history has diverged")]
     Diverged,
+    /// A fail point keeps it from taking what it has fetched.
+    #[error("held by a fail point")]
+    Held,
     /// The store is closing.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -194,6 +197,10 @@ impl Replication {
     async fn apply_batch(&self, expected: OpTime, batch: &[Document]) -> Result<(), FollowError> {
         if batch.is_empty() {
             return Ok(());
+        }
+        // An answer may have been on its way when the fail point was turned on.
+        if self.fail_points().holds(FailPoint::FetchesNothing) {
+            return Err(FollowError::Held);
         }
         let entries: Vec<OplogEntry> = batch.iter().filter_map(OplogEntry::from_document).collect();
         let gate = self.gate.clone();
