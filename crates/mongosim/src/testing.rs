@@ -2,6 +2,7 @@
 //! cut off.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -10,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -50,9 +52,16 @@ struct Running {
     thread: thread::JoinHandle<()>,
 }
 
-/// A port of 127.0.0.1 that nobody uses now.
+/// A port of 127.0.0.1 that nobody uses now, and that this process has not given away before: whoever got it may not
+/// listen yet, or be down for a restart.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        if GIVEN.lock().insert(port) {
+            return Ok(port);
+        }
+    }
 }
 
 /// Arguments of a set's member with its data in `dir`.
