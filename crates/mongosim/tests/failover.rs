@@ -2,40 +2,39 @@
 
 mod common;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use bson::doc;
 use common::{Set, client, code, eventually, run};
 use futures::TryStreamExt;
 use mongodb::{Client, bson::Document};
-use mongosim::testing::{Member, heal, member_args, partition};
+use mongosim::testing::{Member, member_args};
 use tokio::sync::watch;
+
+/// For what takes an election and some writes.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Writes with majority until told to stop; the ids that were acknowledged.
 struct Writers {
-    stop: Arc<AtomicBool>,
+    acknowledged: watch::Receiver<usize>,
     tasks: Vec<tokio::task::JoinHandle<Vec<i64>>>,
 }
 
 impl Writers {
     fn start(client: &Client, count: i64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (counter, acknowledged) = watch::channel(0);
         let tasks = (0..count)
             .map(|writer| {
                 let c = client.database("test").collection::<Document>("history");
-                let stop = stop.clone();
+                let counter = counter.clone();
                 tokio::spawn(async move {
                     let mut acknowledged = Vec::new();
                     let mut next = writer << 32;
-                    while !stop.load(Ordering::Relaxed) {
+                    while !counter.is_closed() {
                         if c.insert_one(doc! { "_id": next, "writer": writer }).await.is_ok() {
                             acknowledged.push(next);
+                            counter.send_modify(|n| *n += 1);
                         }
                         next += 1;
                     }
@@ -43,11 +42,19 @@ impl Writers {
                 })
             })
             .collect();
-        Self { stop, tasks }
+        Self { acknowledged, tasks }
+    }
+
+    /// Waits until some more writes are acknowledged.
+    async fn writes_on(&mut self) -> anyhow::Result<()> {
+        let more = *self.acknowledged.borrow() + 10;
+        let written = self.acknowledged.wait_for(|count| *count >= more);
+        tokio::time::timeout(LIMIT, written).await.context("no writes were acknowledged")??;
+        Ok(())
     }
 
     async fn finish(self) -> anyhow::Result<Vec<i64>> {
-        self.stop.store(true, Ordering::Relaxed);
+        drop(self.acknowledged);
         let mut all = Vec::new();
         for task in self.tasks {
             all.extend(task.await?);
@@ -67,7 +74,6 @@ async fn assert_nothing_lost(client: &Client, acknowledged: &[i64]) -> anyhow::R
     let stored = stored(client).await?;
     let lost: Vec<&i64> = acknowledged.iter().filter(|id| !stored.contains(id)).collect();
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
-    assert!(acknowledged.len() > 20, "only {} writes were acknowledged", acknowledged.len());
     Ok(())
 }
 
@@ -75,16 +81,16 @@ async fn assert_nothing_lost(client: &Client, acknowledged: &[i64]) -> anyhow::R
 async fn killing_primaries_loses_nothing() -> anyhow::Result<()> {
     let mut set = Set::up("kill", 3).await?;
     let client = set.client().await?;
-    let writers = Writers::start(&client, 4);
+    let mut writers = Writers::start(&client, 4);
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        writers.writes_on().await?;
         let primary = set.primary().await?;
         set.members[primary].kill();
-        let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
-        set.primary_among(&others).await?;
+        set.primary_among(&set.others(primary)).await?;
         set.members[primary].start()?;
         set.all_secondary().await?;
     }
+    writers.writes_on().await?;
     let acknowledged = writers.finish().await?;
     assert_nothing_lost(&client, &acknowledged).await
 }
@@ -93,8 +99,8 @@ async fn killing_primaries_loses_nothing() -> anyhow::Result<()> {
 async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
     let set = Set::up("handover", 3).await?;
     let client = set.client().await?;
-    let writers = Writers::start(&client, 2);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut writers = Writers::start(&client, 2);
+    writers.writes_on().await?;
     let primary = set.primary().await?;
     let began = Instant::now();
     assert_eq!(
@@ -106,6 +112,7 @@ async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
     assert_ne!(next, primary);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(code(&set.members[primary], doc! { "replSetStepDown": 30 }).await, 10107);
+    writers.writes_on().await?;
     let acknowledged = writers.finish().await?;
     assert_nothing_lost(&client, &acknowledged).await
 }
@@ -114,7 +121,10 @@ async fn a_step_down_hands_over_and_holds() -> anyhow::Result<()> {
 /// back, or its election fails and takes another. Large writes are under way for long.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_hand_over_under_load_takes_one_election() -> anyhow::Result<()> {
-    let set = Set::up("load", 3).await?;
+    let set = Set::fresh("load", 3)?;
+    // Nobody stands by itself: a member that applies a large batch, or waits for the processor, is late with
+    // everything.
+    set.initiate(doc! { "electionTimeoutMillis": 8000 }).await?;
     let collection = set.client().await?.database("test").collection::<Document>("large");
     let (count, mut written) = watch::channel(0);
     let writer = tokio::spawn(async move {
@@ -137,8 +147,10 @@ async fn every_hand_over_under_load_takes_one_election() -> anyhow::Result<()> {
         let more = *written.borrow() + 1;
         written.wait_for(|count| *count >= more).await?;
         tokio::time::sleep(Duration::from_millis(5 * i)).await;
-        run(&set.members[primary], doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 1 }).await?;
+        run(&set.members[primary], doc! { "replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 10 }).await?;
         let next = set.primary().await?;
+        // It may lead again.
+        run(&set.members[primary], doc! { "replSetFreeze": 0 }).await?;
         assert_eq!(term(&set.members[next]).await?, before + 1);
         set.all_secondary().await?;
         written.wait_for(|count| *count > more).await?;
@@ -155,20 +167,21 @@ async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -
     let old = set.primary().await?;
     let c = driver.database("test").collection::<Document>("c");
     c.insert_one(doc! { "_id": 1, "from": "both" }).await?;
-    let others: Vec<usize> = (0..3).filter(|i| *i != old).collect();
-    let majority: Vec<&Member> = others.iter().map(|i| &set.members[*i]).collect();
-    partition(&[&set.members[old]], &majority);
     let direct = client(&set.members[old].uri()).await?;
-    let lonely =
-        doc! { "insert": "c", "documents": [{ "_id": 2, "from": "minority" }], "writeConcern": { "w": 1 } };
-    direct.database("test").run_command(lonely).await?;
-    let changed = doc! { "update": "c", "updates": [{ "q": { "_id": 1 }, "u": { "$set": { "from": "minority" } } }], "writeConcern": { "w": 1 } };
-    direct.database("test").run_command(changed).await?;
-    let committed = doc! { "find": "c", "readConcern": { "level": "majority" } };
-    let seen = direct.database("test").run_command(committed).await?;
-    let batch = seen.get_document("cursor")?.get_array("firstBatch")?.clone();
-    assert_eq!(batch, vec![mongodb::bson::Bson::Document(doc! { "_id": 1, "from": "both" })]);
-    let new = set.primary_among(&others).await?;
+    set.diverge(old, async || {
+        let lonely =
+            doc! { "insert": "c", "documents": [{ "_id": 2, "from": "minority" }], "writeConcern": { "w": 1 } };
+        direct.database("test").run_command(lonely).await?;
+        let changed = doc! { "update": "c", "updates": [{ "q": { "_id": 1 }, "u": { "$set": { "from": "minority" } } }], "writeConcern": { "w": 1 } };
+        direct.database("test").run_command(changed).await?;
+        let committed = doc! { "find": "c", "readConcern": { "level": "majority" } };
+        let seen = direct.database("test").run_command(committed).await?;
+        let batch = seen.get_document("cursor")?.get_array("firstBatch")?.clone();
+        assert_eq!(batch, vec![mongodb::bson::Bson::Document(doc! { "_id": 1, "from": "both" })]);
+        Ok(())
+    })
+    .await?;
+    let new = set.primary_among(&set.others(old)).await?;
     eventually("the old primary to step down", async || {
         run(&set.members[old], doc! { "hello": 1 })
             .await
@@ -177,8 +190,7 @@ async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -
     .await?;
     let on_new = client(&set.members[new].uri()).await?;
     on_new.database("test").collection::<Document>("c").insert_one(doc! { "_id": 3, "from": "majority" }).await?;
-    let all: Vec<&Member> = set.members.iter().collect();
-    heal(&all);
+    set.heal();
     eventually("the old primary to follow the new history", async || {
         let find = doc! { "find": "c", "sort": { "_id": 1 }, "$readPreference": { "mode": "nearest" } };
         let Ok(found) = direct.database("test").run_command(find).await else { return false };
@@ -198,9 +210,9 @@ async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -
 async fn a_member_joins_under_writes_and_then_votes() -> anyhow::Result<()> {
     let mut set = Set::up("join", 1).await?;
     let driver = client(&set.members[0].uri()).await?;
-    let writers = Writers::start(&driver, 2);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut writers = Writers::start(&driver, 2);
     for id in 1..3 {
+        writers.writes_on().await?;
         let joining = Member::spawn(member_args(&set.name, &set.dir.path().join(id.to_string())))?;
         let reply = run(&set.members[0], doc! { "replSetGetConfig": 1 }).await?;
         let mut config = reply.get_document("config")?.clone();
@@ -215,6 +227,7 @@ async fn a_member_joins_under_writes_and_then_votes() -> anyhow::Result<()> {
         .await?;
     }
     set.all_secondary().await?;
+    writers.writes_on().await?;
     let acknowledged = writers.finish().await?;
     assert_nothing_lost(&driver, &acknowledged).await?;
     let kept = acknowledged.len() as i32;
@@ -232,13 +245,9 @@ async fn a_member_joins_under_writes_and_then_votes() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_hand_over_of_a_rolling_restart_is_quicker_than_an_election() -> anyhow::Result<()> {
     let mut set = Set::fresh("rolling", 3)?;
-    let mut config = set.config();
-    config.insert("settings", doc! { "electionTimeoutMillis": 8000 });
-    run(&set.members[0], doc! { "replSetInitiate": config }).await?;
-    set.primary().await?;
-    set.all_secondary().await?;
+    set.initiate(doc! { "electionTimeoutMillis": 8000 }).await?;
     let client = set.client().await?;
-    let writers = Writers::start(&client, 4);
+    let mut writers = Writers::start(&client, 4);
     for _ in 0..2 {
         let mut outdated: std::collections::BTreeSet<usize> = (0..3).collect();
         while !outdated.is_empty() {
@@ -248,13 +257,14 @@ async fn every_hand_over_of_a_rolling_restart_is_quicker_than_an_election() -> a
                 let began = Instant::now();
                 run(&set.members[primary], doc! { "replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 10 })
                     .await?;
-                let successor = set.primary_among(&[(primary + 1) % 3, (primary + 2) % 3]).await?;
+                let successor = set.primary_among(&set.others(primary)).await?;
                 println!("from {primary} to {successor}: {} ms", began.elapsed().as_millis());
                 assert!(began.elapsed() < Duration::from_secs(4), "an election after a timeout, and no hand-over");
             }
             set.members[next].stop();
             set.members[next].start()?;
             set.all_secondary().await?;
+            writers.writes_on().await?;
             outdated.remove(&next);
         }
     }

@@ -12,7 +12,7 @@ use mongodb::{
 };
 use mongosim::{
     net::PeerPool,
-    testing::{Member, heal, member_args, partition},
+    testing::{Member, member_args},
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -75,8 +75,7 @@ async fn a_write_sent_twice_is_done_once_on_every_later_primary() -> anyhow::Res
 
     // Another primary knows it as well,
     set.members[primary].kill();
-    let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
-    let next = set.primary_among(&others).await?;
+    let next = set.primary_among(&set.others(primary)).await?;
     let again = on(&set.members[next], inserts(1, 7, 0..300)).await?;
     assert!(again.get("writeErrors").is_none() && again.get_i32("n")? == 300, "{again}");
     on(&set.members[next], increment(2, 1, "majority")).await?;
@@ -113,12 +112,14 @@ async fn a_write_that_was_taken_back_is_done_when_it_is_sent_again() -> anyhow::
     let set = Set::up("undone", 3).await?;
     let primary = set.primary().await?;
     on(&set.members[primary], increment(3, 1, "majority")).await?;
-    let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
-    partition(&[&set.members[primary]], &[&set.members[others[0]], &set.members[others[1]]]);
-    on(&set.members[primary], increment(3, 2, "1")).await?;
-    assert_eq!(counter(&set.members[primary]).await?, 2);
-    set.primary_among(&others).await?;
-    heal(&set.members.iter().collect::<Vec<_>>());
+    set.diverge(primary, async || {
+        on(&set.members[primary], increment(3, 2, "1")).await?;
+        assert_eq!(counter(&set.members[primary]).await?, 2);
+        Ok(())
+    })
+    .await?;
+    set.primary_among(&set.others(primary)).await?;
+    set.heal();
     eventually("the write to be taken back", async || counter(&set.members[primary]).await.is_ok_and(|n| n == 1))
         .await?;
     let leads = async || {

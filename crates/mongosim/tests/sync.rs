@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bson::{Bson, Document, doc};
 use common::{Set, client, eventually, run};
-use mongosim::testing::{Member, heal, member_args, partition};
+use mongosim::testing::{Member, member_args};
 use tempfile::TempDir;
 
 const MIB: usize = 1024 * 1024;
@@ -76,15 +76,18 @@ async fn a_hundred_megabytes_are_copied_under_writes() -> anyhow::Result<()> {
     let copied = began.elapsed();
     let was_writing = !writing.is_finished();
     let written = writing.await??;
-    eventually("the copy to follow", async || count(&set.members[1], "bulk").await == documents).await?;
     let of = async |member: &Member| {
         let direct = client(&member.uri()).await?;
         let find = doc! { "find": "bulk", "filter": { "touched": true }, "projection": { "_id": 1 }, "sort": { "_id": 1 }, "batchSize": 2000, "$readPreference": { "mode": "nearest" } };
         let reply = direct.database("test").run_command(find).await?;
         anyhow::Ok(reply.get_document("cursor")?.get_array("firstBatch")?.len() as i64)
     };
-    assert_eq!(of(&set.members[1]).await?, of(&set.members[0]).await?);
-    assert_eq!(of(&set.members[1]).await?, written);
+    assert_eq!(of(&set.members[0]).await?, written);
+    eventually("the copy to follow", async || {
+        count(&set.members[1], "bulk").await == documents
+            && of(&set.members[1]).await.is_ok_and(|touched| touched == written)
+    })
+    .await?;
     println!(
         "100 MiB written in {:.1} s, copied in {:.1} s{}",
         filled.as_secs_f64(),
@@ -99,15 +102,13 @@ async fn with_short_oplogs(name: &str) -> anyhow::Result<Set> {
     let dir = TempDir::new()?;
     let members = (0..3)
         .map(|i| {
-            let mut args = member_args(name, &dir.path().join(i.to_string()));
+            let mut args = common::args(name, &dir.path().join(i.to_string()));
             args.oplog_size = Some(1);
             Member::spawn(args)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let set = Set { name: name.to_owned(), members, dir };
-    run(&set.members[0], doc! { "replSetInitiate": set.config() }).await?;
-    set.primary().await?;
-    set.all_secondary().await?;
+    set.initiate(common::fast_settings()).await?;
     Ok(set)
 }
 
@@ -160,30 +161,28 @@ async fn uncommitted_entries_stay_beyond_the_oplogs_size() -> anyhow::Result<()>
     let driver = set.client().await?;
     fill(&driver, 0, 10).await?;
     let primary = set.primary().await?;
-    let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
-    let cut_off = [&set.members[primary]];
-    partition(&cut_off, &[&set.members[others[0]], &set.members[others[1]]]);
     // Nobody confirms these: their undoing needs all of them.
     let alone = client(&set.members[primary].uri()).await?.database("test");
     let filling = "x".repeat(10 * 1024);
-    for batch in 0..8 {
-        let documents: Vec<Document> =
-            (0..50).map(|i| doc! { "_id": 5000 + batch * 50 + i, "filling": &filling }).collect();
-        let insert = doc! { "insert": "bulk", "documents": documents, "writeConcern": { "w": 1 } };
-        if alone.run_command(insert).await.is_err() {
-            break;
+    set.diverge(primary, async || {
+        for batch in 0..8 {
+            let documents: Vec<Document> =
+                (0..50).map(|i| doc! { "_id": 5000 + batch * 50 + i, "filling": &filling }).collect();
+            let insert = doc! { "insert": "bulk", "documents": documents, "writeConcern": { "w": 1 } };
+            alone.run_command(insert).await?;
         }
-    }
-    let written = count(&set.members[primary], "bulk").await - 10;
-    assert!(written >= 150, "only {written} documents before the primary stepped down");
-    set.primary_among(&others).await?;
-    heal(&set.members.iter().collect::<Vec<_>>());
+        Ok(())
+    })
+    .await?;
+    assert_eq!(count(&set.members[primary], "bulk").await, 410);
+    set.primary_among(&set.others(primary)).await?;
+    set.heal();
     eventually("the old primary to have taken them back", async || {
         state(&set.members[primary]).await == 2 && count(&set.members[primary], "bulk").await == 10
     })
     .await?;
     let kept = rolled_back(&set, primary, "test.bulk")?;
-    assert_eq!(kept.len() as i64, written);
+    assert_eq!(kept.len(), 400);
     set.members.clear();
     Ok(())
 }
@@ -193,14 +192,12 @@ async fn a_member_that_went_its_own_way_and_fell_behind_keeps_what_it_has() -> a
     let set = with_short_oplogs("own").await?;
     fill(&set.client().await?, 0, 10).await?;
     let primary = set.primary().await?;
-    let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
-    partition(&[&set.members[primary]], &[&set.members[others[0]], &set.members[others[1]]]);
     let alone = client(&set.members[primary].uri()).await?;
     let insert = doc! { "insert": "bulk", "documents": [{ "_id": 7777 }], "writeConcern": { "w": 1 } };
-    alone.database("test").run_command(insert).await?;
-    let next = set.primary_among(&others).await?;
+    set.diverge(primary, async || Ok(alone.database("test").run_command(insert).await.map(drop)?)).await?;
+    let next = set.primary_among(&set.others(primary)).await?;
     fill(&client(&set.members[next].uri()).await?, 1000, 400).await?;
-    heal(&set.members.iter().collect::<Vec<_>>());
+    set.heal();
     eventually("the old primary to be recovering", async || state(&set.members[primary]).await == 3).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(state(&set.members[primary]).await, 3);
@@ -232,17 +229,7 @@ async fn what_is_rolled_back_is_kept_and_majority_reads_never_saw_it() -> anyhow
     let c = driver.database("test").collection::<Document>("c");
     c.insert_many([doc! { "_id": 1, "v": "old" }, doc! { "_id": 2, "v": "stays" }]).await?;
     let primary = set.primary().await?;
-    let others: Vec<usize> = (0..3).filter(|i| *i != primary).collect();
-    partition(&[&set.members[primary]], &[&set.members[others[0]], &set.members[others[1]]]);
     let alone = client(&set.members[primary].uri()).await?.database("test");
-    let w1 = doc! { "w": 1 };
-    for write in [
-        doc! { "insert": "c", "documents": [{ "_id": 3, "v": "lost" }], "writeConcern": w1.clone() },
-        doc! { "update": "c", "updates": [{ "q": { "_id": 1 }, "u": { "$set": { "v": "lost" } } }], "writeConcern": w1.clone() },
-        doc! { "delete": "c", "deletes": [{ "q": { "_id": 2 }, "limit": 1 }], "writeConcern": w1 },
-    ] {
-        assert_eq!(alone.run_command(write.clone()).await?.get_i32("n")?, 1, "{write}");
-    }
     let read = |level: &str| {
         doc! { "find": "c", "sort": { "_id": 1 }, "readConcern": { "level": level }, "$readPreference": { "mode": "nearest" } }
     };
@@ -250,13 +237,25 @@ async fn what_is_rolled_back_is_kept_and_majority_reads_never_saw_it() -> anyhow
         Ok(alone.run_command(read(level)).await?.get_document("cursor")?.get_array("firstBatch")?.clone())
     };
     let committed: Vec<Bson> = vec![doc! { "_id": 1, "v": "old" }.into(), doc! { "_id": 2, "v": "stays" }.into()];
-    assert_eq!(rows("majority").await?, committed);
-    assert_eq!(
-        rows("local").await?,
-        [Bson::from(doc! { "_id": 1, "v": "lost" }), doc! { "_id": 3, "v": "lost" }.into()]
-    );
-    set.primary_among(&others).await?;
-    heal(&set.members.iter().collect::<Vec<_>>());
+    set.diverge(primary, async || {
+        let w1 = doc! { "w": 1 };
+        for write in [
+            doc! { "insert": "c", "documents": [{ "_id": 3, "v": "lost" }], "writeConcern": w1.clone() },
+            doc! { "update": "c", "updates": [{ "q": { "_id": 1 }, "u": { "$set": { "v": "lost" } } }], "writeConcern": w1.clone() },
+            doc! { "delete": "c", "deletes": [{ "q": { "_id": 2 }, "limit": 1 }], "writeConcern": w1 },
+        ] {
+            assert_eq!(alone.run_command(write.clone()).await?.get_i32("n")?, 1, "{write}");
+        }
+        assert_eq!(rows("majority").await?, committed);
+        assert_eq!(
+            rows("local").await?,
+            [Bson::from(doc! { "_id": 1, "v": "lost" }), doc! { "_id": 3, "v": "lost" }.into()]
+        );
+        Ok(())
+    })
+    .await?;
+    set.primary_among(&set.others(primary)).await?;
+    set.heal();
     eventually("the old primary to follow", async || {
         state(&set.members[primary]).await == 2 && rows("local").await.is_ok_and(|rows| rows == committed)
     })

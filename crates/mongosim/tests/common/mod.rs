@@ -2,7 +2,10 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test binary uses its own part.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use mongodb::{
@@ -10,7 +13,10 @@ use mongodb::{
     bson::{Document, doc},
     options::ClientOptions,
 };
-use mongosim::testing::{Member, member_args};
+use mongosim::{
+    options::ServerArgs,
+    testing::{Member, heal, member_args, partition},
+};
 use tempfile::TempDir;
 
 /// A replica set with short timers.
@@ -30,7 +36,7 @@ impl Set {
     pub fn fresh(name: &str, count: usize) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
         let members = (0..count)
-            .map(|i| Member::spawn(member_args(name, &dir.path().join(i.to_string()))))
+            .map(|i| Member::spawn(args(name, &dir.path().join(i.to_string()))))
             .collect::<Result<_, _>>()?;
         Ok(Self { name: name.to_owned(), members, dir })
     }
@@ -38,10 +44,17 @@ impl Set {
     /// An initiated set with a primary.
     pub async fn up(name: &str, count: usize) -> anyhow::Result<Self> {
         let set = Self::fresh(name, count)?;
-        run(&set.members[0], doc! { "replSetInitiate": set.config() }).await?;
-        set.primary().await?;
-        set.all_secondary().await?;
+        set.initiate(fast_settings()).await?;
         Ok(set)
+    }
+
+    /// Initiates it, and waits until all members are in service.
+    pub async fn initiate(&self, settings: Document) -> anyhow::Result<()> {
+        let mut config = self.config();
+        config.insert("settings", settings);
+        run(&self.members[0], doc! { "replSetInitiate": config }).await?;
+        self.primary().await?;
+        self.all_secondary().await
     }
 
     /// A configuration of all members.
@@ -49,6 +62,31 @@ impl Set {
         let members: Vec<Document> =
             self.members.iter().enumerate().map(|(i, m)| doc! { "_id": i as i32, "host": m.host() }).collect();
         doc! { "_id": &self.name, "version": 1, "members": members, "settings": fast_settings() }
+    }
+
+    /// All members but one.
+    pub fn others(&self, than: usize) -> Vec<usize> {
+        (0..self.members.len()).filter(|i| *i != than).collect()
+    }
+
+    /// Gives the primary a history of its own: it takes `writes` while the others hear of it but fetch nothing, and is
+    /// cut off afterwards. One that is cut off first steps down within an election timeout, which the writes would
+    /// race against.
+    pub async fn diverge(
+        &self,
+        primary: usize,
+        writes: impl AsyncFnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let others: Vec<&Member> = self.others(primary).into_iter().map(|i| &self.members[i]).collect();
+        fetch_nothing(&others, "alwaysOn").await?;
+        writes().await?;
+        partition(&[&self.members[primary]], &others);
+        fetch_nothing(&others, "off").await
+    }
+
+    /// Ends all partitions.
+    pub fn heal(&self) {
+        heal(&self.members.iter().collect::<Vec<_>>());
     }
 
     /// Waits for a primary; its index.
@@ -98,6 +136,20 @@ impl Set {
     }
 }
 
+/// Arguments of a set's member that knows fail points.
+pub fn args(set: &str, dir: &Path) -> ServerArgs {
+    let mut args = member_args(set, dir);
+    args.set_parameter.push("enableTestCommands=1".to_owned());
+    args
+}
+
+async fn fetch_nothing(members: &[&Member], mode: &str) -> anyhow::Result<()> {
+    for member in members {
+        run(member, doc! { "configureFailPoint": "stopReplProducer", "mode": mode }).await?;
+    }
+    Ok(())
+}
+
 /// A driver's client with short timeouts.
 pub async fn client(uri: &str) -> anyhow::Result<Client> {
     let mut options = ClientOptions::parse(uri).await?;
@@ -109,7 +161,7 @@ pub async fn client(uri: &str) -> anyhow::Result<Client> {
 /// Runs an admin command on one server.
 pub async fn run(member: &Member, command: Document) -> mongodb::error::Result<Document> {
     let mut options = ClientOptions::parse(member.uri()).await?;
-    options.server_selection_timeout = Some(Duration::from_secs(2));
+    options.server_selection_timeout = Some(Duration::from_secs(15));
     Client::with_options(options)?.database("admin").run_command(command).await
 }
 
