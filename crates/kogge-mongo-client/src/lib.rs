@@ -31,5 +31,6 @@ pub use direct::{Address, Ways, try_address};
 pub use engine::{ClusterAccess, Engine, MEMBER_DEADLINE, Outcome};
 pub use error::{CommandError, StepError};
 pub use forward::{Trust, TrustError};
+pub use passwords::Told;
 pub use port_forward::{PortForward, Target};
 pub use reach::{Loopback, MemberReach, ReachError, Tunnel};

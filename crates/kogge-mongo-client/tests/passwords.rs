@@ -1,11 +1,12 @@
 //! New passwords, wherever the operator is killed while it tells them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, Told, User};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongosim::testing::{Member, member_args, write_key_file};
@@ -62,11 +63,33 @@ async fn passwords_are_changed_wherever_it_was_cut_short(#[case] told: &[&str]) 
     };
     let engine = Engine::new();
     for _ in 0..2 {
-        engine.change_passwords(&access, [&"pod".into()]).await?;
+        let told = engine.change_passwords(&access, [&"pod".into()], || true).await?;
+        ensure!(told == Told::All, "{told:?}");
     }
     for name in ["admin", "kogge-operator"] {
         run(&uri(&member, name, "new"), doc! { "replSetGetStatus": 1 }).await?;
         ensure!(run(&uri(&member, name, "old"), doc! { "replSetGetStatus": 1 }).await.is_err(), "{name}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_leader_any_more_changes_no_password() -> Result<()> {
+    let dir = TempDir::new()?;
+    let member = set(&dir).await?;
+    let access = ClusterAccess {
+        reach: Arc::new(Loopback::new(BTreeMap::from([("pod".into(), member.host().parse()?)]))),
+        credentials: Credentials {
+            operator: user("kogge-operator", "old", "new"),
+            admin: user("admin", "old", "new"),
+        },
+    };
+    // The leadership is lost between the two users.
+    let asked = Cell::new(0);
+    let may = || asked.replace(asked.get() + 1) == 0;
+    let told = Engine::new().change_passwords(&access, [&"pod".into()], may).await?;
+    ensure!(told == Told::Stopped, "{told:?}");
+    run(&uri(&member, "admin", "new"), doc! { "replSetGetStatus": 1 }).await?;
+    run(&uri(&member, "kogge-operator", "old"), doc! { "replSetGetStatus": 1 }).await?;
     Ok(())
 }

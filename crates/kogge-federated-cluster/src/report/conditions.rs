@@ -19,7 +19,7 @@ pub enum Problem {
         /// What is wrong and what to do.
         message: String,
     },
-    /// Somebody else's, or nobody knows whose; a person must look.
+    /// A person must look: it is somebody else's, or nobody knows whose, or a server refused a step.
     Refused {
         /// A stable word.
         reason: String,
@@ -38,15 +38,37 @@ pub enum Problem {
         /// What failed.
         message: String,
     },
+    /// A step on a member that did not succeed this time, and that may a little later.
+    Delayed {
+        /// A stable word.
+        reason: String,
+        /// Which step, and what came of it.
+        message: String,
+    },
 }
 
 impl Problem {
+    /// Of several, the first of those that a person must mend; else the first that is more than a delay.
+    pub fn most_pressing(problems: impl IntoIterator<Item = Self>) -> Option<Self> {
+        problems.into_iter().min_by_key(|problem| match problem {
+            Self::InvalidSpec { .. } | Self::Refused { .. } => 0,
+            Self::NotSeen { .. } | Self::Failed { .. } => 1,
+            Self::Delayed { .. } => 2,
+        })
+    }
+
+    /// Whether it will come about by itself, and so is told after what a person must mend.
+    pub(super) fn is_delay(&self) -> bool {
+        matches!(self, Self::Delayed { .. })
+    }
+
     /// A stable word in CamelCase.
     pub fn reason(&self) -> &str {
         match self {
-            Self::InvalidSpec { reason, .. } | Self::Refused { reason, .. } | Self::Failed { reason, .. } => {
-                reason
-            }
+            Self::InvalidSpec { reason, .. }
+            | Self::Refused { reason, .. }
+            | Self::Failed { reason, .. }
+            | Self::Delayed { reason, .. } => reason,
             Self::NotSeen { .. } => "WorkersNotSeen",
         }
     }
@@ -57,14 +79,15 @@ impl Problem {
             Self::InvalidSpec { message, .. }
             | Self::Refused { message, .. }
             | Self::NotSeen { message }
-            | Self::Failed { message, .. } => message,
+            | Self::Failed { message, .. }
+            | Self::Delayed { message, .. } => message,
         }
     }
 
     fn spec_valid(&self) -> Finding {
         match self {
             Self::InvalidSpec { reason, message } => Finding::new(types::SPEC_VALID, false, reason, message),
-            Self::Refused { .. } | Self::NotSeen { .. } | Self::Failed { .. } => {
+            Self::Refused { .. } | Self::NotSeen { .. } | Self::Failed { .. } | Self::Delayed { .. } => {
                 Finding::new(types::SPEC_VALID, true, "Accepted", "the spec can be carried out")
             }
         }
@@ -105,7 +128,7 @@ pub(super) fn findings(
 
 fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: Option<&Problem>) -> Finding {
     let not = |reason: &str, message: String| Finding::new(types::READY, false, reason, message);
-    if let Some(problem) = problem {
+    if let Some(problem) = problem.filter(|problem| !problem.is_delay()) {
         return not(problem.reason(), problem.message().to_owned());
     }
     if let Some(refused) = prepared.requests.refused.values().next() {
@@ -128,6 +151,9 @@ fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: O
     }
     if prepared.observation.paused() {
         return not("Paused", "nothing is changed while the annotation kogge.dev/pause stands".to_owned());
+    }
+    if let Some(delay) = problem {
+        return not("Progressing", delay.message().to_owned());
     }
     if let Some((key, why)) = parts.unready().next() {
         return not("PodsNotReady", format!("{}: {why}", key.placement));
@@ -171,7 +197,7 @@ fn available(plan: &DatabasePlan) -> Finding {
 
 fn progressing(plan: &DatabasePlan, problem: Option<&Problem>) -> Finding {
     match problem {
-        Some(problem) => Finding::new(types::PROGRESSING, false, problem.reason(), problem.message()),
+        Some(problem) => Finding::new(types::PROGRESSING, problem.is_delay(), problem.reason(), problem.message()),
         None if plan.is_settled() => Finding::new(types::PROGRESSING, false, "Settled", "nothing is left to do"),
         None => Finding::new(types::PROGRESSING, true, "CarryingOut", "the last change is being carried out"),
     }

@@ -13,8 +13,10 @@ pub(super) fn for_what(
     problem: Option<&Problem>,
 ) -> Option<String> {
     let observation = &prepared.observation;
-    let problem = problem.map(|p| p.message().to_owned());
+    let told = |problem: &Problem| problem.message().to_owned();
     problem
+        .filter(|problem| !problem.is_delay())
+        .map(told)
         .or_else(|| plan.approvals.first().map(|needed| format!("approval to {}", needed.what)))
         .or_else(|| plan.engine.approvals.first().map(|needed| format!("approval to {}", needed.what)))
         .or_else(|| prepared.requests.refused.values().next().cloned())
@@ -29,6 +31,7 @@ pub(super) fn for_what(
             let set = plan.in_queue.first()?;
             Some(format!("{set}: its turn, for as many sets as may be are being changed in the same vdc"))
         })
+        .or_else(|| problem.map(told))
         .or_else(|| plan.engine.waiting.first().map(ToString::to_string))
         .or_else(|| plan.rollout.waiting.clone())
         .or_else(|| observation.rotating())

@@ -206,6 +206,7 @@ impl DatabaseSecrets {
         let Some(issuer) = self.issuer.clone() else { return Ok(tls) };
         if let Some(incoming) = self.incoming.take() {
             tls.leaves = incoming.issue_all(wanted, mint)?;
+            self.rotated.certificates = certificates;
             self.issuer = Some(incoming);
         } else if tls.trust.len() > 1 {
             tls.trust = vec![issuer.authority().to_owned()];

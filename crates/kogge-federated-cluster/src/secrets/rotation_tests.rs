@@ -110,6 +110,16 @@ fn an_authority_is_trusted_before_it_issues_and_until_nothing_is_by_it() {
 }
 
 #[test]
+fn certificates_by_a_new_authority_are_new_certificates() {
+    let (identity, asked) = (identity(), asking(Require, [1, 1, 1, 0]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Require, [0; 4])), &mut mint).unwrap();
+    let (done, generations) = carry_on(begun, &wanted(&identity, &asked), &mut mint);
+    assert_eq!(generations.len(), 4, "all of it shares the authority's three restarts");
+    assert_eq!((done.rotated.certificates, done.rotated.authority, done.rotated.keyfile), (1, 1, 1));
+}
+
+#[test]
 fn tls_is_turned_on_and_off_step_by_step() {
     let (identity, on, off) = (identity(), asking(Require, [0; 4]), asking(Disabled, [0; 4]));
     let mut mint = Sample::default();

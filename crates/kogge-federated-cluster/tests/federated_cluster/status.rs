@@ -2,7 +2,9 @@
 
 use kogge_api::conditions::federated_cluster as types;
 use kogge_api::federated_cluster::{FederatedClusterStatus, WorkState};
+use kogge_federated_cluster::report::Problem;
 use rstest::rstest;
+use serde_json::json;
 
 use crate::world::World;
 
@@ -110,4 +112,77 @@ fn times_move_only_when_something_changes() {
     world.worker("vdc1").silent = true;
     world.rounds(2);
     assert_ne!(world.condition(types::READY).last_transition_time, since);
+}
+
+/// Lets the database grow by a data centre, while servers do not do `action`.
+fn growing_where(action: &'static str, problem: Problem) -> World {
+    let mut world = World::three_settled();
+    world.refused.insert(action, problem);
+    world.register("vdc4");
+    world.edit(|spec| {
+        spec.placement.push(serde_json::from_value(json!({"name": "vdc4", "vdc": "vdc4"})).unwrap());
+    });
+    world.rounds(40);
+    world
+}
+
+fn grows_after_all(mut world: World) {
+    world.refused.clear();
+    world.settle();
+    assert_eq!(world.condition(types::PROGRESSING).reason, "Settled");
+}
+
+#[test]
+fn a_step_that_a_server_refuses_is_told_with_its_words() {
+    let message = "ll2022-shard-0-abcdefgh: add vdc4: ll2022-shard-0-vdc1-0: replSetReconfig: no (code 93)";
+    let refused = Problem::Refused { reason: "InvalidReplicaSetConfig".to_owned(), message: message.to_owned() };
+    let mut world = growing_where("AddMember", refused);
+    for type_ in [types::READY, types::PROGRESSING] {
+        let condition = world.condition(type_);
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "InvalidReplicaSetConfig"));
+        assert_eq!(condition.message, message);
+    }
+    let status = world.status();
+    assert_eq!(status.waiting_for.as_deref(), Some(message));
+    assert_eq!(world.condition(types::SPEC_VALID).status, "True");
+    world.rounds(10);
+    assert_eq!(world.status(), status, "its words do not change while it waits");
+    grows_after_all(world);
+}
+
+#[test]
+fn a_step_that_is_delayed_is_told_while_it_is_tried_again() {
+    let message = "ll2022-shard-0-abcdefgh: add vdc4: ll2022-shard-0-vdc1-0: not yet (code 308)";
+    let delayed =
+        Problem::Delayed { reason: "CurrentConfigNotCommittedYet".to_owned(), message: message.to_owned() };
+    let mut world = growing_where("AddMember", delayed);
+    let progressing = world.condition(types::PROGRESSING);
+    assert_eq!(
+        (progressing.status.as_str(), progressing.reason.as_str(), progressing.message.as_str()),
+        ("True", "CurrentConfigNotCommittedYet", message)
+    );
+    let ready = world.condition(types::READY);
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Progressing"));
+    assert_eq!(world.status().waiting_for.as_deref(), Some(message));
+
+    // What a person must mend comes before it.
+    world.annotate(kogge_api::labels::AWAY_FROM, Some("nowhere"));
+    world.rounds(3);
+    assert_eq!(world.condition(types::READY).reason, "RequestRefused");
+    let waiting = world.status().waiting_for.unwrap();
+    assert!(waiting.contains("nowhere"), "{waiting}");
+    world.annotate(kogge_api::labels::AWAY_FROM, None);
+    grows_after_all(world);
+}
+
+#[test]
+fn what_a_person_must_mend_comes_before_what_will_pass() {
+    let (reason, message) = ("Word".to_owned(), "a sentence".to_owned());
+    let refused = Problem::Refused { reason: reason.clone(), message: message.clone() };
+    let failed = Problem::Failed { reason: reason.clone(), message: message.clone() };
+    let delayed = Problem::Delayed { reason, message };
+    let most_pressing = |problems: &[&Problem]| Problem::most_pressing(problems.iter().copied().cloned()).unwrap();
+    assert_eq!(most_pressing(&[&delayed, &failed, &refused]), refused);
+    assert_eq!(most_pressing(&[&delayed, &failed]), failed);
+    assert_eq!(Problem::most_pressing([]), None);
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use kogge_api::FederatedCluster;
+use kogge_api::conditions::federated_cluster::PROGRESSING;
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::{DatabasePlan, Prepared};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
+use kogge_mongo::errors::ErrorClass;
 use kogge_mongo::{Millis, Step};
-use kogge_mongo_client::{ClusterAccess, Engine};
+use kogge_mongo_client::{ClusterAccess, Engine, StepError};
 use kogge_plan::{Action, WorkerName};
 use kube::runtime::events::EventType;
 use tracing::{info, warn};
@@ -21,8 +23,41 @@ use crate::context::Context;
 pub(super) struct Carried {
     /// Whether anything was written or asked for, so that it must be observed again.
     pub(super) changed: bool,
-    /// What a person must mend, the first of it.
+    /// Whether something failed that may succeed a little later.
+    pub(super) soon: bool,
+    /// What stood in the way, the most pressing of it.
     pub(super) problem: Option<Problem>,
+}
+
+impl Carried {
+    /// A step on members that failed; `what` says which.
+    pub(super) fn failed(what: &str, error: &StepError) -> Self {
+        let (reason, message) = (error.reason().to_owned(), format!("{what}: {error}"));
+        Self {
+            changed: false,
+            soon: error.class() != ErrorClass::NeedsPerson,
+            problem: Some(if error.is_for_a_person() {
+                Problem::Refused { reason, message }
+            } else {
+                Problem::Delayed { reason, message }
+            }),
+        }
+    }
+
+    /// With what came of the rest.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            changed: self.changed || other.changed,
+            soon: self.soon || other.soon,
+            problem: Problem::most_pressing(self.problem.into_iter().chain(other.problem)),
+        }
+    }
+}
+
+/// Whether the status says already that this is in the way.
+pub(super) fn is_told(cluster: &FederatedCluster, reason: &str) -> bool {
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    conditions.into_iter().any(|condition| condition.type_ == PROGRESSING && condition.reason == reason)
 }
 
 /// Whether a write is meant, or only tried.
@@ -58,7 +93,7 @@ pub(super) async fn carry_out(
         context.tell(cluster, EventType::Normal, "Departed", &action.to_string()).await;
     }
     let steps = join_all(plan.steps.iter().map(|step| take(cluster, step, engine, access, context))).await;
-    carried.changed |= steps.contains(&true);
+    carried = steps.into_iter().fold(carried, Carried::and);
     if context.now().saturating_sub(observed_at) > RESTART_WITHIN {
         carried.changed |= !plan.restarts.is_empty();
         return carried;
@@ -67,9 +102,7 @@ pub(super) async fn carry_out(
     for action in &plan.restarts {
         context.tell(cluster, EventType::Normal, "RestartPod", &action.to_string()).await;
     }
-    carried.changed |= restarted.changed;
-    carried.problem = carried.problem.or(restarted.problem);
-    carried
+    carried.and(restarted)
 }
 
 /// Writes to workers: a slow or dead one changes nothing for the others (A4).
@@ -82,12 +115,7 @@ async fn write(prepared: &Prepared<'_>, actions: &[Action], how: Writing, contex
         let uid = prepared.observation.fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
         in_order(worker, uid.unwrap_or_default(), &actions, how, context).await
     });
-    let mut carried = Carried::default();
-    for outcome in join_all(workers).await {
-        carried.changed |= outcome.changed;
-        carried.problem = carried.problem.or(outcome.problem);
-    }
-    carried
+    join_all(workers).await.into_iter().fold(Carried::default(), Carried::and)
 }
 
 /// What is referred to comes first, so the first write that is not known to have succeeded ends the pass for
@@ -137,34 +165,81 @@ pub(super) async fn in_order(
     carried
 }
 
-/// Takes one step on the members; whether anything was asked of them.
+/// Takes one step on the members.
 async fn take(
     cluster: &FederatedCluster,
     step: &Step,
     engine: &Engine,
     access: &ClusterAccess,
     context: &Context,
-) -> bool {
+) -> Carried {
     let action = step.action.name();
     let (full_name, set) = (full_name(cluster), set_name(cluster, &step.set));
     if !context.leadership.is_leader() {
-        return false;
+        return Carried::default();
     }
     match engine.execute(access, step).await {
         Ok(outcome) => {
             info!(%step, ?outcome, "step taken");
             context.metrics.stepped(&full_name, &set, action, "Done");
             context.tell(cluster, EventType::Normal, action, &step.to_string()).await;
+            Carried { changed: true, ..Carried::default() }
         }
         Err(error) => {
             context.metrics.stepped(&full_name, &set, action, error.reason());
-            if error.is_for_a_person() {
+            if !error.is_for_a_person() {
+                info!(%step, %error, reason = error.reason(), "step not taken; observing again");
+            } else if !is_told(cluster, error.reason()) {
                 warn!(%step, %error, reason = error.reason(), "step refused");
                 context.tell(cluster, EventType::Warning, error.reason(), &format!("{step}: {error}")).await;
-            } else {
-                info!(%step, %error, reason = error.reason(), "step not taken; observing again");
             }
+            Carried::failed(&format!("{}: {}", step.set, step.action), &error)
         }
     }
-    true
+}
+
+#[cfg(test)]
+mod tests {
+    use kogge_mongo_client::CommandError;
+
+    use super::*;
+
+    fn refused(code: i32) -> StepError {
+        let source =
+            CommandError::Server { command: "replSetReconfig".to_owned(), code, message: "no".to_owned() };
+        StepError::Command { pod: "ll-0".into(), source }
+    }
+
+    #[test]
+    fn a_refused_step_is_told_with_the_servers_words_and_changes_nothing() {
+        let carried = Carried::failed("ll-config: promote b", &refused(93));
+        let expected = Problem::Refused {
+            reason: "InvalidReplicaSetConfig".to_owned(),
+            message: "ll-config: promote b: ll-0: replSetReconfig: no (code 93)".to_owned(),
+        };
+        assert_eq!((carried.changed, carried.soon, carried.problem), (false, false, Some(expected)));
+    }
+
+    #[test]
+    fn what_may_succeed_a_little_later_is_tried_again_soon() {
+        for code in [308, 10107] {
+            let carried = Carried::failed("ll-config: promote b", &refused(code));
+            assert!(!carried.changed && carried.soon, "{carried:?}");
+            assert!(matches!(carried.problem, Some(Problem::Delayed { .. })), "{carried:?}");
+        }
+        let source =
+            CommandError::Server { command: "replSetReconfig".to_owned(), code: 74, message: "no".to_owned() };
+        let not_found = StepError::HostNotFound { host: "b.svc:27017".into(), pod: "ll-0".into(), source };
+        let carried = Carried::failed("ll-config: add b", &not_found);
+        assert!(carried.soon && matches!(carried.problem, Some(Problem::Refused { .. })), "{carried:?}");
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_told_before_what_will_pass() {
+        let all = [308, 93].map(|code| Carried::failed("a step", &refused(code)));
+        let done = Carried { changed: true, ..Carried::default() };
+        let carried = all.into_iter().fold(done, Carried::and);
+        assert!(carried.changed && carried.soon);
+        assert_eq!(carried.problem.unwrap().reason(), "InvalidReplicaSetConfig");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kogge_api::{FINALIZER, FederatedCluster};
-use kogge_federated_cluster::report::{Observed, report, soaking_for};
+use kogge_federated_cluster::report::{Observed, Problem, report, soaking_for};
 use kogge_federated_cluster::secrets::{IncompleteSecret, MintError};
 use kogge_federated_cluster::{Observation, ObservationError, Sighting, plan};
 use kogge_mongo_client::TrustError;
@@ -12,7 +12,7 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
 use super::accept::{Acceptance, Accepted, accept};
-use super::carry_out::carry_out;
+use super::carry_out::{carry_out, is_told};
 use super::{claim, deletion, reach, secrets, tell};
 use super::{full_name, set_name};
 use crate::context::Context;
@@ -130,23 +130,31 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         |set| set_name(cluster, set),
         |set| planned.in_queue.contains(set),
     );
-    let carried = carry_out(cluster, &prepared, &planned, &engine, &access, observed_at, context).await;
+    let mut carried = carry_out(cluster, &prepared, &planned, &engine, &access, observed_at, context).await;
     // A namespace that is being deleted takes no new Secret.
     if cluster.metadata.deletion_timestamp.is_none() {
         tell::admin_secret(&identity, &held.secrets, context).await?;
     }
-    let problem = problem.or(carried.problem).or_else(|| wanted.as_ref().err().cloned());
+    if problem.is_none() && wanted.is_ok() {
+        let told =
+            secrets::change_passwords(cluster, &held, &identity, &planned, &engine, &access, context).await?;
+        carried = carried.and(told);
+    }
+    let unfit = wanted.as_ref().err().cloned();
+    let problem = Problem::most_pressing([problem, carried.problem, unfit].into_iter().flatten());
     let status = report(&Observed { prepared: &prepared, plan: &planned, problem: problem.as_ref(), now: &now });
     tell::status(cluster, status, context).await?;
     if problem.is_none()
+        && !carried.changed
         && let Ok(wanted) = &wanted
-        && (secrets::change_passwords(&held, &identity, &planned, &engine, &access, context).await?
-            || secrets::advance(&held, wanted, &prepared, &planned, context).await?)
+        && secrets::advance(&held, wanted, &prepared, &planned, context).await?
     {
         return Ok(Action::requeue(BUSY));
     }
     Ok(Action::requeue(match problem {
         _ if carried.changed => BUSY,
+        Some(problem) if carried.soon && !is_told(cluster, problem.reason()) => BUSY,
+        Some(_) if carried.soon => WAITING,
         Some(_) => BLOCKED,
         None if planned.is_settled() => SETTLED,
         None => WAITING,

@@ -8,9 +8,10 @@ use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, Wanted};
 use kogge_federated_cluster::{DatabasePlan, Identity, Prepared};
 use kogge_mongo::PodName;
-use kogge_mongo_client::{ClusterAccess, Engine};
+use kogge_mongo_client::{ClusterAccess, Engine, Told};
 use tracing::{info, warn};
 
+use super::carry_out::{Carried, is_told};
 use super::pass::PassError;
 use crate::certificate::{self, Unfit};
 use crate::context::Context;
@@ -106,28 +107,37 @@ pub(super) async fn advance(
     Ok(true)
 }
 
-/// Tells the servers new passwords, if there are any; whether anything was written. They stand in the Secret before
-/// and take the old ones' place after, so that whoever is killed in between knows both.
+/// Tells the servers new passwords, if there are any. They stand in the Secret before and take the old ones' place
+/// after, so that whoever is killed in between knows both.
 pub(super) async fn change_passwords(
+    cluster: &FederatedCluster,
     held: &Held,
     identity: &Identity,
     plan: &DatabasePlan,
     engine: &Engine,
     access: &ClusterAccess,
     context: &Context,
-) -> Result<bool, PassError> {
-    if held.secrets.next_passwords.is_none() || !plan.is_settled() || !context.leadership.is_leader() {
-        return Ok(false);
+) -> Result<Carried, PassError> {
+    let nothing = Carried::default();
+    if held.secrets.next_passwords.is_none() || !plan.is_settled() {
+        return Ok(nothing);
     }
     let primaries: Option<Vec<&PodName>> = plan.engine.sets.values().map(|set| set.primary.as_ref()).collect();
-    let Some(primaries) = primaries else { return Ok(false) };
-    if let Err(error) = engine.change_passwords(access, primaries).await {
-        warn!(%error, reason = error.reason(), "not every server knows the new passwords; trying again");
-        return Ok(false);
+    let Some(primaries) = primaries else { return Ok(nothing) };
+    match engine.change_passwords(access, primaries, || context.leadership.is_leader()).await {
+        Ok(Told::All) => {
+            write(held, &held.secrets.with_new_passwords(), identity, context).await?;
+            info!("the passwords are new");
+            Ok(Carried { changed: true, ..nothing })
+        }
+        Ok(Told::Stopped) => Ok(nothing),
+        Err(error) => {
+            if !is_told(cluster, error.reason()) {
+                warn!(%error, reason = error.reason(), "not every server knows the new passwords; trying again");
+            }
+            Ok(Carried::failed("the new passwords", &error))
+        }
     }
-    write(held, &held.secrets.with_new_passwords(), identity, context).await?;
-    info!("the passwords are new");
-    Ok(true)
 }
 
 /// Writes over what was read, and over nothing else.

@@ -189,7 +189,7 @@ impl World {
             let waiting = turns.borrow_mut().ask(&identity.id, plan.demand(&prepared), self.now);
             plan.hold_back(&prepared, waiting);
         }
-        let problem = problem.or(carried);
+        let problem = Problem::most_pressing(problem.into_iter().chain(carried));
         let observed = Observed { prepared: &prepared, plan: &plan, problem: problem.as_ref(), now: &now };
         let status = report::report(&observed);
         let seen =
@@ -308,9 +308,13 @@ impl World {
         if let Some(problem) = self.rehearse(&plan.rehearsal) {
             return Some(problem);
         }
-        let problem = self.write(&plan.actions, fate);
+        let mut problems: Vec<Problem> = self.write(&plan.actions, fate).into_iter().collect();
         for step in plan.steps.iter().take(fate.steps()) {
             laws::of_step(self, step);
+            if let Some(problem) = self.refused.get(step.action.name()) {
+                problems.push(problem.clone());
+                continue;
+            }
             self.servers.take(step);
             self.steps.push((self.passes, step.clone()));
         }
@@ -318,7 +322,8 @@ impl World {
         for restart in restarts {
             laws::of_restart(self, restart);
         }
-        problem.or(self.write(restarts, fate))
+        problems.extend(self.write(restarts, fate));
+        Problem::most_pressing(problems)
     }
 
     /// A rollout that fails its rehearsal changes nothing.

@@ -61,6 +61,8 @@ pub(crate) struct World {
     pub(crate) writes: Vec<(usize, Action)>,
     pub(crate) steps: Vec<(usize, Step)>,
     pub(crate) passes: usize,
+    /// What servers answer to the actions of these names, instead of doing them.
+    pub(crate) refused: BTreeMap<&'static str, Problem>,
     /// Which sets may be changed now; none where all may.
     pub(crate) turns: Option<RefCell<Queue>>,
     now: Millis,
@@ -95,6 +97,7 @@ impl World {
             writes: Vec::new(),
             steps: Vec::new(),
             passes: 0,
+            refused: BTreeMap::new(),
             turns: None,
             now: 1_000_000,
             mint: RefCell::default(),
@@ -289,7 +292,6 @@ impl World {
     }
 }
 
-/// What an action writes.
 /// What must be told nowhere.
 pub(crate) fn hidden(secrets: &DatabaseSecrets) -> Vec<String> {
     let DatabaseSecrets { passwords, next_passwords, current, previous, .. } = secrets;
@@ -299,6 +301,7 @@ pub(crate) fn hidden(secrets: &DatabaseSecrets) -> Vec<String> {
     keys.chain(passwords.flat_map(|p| [p.operator.clone(), p.admin.clone()])).collect()
 }
 
+/// What an action writes.
 pub(crate) fn key(action: &Action) -> ObjectKey {
     match action {
         Action::Apply { object, .. } => ObjectKey::of(object).unwrap(),
