@@ -2,7 +2,7 @@
 
 use crate::names::{Host, PodName};
 use crate::plan::Draft;
-use crate::replset::{ConfigMember, MemberState};
+use crate::replset::{ConfigMember, MemberState, ReplConfig};
 use crate::step::Action;
 use crate::view::SetView;
 
@@ -12,16 +12,21 @@ pub(crate) fn heir<'a>(
     primary: &PodName,
     suits: impl Fn(&ConfigMember) -> bool,
 ) -> Option<&'a Host> {
-    let mut voters = view.config?.voters();
-    let heir = voters.find(|m| {
-        m.priority > 0.0
-            && !m.arbiter
-            && view.pod_of(&m.host) != Some(primary)
-            && view.state_of(&m.host) == Some(MemberState::Secondary)
-            && view.caught_up(&m.host)
-            && suits(m)
-    });
+    let mut successors = successors(view, primary);
+    let heir = successors
+        .find(|m| view.state_of(&m.host) == Some(MemberState::Secondary) && view.caught_up(&m.host) && suits(m));
     heir.map(|m| &m.host)
+}
+
+/// Whether the config has another voter that may ever take over from the primary, in whatever state it is now. Where
+/// it has none, waiting for one would never end, and the office comes back to where it was.
+pub(crate) fn has_successor(view: &SetView<'_>, primary: &PodName) -> bool {
+    successors(view, primary).next().is_some()
+}
+
+fn successors<'a>(view: &SetView<'a>, primary: &PodName) -> impl Iterator<Item = &'a ConfigMember> {
+    let voters = view.config.into_iter().flat_map(ReplConfig::voters);
+    voters.filter(move |m| m.priority > 0.0 && !m.arbiter && view.pod_of(&m.host) != Some(primary))
 }
 
 /// Plans a step-down of the primary, if a voter that suits can take over; else says what is waited for.

@@ -27,7 +27,7 @@ pub(crate) fn plan(ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
         draft.wait_member(&wanted.pod, obstacle, None);
     } else if !ground.config.members.iter().all(|m| view.healthy(&m.host)) {
         draft.wait("all its members to be healthy before one is renamed");
-    } else if is_primary(wanted) && ground.config.voters().count() > 1 {
+    } else if is_primary(wanted) && handover::has_successor(view, ground.primary.pod) {
         handover::step_down(
             ground.view,
             ground.primary.pod,

@@ -48,10 +48,13 @@ pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName
             .then_with(|| a.pod.natural_cmp(&b.pod))
     });
     if let Some((member, pod)) = next.first() {
-        if turn(view, member) == Turn::Primary && view.voters().1 > 1 {
+        if turn(view, member) != Turn::Primary {
+            restart(member, pod, "its template has changed and all other members are healthy", draft);
+        } else if handover::has_successor(view, &member.pod) {
             handover::step_down(view, &member.pod, "it is outdated", |_| true, draft);
         } else {
-            restart(member, pod, "its template has changed and all other members are healthy", draft);
+            let why = "its template has changed and nobody else may become primary: the office comes back to it";
+            restart(member, pod, why, draft);
         }
     }
 }

@@ -1,8 +1,12 @@
 //! States of a set in which nothing would ever go on: each is left by itself.
 
-use kogge_mongo::{Action, PodName, Replication, Server, ServerState, plan};
+use std::collections::BTreeMap;
 
-use crate::support::{SHARD, World};
+use kogge_mongo::{
+    Action, ConfigMember, Host, MemberId, MemberState, PodName, Replication, Server, ServerState, Step, plan,
+};
+
+use crate::support::{Disk, Member, SHARD, World, config_member};
 
 const THREE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
 
@@ -32,4 +36,91 @@ fn a_member_that_cannot_tell_how_long_it_runs_holds_no_hand_over() {
         matches!(&planned.steps[..], [step] if step.action == Action::StepDown { pod: primary.clone() }),
         "{planned:#?}"
     );
+}
+
+/// A set in which only the member of vdc1 may become primary.
+fn one_electable() -> World {
+    let mut world = World::shard(THREE);
+    for pod in ["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"] {
+        world.wanted(pod).priority = 0;
+    }
+    world.run_until_settled(100);
+    world
+}
+
+/// A voter that is not ours.
+fn beside(world: &mut World, name: &str, arbiter: bool) {
+    let host = Host::new(format!("{name}.elsewhere:27017"));
+    let state = arbiter.then_some(MemberState::Arbiter);
+    let member = Member { disk: Disk::Synced, state, ..Member::fresh(host.clone(), &world.revision) };
+    world.members.insert(PodName::new(name), member);
+    let priority = if arbiter { 0.0 } else { 1.0 };
+    let listed = ConfigMember { arbiter, ..config_member(MemberId(70), &host, 1, priority, &BTreeMap::new()) };
+    world.set(SHARD).config.as_mut().unwrap().members.push(listed);
+}
+
+fn roll(world: &mut World) {
+    world.revision = "r2".to_owned();
+    for member in world.members.values_mut() {
+        member.facts().target_revision = Some("r2".to_owned());
+    }
+}
+
+fn said(steps: &[Step]) -> Vec<String> {
+    let about = steps.iter().map(|step| match &step.action {
+        Action::RestartPod { pod, .. } => format!("restart {pod}"),
+        Action::SetHost { to, .. } => format!("rename {}", to.as_str().split('.').next().unwrap()),
+        action => action.name().to_owned(),
+    });
+    about.map(|step| step.replace("ll-shard-0-", "")).collect()
+}
+
+#[test]
+fn the_only_member_that_may_lead_is_restarted_last_and_gets_the_office_back() {
+    let mut world = one_electable();
+    roll(&mut world);
+    let steps = world.run_until_settled(60);
+    assert_eq!(said(&steps), ["restart vdc2-0", "restart vdc3-0", "restart vdc1-0"]);
+    assert!(steps[2].reason.contains("nobody else may become primary"), "{}", steps[2].reason);
+    assert_eq!(world.primary(SHARD).as_str(), "ll-shard-0-vdc1-0");
+}
+
+#[test]
+fn a_primary_beside_an_arbiter_alone_is_restarted() {
+    let mut world = World::settled(&[("vdc1", 1)]);
+    beside(&mut world, "arbiter", true);
+    roll(&mut world);
+    assert_eq!(said(&world.plan().steps), ["restart vdc1-0"]);
+}
+
+#[test]
+fn a_primary_whose_only_successor_is_down_is_not_restarted() {
+    let mut world = one_electable();
+    beside(&mut world, "old", false);
+    world.run_until_settled(20);
+    assert_eq!(world.primary(SHARD).as_str(), "ll-shard-0-vdc1-0");
+    world.member("old").up = false;
+    world.member("ll-shard-0-vdc1-0").facts().target_revision = Some("r2".to_owned());
+    let planned = world.plan();
+    assert!(planned.steps.is_empty(), "{:#?}", planned.steps);
+    assert!(planned.waiting.iter().any(|w| w.what.contains("to hand over to")), "{:?}", planned.waiting);
+}
+
+/// The config has other hosts for these members, and their servers answer under both.
+fn misname(world: &mut World, pods: &[&str]) {
+    for pod in pods {
+        let member = world.member(pod);
+        let (host, old) = (member.host.clone(), Host::new(member.host.as_str().replace(".db.", ".before.")));
+        member.also = Some(old.clone());
+        let config = world.set(SHARD).config.as_mut().unwrap();
+        config.members.iter_mut().find(|m| m.host == host).unwrap().host = old;
+    }
+}
+
+#[test]
+fn the_only_member_that_may_lead_is_renamed_by_itself() {
+    let mut world = one_electable();
+    misname(&mut world, &["ll-shard-0-vdc1-0", "ll-shard-0-vdc2-0"]);
+    let steps = world.run_until_settled(60);
+    assert_eq!(said(&steps), ["rename vdc2-0", "rename vdc1-0"]);
 }

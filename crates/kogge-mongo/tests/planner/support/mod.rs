@@ -256,7 +256,7 @@ impl World {
                 goal.seed = Some(pod.clone());
                 goal.reserve(pod, *member_id);
             }
-            Action::ReserveMemberId { pod, member_id } => goal.reserve(pod, *member_id),
+            Action::ReserveMemberId { pod, member_id, .. } => goal.reserve(pod, *member_id),
             Action::MarkInitialized { pod, member_id } => {
                 let member = goal.members.iter_mut().find(|m| &m.pod == pod).unwrap();
                 member.anchor = MemberAnchor { member_id: Some(*member_id), initialized: true };
@@ -330,7 +330,8 @@ impl World {
                 set.stepped_down = Some(pod.clone());
             }
             Action::RestartPod { pod, uid } => {
-                assert_ne!(set.primary.as_ref().filter(|_| before.len() > 1), Some(pod), "restarted a primary");
+                let may_lead = set.config.iter().flat_map(ReplConfig::voters).filter(|m| m.priority > 0.0).count();
+                assert_ne!(set.primary.as_ref().filter(|_| may_lead > 1), Some(pod), "restarted a primary");
                 let member = self.members.get_mut(pod).unwrap();
                 assert_eq!(member.pod.facts().map(|p| &p.uid), Some(uid));
                 member.pod = Pod::Absent;
