@@ -22,26 +22,22 @@ pub(crate) fn priority(goal: &Goal, ground: &Ground<'_>, member: &MemberGoal) ->
 /// member there. While a member is on its way to health there is no reconfiguration, and the primary still moves
 /// where nobody inside could inherit.
 pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, disturbed: bool, draft: &mut Draft<'_>) {
-    let mut inside = ground.listed().filter(|(wanted, _)| is_away(goal, wanted)).peekable();
-    if inside.peek().is_none() {
+    if !ground.listed().any(|(wanted, _)| is_away(goal, wanted)) {
         return;
     }
     if !has_outside(goal, ground) {
         draft.wait("a voter that may become primary outside of the vdcs that primaries move away from");
         return;
     }
-    for (wanted, listed) in inside {
-        if listed.votes == 0 || listed.priority == 0.0 {
-            continue;
-        }
-        let lowered = (listed.priority - priority(goal, ground, wanted)).abs() < f64::EPSILON;
-        if disturbed && !lowered && ground.view.healthy(&wanted.host) && &wanted.pod != ground.primary.pod {
+    if disturbed {
+        if let Some(wanted) = inheritor(goal, ground) {
             draft.wait_member(&wanted.pod, "the set to be undisturbed before its priority is lowered", None);
             return;
         }
-        if !disturbed && settle::set_priority(goal, ground, wanted, listed, draft) {
-            return;
-        }
+    } else if inside(goal, ground)
+        .any(|(wanted, listed)| settle::set_priority(goal, ground, wanted, listed, draft))
+    {
+        return;
     }
     // A member that is about to be restarted would only hand the office back.
     let stays = |m: &ConfigMember| may_lead(goal, ground, m) && !ground.view.is_outdated(&m.host);
@@ -52,7 +48,8 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, disturbed: bool, draft: &mu
 
 /// Plans the step-down that is left when restarts are through or held: to whoever is outside.
 pub(crate) fn finish(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) {
-    if !draft.changes_something() && primary_is_inside(goal, ground) && has_outside(goal, ground) {
+    let free = !draft.changes_something() && inheritor(goal, ground).is_none();
+    if free && primary_is_inside(goal, ground) && has_outside(goal, ground) {
         step_down(ground, |m| may_lead(goal, ground, m), draft);
     }
 }
@@ -64,6 +61,21 @@ pub(crate) fn may_lead(goal: &Goal, ground: &Ground<'_>, member: &ConfigMember) 
     wanted.is_some_and(|wanted| {
         ground.voters.contains(&wanted.pod) && !(is_away(goal, wanted) && has_outside(goal, ground))
     })
+}
+
+/// The members in the vdcs that could become primary, and what the config says of them.
+fn inside<'a>(goal: &'a Goal, ground: &'a Ground<'_>) -> impl Iterator<Item = (&'a MemberGoal, &'a ConfigMember)> {
+    ground.listed().filter(|(wanted, listed)| is_away(goal, wanted) && listed.votes > 0 && listed.priority > 0.0)
+}
+
+/// A member in the vdcs that could take over from the primary, because its priority is not lowered yet.
+fn inheritor<'a>(goal: &'a Goal, ground: &'a Ground<'_>) -> Option<&'a MemberGoal> {
+    let mut others = inside(goal, ground).filter(|(wanted, _)| &wanted.pod != ground.primary.pod);
+    let found = others.find(|(wanted, listed)| {
+        let lowered = (listed.priority - priority(goal, ground, wanted)).abs() < f64::EPSILON;
+        !lowered && ground.view.healthy(&wanted.host)
+    });
+    found.map(|(wanted, _)| wanted)
 }
 
 fn step_down(ground: &Ground<'_>, suits: impl Fn(&ConfigMember) -> bool, draft: &mut Draft<'_>) {

@@ -143,6 +143,17 @@ fn case_08_a_set_of_one_that_holds_its_old_host_is_renamed_directly() {
     let mut unseen = world.clone();
     unseen.goal.unseen.insert("vdc2".into(), "its worker is silent".to_owned());
     assert!(seen_as(&unseen, &lost).steps.is_empty(), "what is not seen could hold the data as well");
+    let told = seen_as(&world, world.config(SHARD));
+    assert!(told.steps.is_empty(), "its name leads elsewhere, and no other host mends that: {:?}", told.steps);
+    assert!(told.findings.iter().any(|f| f.kind == FindingKind::HostNotSelf));
+
+    // Its config lists it alone, and the anchors know of others.
+    let mut three = World::settled(THREE);
+    let told = seen_as(&three, &lost);
+    assert!(told.steps.is_empty(), "others are known to hold data: {:?}", told.steps);
+    three.reshape(&[("vdc1", 1)]);
+    let told = seen_as(&three, &lost);
+    assert!(told.steps.is_empty(), "others that leave still hold data: {:?}", told.steps);
 }
 
 #[test]

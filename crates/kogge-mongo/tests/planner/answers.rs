@@ -75,6 +75,23 @@ fn between_two_sets_of_one_name_that_both_hold_data_nobody_is_believed() {
 }
 
 #[test]
+fn of_two_sets_of_one_name_the_one_that_the_anchors_know_to_hold_data_is_ours() {
+    let mut world = World::settled(THREE);
+    let others = ["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"];
+    others.into_iter().for_each(|pod| world.wanted(pod).anchor.initialized = false);
+    let plan = told(&world, |topology| {
+        for pod in others {
+            let Replication::Member { config: Some(config), .. } = &mut server(topology, pod).replication else {
+                panic!()
+            };
+            config.replica_set_id = Some("other".to_owned());
+        }
+    });
+    assert_eq!(plan.sets[SHARD].primary, Some(world.primary(SHARD)));
+    assert_eq!(plan.findings.iter().filter(|f| f.kind == FindingKind::OtherSet).count(), 2);
+}
+
+#[test]
 fn case_04_a_server_that_does_not_find_itself_behind_its_host_is_told_with_the_host() {
     let world = World::settled(THREE);
     let host = world.config(SHARD).members[2].host.clone();

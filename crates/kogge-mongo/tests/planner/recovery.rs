@@ -206,6 +206,41 @@ fn the_survivor_with_the_newest_entry_is_chosen_by_term_first() {
 }
 
 #[test]
+fn a_force_starts_from_the_newest_config() {
+    let mut world = disaster();
+    declare(&mut world, &LOST);
+    approve(&mut world);
+    let mut topology = world.observe();
+    for pod in LEFT {
+        let Server::Reachable(state) = &mut topology.members.get_mut(pod).unwrap().server else { panic!() };
+        let Replication::Member { status, config: Some(config) } = &mut state.replication else { panic!() };
+        let host = &world.members[pod].host;
+        let own = status.members.iter_mut().find(|m| &m.host == host).unwrap();
+        if pod == LEFT[0] {
+            config.stamp.version -= 1;
+        } else {
+            own.optime = Some(OpTime { term: 1, seconds: 1, increment: 1 });
+        }
+    }
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(refusal(&plan).contains("ll-shard-0-vdc1-0 has the newest entry and not the newest config yet"));
+}
+
+#[test]
+fn a_force_leaves_somebody_who_can_become_primary() {
+    let mut world = disaster();
+    declare(&mut world, &LOST);
+    approve(&mut world);
+    let left = LEFT.map(|pod| world.members[pod].host.clone());
+    for member in &mut world.set(SHARD).config.as_mut().unwrap().members {
+        if left.contains(&member.host) {
+            member.priority = 0.0;
+        }
+    }
+    assert!(refusal(&world.plan()).contains("no member that is left could become primary"));
+}
+
+#[test]
 fn h36_what_was_lost_stays_out_until_it_is_empty_and_readmitted() {
     let mut world = recovered();
     assert!(world.plan().available());

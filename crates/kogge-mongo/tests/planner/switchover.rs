@@ -87,6 +87,26 @@ fn a_switchover_does_not_wait_for_an_initial_sync() {
 }
 
 #[test]
+fn while_the_set_is_disturbed_a_primary_stays_where_another_inside_could_inherit() {
+    let mut world = World::settled(TWO_ONE_TWO);
+    world.goal.away_from.insert("vdc1".into());
+    world.member("ll-shard-0-vdc2-0").state = Some(MemberState::Startup2);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("before its priority is lowered")), "{:?}", plan.waiting);
+}
+
+#[test]
+fn during_a_rollout_the_primary_moves_out_once() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
+    world.goal.away_from.insert("vdc1".into());
+    world.revision = "r2".to_owned();
+    world.tick();
+    let steps = world.run_until_settled(60);
+    assert_eq!(steps.iter().filter(|s| s.action.name() == "StepDown").count(), 1, "{:?}", names(&steps));
+}
+
+#[test]
 fn a_seed_is_chosen_outside() {
     let mut world = World::shard(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
     world.goal.away_from.insert("vdc1".into());
