@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use anyhow::ensure;
+use futures::{Stream, StreamExt as _};
 use kogge_api::conditions::{Status, worker_cluster as conditions};
 use kogge_fleet::{Change, Fleet, FleetOptions};
 use kogge_plan::WorkerView;
@@ -30,6 +31,15 @@ fn gone(api: &Api, times: usize, matches: impl Fn(&Asked) -> bool + Send + Sync 
             .then(|| Reply::Json(410, expired()))
     });
     left
+}
+
+/// Waits until a change of this database's objects in the worker is told; others may be told before.
+async fn until_told(changes: &mut (impl Stream<Item = Change> + Unpin), cluster_id: &str) -> anyhow::Result<()> {
+    let cluster_ids = BTreeSet::from([cluster_id.to_owned()]);
+    let expected = Change::Objects { worker: "w".into(), cluster_ids };
+    let told = changes.any(async |change| change == expected);
+    ensure!(tokio::time::timeout(Duration::from_secs(10), told).await?, "the changes ended");
+    Ok(())
 }
 
 /// Pitfall A: after a 410 at its start, kube's watcher asks for the same resourceVersion for ever.
@@ -60,15 +70,7 @@ async fn what_is_gone_at_a_relist_is_removed_and_told() -> anyhow::Result<()> {
     api.take(&maps, "goes");
     api.mute(false);
     api.tell(&maps, json!({"type": "ERROR", "object": expired()}));
-    let told = async {
-        while let Some(change) = changes.next().await {
-            if matches!(&change, Change::Objects { cluster_ids, .. } if *cluster_ids == BTreeSet::from(["c2".to_owned()]))
-            {
-                return;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), told).await?;
+    until_told(&mut changes, "c2").await?;
     assert!(held(&fleet, &key("ConfigMap", "goes")).is_none());
     assert!(held(&fleet, &key("ConfigMap", "stays")).is_some());
     until_view(&fleet, "w", "the worker to be current", WorkerView::is_current).await
@@ -80,6 +82,7 @@ async fn a_slow_subscriber_stalls_nobody_and_deletions_are_told() -> anyhow::Res
     let api = Api::start("uid-1").await?;
     let fleet = connected(&api, options()).await?;
     let maps = collection("configmaps");
+    api.put(&maps, config_map("goes", "c2"));
     let mut slow = Box::pin(fleet.changes());
     for round in 0..1500 {
         api.put(&maps, config_map(&format!("m{}", round % 10), "c1"));
@@ -89,12 +92,9 @@ async fn a_slow_subscriber_stalls_nobody_and_deletions_are_told() -> anyhow::Res
     assert_eq!(slow.next().await, Some(Change::Everything), "it is told that it missed something");
 
     let mut quick = Box::pin(fleet.changes());
-    api.take(&maps, "last");
-    until("the deletion", async || held(&fleet, &key("ConfigMap", "last")).is_none()).await?;
-    let change = tokio::time::timeout(Duration::from_secs(5), quick.next()).await?;
-    let cluster_ids = BTreeSet::from(["c1".to_owned()]);
-    assert_eq!(change, Some(Change::Objects { worker: "w".into(), cluster_ids }));
-    Ok(())
+    api.take(&maps, "goes");
+    until("the deletion", async || held(&fleet, &key("ConfigMap", "goes")).is_none()).await?;
+    until_told(&mut quick, "c2").await
 }
 
 /// Pitfall G: a server without streaming lists answers 422, and kube never falls back.
