@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::goal::SetGoal;
+use crate::goal::{MemberAnchor, SetGoal};
 use crate::names::{Host, PodName};
+use crate::replset::ConfigMember;
 use crate::topology::{Replication, ServerState};
+use crate::view::SetView;
 
 /// Servers at our members' addresses that are not of our set, and whose they are, as a phrase.
 ///
@@ -48,6 +50,34 @@ pub(crate) fn aliases<'a>(
 ) -> BTreeMap<Host, &'a PodName> {
     let said = servers.iter().filter_map(|(&pod, server)| Some((Host::new(server.hello.me.as_deref()?), pod)));
     said.filter(|(host, _)| set.pod_of(host).is_none()).collect()
+}
+
+/// Hosts in the config that no member of the goal has, and the pods that the anchors know under their `_id`s: of servers
+/// that do not say who they are, and only while nobody hears the host. One that runs may be somebody's who took the `_id`
+/// over by hand.
+pub(crate) fn silent_aliases<'a>(view: &SetView<'a>) -> BTreeMap<Host, &'a PodName> {
+    let wanted = view.set.members.iter().map(|m| (&m.pod, &m.host, m.anchor));
+    let ours = wanted.chain(view.set.leaving.iter().map(|m| (&m.pod, &m.host, m.anchor)));
+    let places = ours.filter_map(|(pod, host, anchor)| Some((recorded(view, pod, host, anchor)?, pod)));
+    let silent = places.filter(|(place, _)| view.heard(&place.host).is_some_and(|heard| !heard.up));
+    silent.map(|(place, pod)| (place.host.clone(), pod)).collect()
+}
+
+/// The place in the config, under a host that nobody has, with the `_id` that the anchors have for a member that held
+/// data: it may be that member's, where its own server does not tell and its own host is not listed.
+pub(crate) fn recorded<'a>(
+    view: &SetView<'a>,
+    pod: &PodName,
+    host: &Host,
+    anchor: MemberAnchor,
+) -> Option<&'a ConfigMember> {
+    let config = view.config?;
+    let id = anchor.member_id.filter(|_| anchor.initialized)?;
+    let tells = view.server(pod).map_or(view.answers(pod), |s| s.replication != Replication::Uninitialized);
+    if tells || config.by_host(host).is_some() {
+        return None;
+    }
+    config.members.iter().find(|m| m.id == id && view.pod_of(&m.host).is_none())
 }
 
 fn replica_set_id(server: &ServerState) -> Option<&str> {

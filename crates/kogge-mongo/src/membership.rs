@@ -11,7 +11,7 @@ use crate::step::{Action, Change, NewMember};
 use crate::topology::{Access, Pod, PodFacts, Replication};
 use crate::view::{Primary, SetView};
 use crate::votes::{Candidate, allot};
-use crate::{lost_disk, rename, renumber, settle, shrink, switchover};
+use crate::{identity, lost_disk, rename, renumber, settle, shrink, switchover};
 
 /// A set whose primary answers and lets the operator in: what reconfigurations start from.
 pub(crate) struct Ground<'a> {
@@ -76,7 +76,7 @@ fn voters(view: &SetView<'_>, config: &ReplConfig) -> BTreeSet<PodName> {
             pod: m.pod.clone(),
             vdc: m.vdc.clone(),
             priority: m.priority,
-            votes_now: config.by_host(&m.host).is_some_and(|c| c.votes > 0),
+            votes_now: view.entry(m).is_some_and(|c| c.votes > 0),
         })
         .collect();
     let foreign = config.voters().filter(|m| view.pod_of(&m.host).is_none()).count();
@@ -134,7 +134,7 @@ impl Ground<'_> {
 
     pub(crate) fn listed(&self) -> impl Iterator<Item = (&MemberGoal, &ConfigMember)> {
         let ordered = self.view.set.ordered_members().into_iter();
-        ordered.filter_map(|wanted| Some((wanted, self.config.by_host(&wanted.host)?)))
+        ordered.filter_map(|wanted| Some((wanted, self.view.entry(wanted)?)))
     }
 
     fn mark_initialized(&self, draft: &mut Draft<'_>) {
@@ -154,13 +154,20 @@ impl Ground<'_> {
 
     fn forget_left(&self, draft: &mut Draft<'_>) {
         for leaving in &self.view.set.leaving {
-            if self.config.by_host(&leaving.host).is_none() {
-                draft.step(
-                    Action::ForgetMember { pod: leaving.pod.clone() },
-                    "the config does not list it any more",
-                    "the record in every anchor",
-                );
+            let pod = &leaving.pod;
+            if self.config.members.iter().any(|m| self.view.pod_of(&m.host) == Some(pod)) {
+                continue;
             }
+            if let Some(place) = identity::recorded(self.view, pod, &leaving.host, leaving.anchor) {
+                let what = format!("its answer: the config lists its id as {}, which may be it", place.host);
+                draft.wait_member(pod, what, self.view.silent_since(pod));
+                continue;
+            }
+            draft.step(
+                Action::ForgetMember { pod: pod.clone() },
+                "the config does not list it any more",
+                "the record in every anchor",
+            );
         }
     }
 
@@ -169,7 +176,7 @@ impl Ground<'_> {
     fn wait_for_listed(&self, draft: &mut Draft<'_>) -> bool {
         let mut disturbed = false;
         for (wanted, listed) in self.listed() {
-            let state = self.view.state_of(&wanted.host);
+            let state = self.view.state_of(&listed.host);
             if state.is_some_and(MemberState::healthy) {
                 if self.view.server(&wanted.pod).is_none() {
                     let trouble = self.view.trouble(listed, &wanted.pod);
@@ -203,7 +210,7 @@ impl Ground<'_> {
             return false;
         }
         for wanted in self.view.set.ordered_members() {
-            if self.config.by_host(&wanted.host).is_some() {
+            if self.view.entry(wanted).is_some() {
                 continue;
             }
             match recovery::admission(self.view, wanted) {
@@ -256,7 +263,7 @@ impl Ground<'_> {
         {
             return false;
         }
-        if !self.view.caught_up(&wanted.host) {
+        if !self.view.caught_up(&listed.host) {
             draft.wait_member(&wanted.pod, "it to catch up with the primary", None);
             return false;
         }

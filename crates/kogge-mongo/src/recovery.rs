@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use crate::goal::MemberGoal;
-use crate::names::{Host, PodName, SetName};
+use crate::names::{PodName, SetName};
 use crate::plan::{Approval, Draft, FindingKind};
 use crate::replset::{ConfigMember, ConfigStamp, MemberState, OpTime, ReplConfig, ReplStatus, majority};
 use crate::step::{Action, LostMember};
@@ -273,11 +273,7 @@ pub(crate) fn admission(view: &SetView<'_>, member: &MemberGoal) -> Admission {
 
 /// Whether the set goes on without a wanted member.
 pub(crate) fn is_held_out(view: &SetView<'_>, member: &MemberGoal) -> bool {
-    !is_listed(view, &member.host) && admission(view, member) == Admission::HeldOut
-}
-
-fn is_listed(view: &SetView<'_>, host: &Host) -> bool {
-    view.config.is_some_and(|config| config.by_host(host).is_some())
+    view.entry(member).is_none() && admission(view, member) == Admission::HeldOut
 }
 
 fn report_held_out(view: &SetView<'_>, draft: &mut Draft<'_>) {

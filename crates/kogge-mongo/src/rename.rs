@@ -1,5 +1,6 @@
 //! Members of ours that their config calls by another host than the goal: renamed one at a time, the primary
-//! last, and nothing else is changed meanwhile.
+//! last, and while all members are healthy nothing else is changed meanwhile. Repairs come first: what is broken could
+//! wait for the rename as the rename waits for it.
 
 use crate::goal::{Goal, MemberGoal};
 use crate::handover;
@@ -10,7 +11,8 @@ use crate::step::{Action, Change};
 use crate::topology::Replication;
 use crate::view::SetView;
 
-/// Plans the next rename through the primary. Returns whether one is left.
+/// Plans the next rename through the primary. Returns whether nothing else is to be planned: one is left, and every
+/// member that the config lists is healthy.
 pub(crate) fn plan(ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
     let view = ground.view;
     let members = view.set.ordered_members().into_iter();
@@ -23,10 +25,12 @@ pub(crate) fn plan(ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
     else {
         return false;
     };
+    if let Some(broken) = ground.config.members.iter().find(|m| !view.healthy(&m.host)) {
+        draft.wait_member(&wanted.pod, format!("{} to be healthy before it is renamed", broken.host), None);
+        return false;
+    }
     if let Err(obstacle) = resolves(view, wanted) {
         draft.wait_member(&wanted.pod, obstacle, None);
-    } else if !ground.config.members.iter().all(|m| view.healthy(&m.host)) {
-        draft.wait("all its members to be healthy before one is renamed");
     } else if is_primary(wanted) && handover::has_successor(view, ground.primary.pod) {
         handover::step_down(
             ground.view,

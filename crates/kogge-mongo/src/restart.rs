@@ -88,7 +88,7 @@ fn outdated<'a>(view: &'a SetView<'_>) -> impl Iterator<Item = (&'a MemberGoal, 
 /// Its pod is not ready, or its server itself says that it is no working member; a member that is on
 /// its way to health is left alone.
 fn is_broken(view: &SetView<'_>, member: &MemberGoal, pod: &PodFacts) -> bool {
-    let listed = view.config.is_some_and(|config| config.by_host(&member.host).is_some());
+    let listed = view.entry(member).is_some();
     match view.state_of(&member.host) {
         Some(state) if state.healthy() => false,
         Some(state) if state.in_transition() && listed => false,

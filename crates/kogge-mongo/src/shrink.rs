@@ -14,7 +14,7 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     let set = ground.view.set;
     let mut surplus: Vec<&ConfigMember> = ground.config.voters().collect();
     surplus.retain(|m| ground.view.pod_of(&m.host).is_some_and(|pod| !ground.voters.contains(pod)));
-    let leaving = |m: &&ConfigMember| set.leaving.iter().any(|l| l.host == m.host);
+    let leaving = |m: &&ConfigMember| set.leaving.iter().any(|l| ground.view.pod_of(&m.host) == Some(&l.pod));
     let removable = ground.config.members.iter().find(leaving);
     if surplus.is_empty() && removable.is_none() {
         return;
@@ -50,7 +50,8 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
 /// Plans that another `_id` is recorded for a member that leaves before it held data. Wanted again before its record
 /// is gone, it would take the one that it had for unused. Returns whether there is something to record.
 fn spend_id(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) -> bool {
-    let leaving = ground.view.set.leaving.iter().find(|leaving| leaving.host == member.host);
+    let pod = ground.view.pod_of(&member.host);
+    let leaving = ground.view.set.leaving.iter().find(|leaving| Some(&leaving.pod) == pod);
     let Some(leaving) = leaving.filter(|m| !m.anchor.initialized && m.anchor.member_id == Some(member.id)) else {
         return false;
     };

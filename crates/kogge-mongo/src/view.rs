@@ -66,6 +66,8 @@ impl<'a> SetView<'a> {
         view.silence_fenced();
         view.config = view.newest_config();
         view.primary = view.writable_primary();
+        let silent = identity::silent_aliases(&view);
+        view.aliases.extend(silent);
         view
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kogge_mongo::{
-    Action, ConfigMember, Host, MemberId, MemberState, PodName, Replication, Server, ServerState, Step, plan,
+    Action, ConfigMember, FindingKind, Host, MemberId, MemberState, PodName, Replication, Server, ServerState,
+    Step, plan,
 };
 
 use crate::support::{Disk, Member, SHARD, World, config_member};
@@ -123,4 +124,82 @@ fn the_only_member_that_may_lead_is_renamed_by_itself() {
     misname(&mut world, &["ll-shard-0-vdc1-0", "ll-shard-0-vdc2-0"]);
     let steps = world.run_until_settled(60);
     assert_eq!(said(&steps), ["rename vdc2-0", "rename vdc1-0"]);
+}
+
+#[test]
+fn a_lost_disk_is_mended_while_another_member_waits_for_its_rename() {
+    // The one that lost its disk has its new name, or waits for it as well.
+    for misnamed in [&["ll-shard-0-vdc2-0"][..], &["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"]] {
+        let mut world = World::settled(THREE);
+        misname(&mut world, misnamed);
+        world.wipe("ll-shard-0-vdc3-0");
+        world.tick();
+        let steps = said(&world.run_until_settled(60));
+        let expected = [
+            "Demote",
+            "RemoveMember",
+            "rename vdc2-0",
+            "ReserveMemberId",
+            "restart vdc3-0",
+            "AddMember",
+            "MarkInitialized",
+            "Promote",
+            "SetPriority",
+        ];
+        assert_eq!(steps, expected, "{misnamed:?}");
+        assert!(world.config(SHARD).members.iter().all(|m| m.host.as_str().contains(".db.")));
+        assert_eq!(world.config(SHARD).members.len(), 3);
+    }
+}
+
+#[test]
+fn a_vdc_that_is_lost_amid_renames_can_be_taken_out() {
+    for misnamed in [&["ll-shard-0-vdc1-0"][..], &["ll-shard-0-vdc1-0", "ll-shard-0-vdc5-0"]] {
+        let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1), ("vdc5", 1)]);
+        misname(&mut world, misnamed);
+        world.member("ll-shard-0-vdc5-0").up = false;
+        assert!(world.actions().is_empty(), "{:?}", world.actions());
+        assert!(world.plan().findings.iter().all(|f| f.kind != FindingKind::ForeignMember));
+        world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+        let steps = world.run_until_settled(60);
+        assert!(world.goal.sets[0].leaving.is_empty());
+        let config = world.config(SHARD);
+        assert_eq!((config.members.len(), config.voters().count()), (4, 3), "{:?}", said(&steps));
+        assert!(config.members.iter().all(|m| m.host.as_str().contains(".db.")), "{config:?}");
+    }
+}
+
+#[test]
+fn a_dead_member_that_is_not_ours_holds_a_rename_and_nothing_else() {
+    let mut world = World::settled(THREE);
+    beside(&mut world, "old", false);
+    world.run_until_settled(20);
+    misname(&mut world, &["ll-shard-0-vdc2-0"]);
+    world.member("old").up = false;
+    world.wanted("ll-shard-0-vdc1-0").priority = 2;
+    let steps = said(&world.run(20));
+    assert!(steps.contains(&"SetPriority".to_owned()), "{steps:?}");
+    assert!(!steps.iter().any(|step| step.starts_with("rename")), "{steps:?}");
+    let planned = world.plan();
+    assert!(planned.waiting.iter().any(|w| w.what.contains("old.elsewhere:27017")), "{:?}", planned.waiting);
+    assert_eq!(world.config(SHARD).members.len(), 4, "nobody of ours is added twice");
+}
+
+#[test]
+fn a_leaving_member_is_not_forgotten_while_it_is_listed_under_another_host() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    world.reshape(THREE);
+    misname(&mut world, &["ll-shard-0-vdc4-0"]);
+    let steps = said(&world.run_until_settled(60));
+    let left = steps.iter().position(|step| step == "RemoveMember");
+    assert!(left.is_some() && left < steps.iter().position(|step| step == "ForgetMember"), "{steps:?}");
+
+    // The operator does not reach it, and others do: it may be somebody else who took its id over.
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    world.reshape(THREE);
+    misname(&mut world, &["ll-shard-0-vdc4-0"]);
+    world.member("ll-shard-0-vdc4-0").reachable = false;
+    let planned = world.plan();
+    assert!(planned.steps.is_empty(), "{:#?}", planned.steps);
+    assert!(planned.waiting.iter().any(|w| w.what.contains("which may be it")), "{:?}", planned.waiting);
 }
