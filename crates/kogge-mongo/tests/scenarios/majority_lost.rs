@@ -156,7 +156,9 @@ async fn h37_a_lost_data_centre_with_a_higher_term_outranks_a_force_so_the_opera
     };
     for _ in 0..2 {
         let primary = operator.set.primary_among(&LOST).await?;
-        operator.run(primary, doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 1 }).await?;
+        operator.run(primary, doc! { "replSetStepDown": 20, "secondaryCatchUpPeriodSecs": 10 }).await?;
+        operator.set.primary_among(&LOST).await?;
+        operator.run(primary, doc! { "replSetFreeze": 0 }).await?;
     }
     let other = operator.set.primary_among(&LOST).await?;
     let theirs = term(&operator, other).await?;
