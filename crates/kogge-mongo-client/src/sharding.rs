@@ -35,16 +35,15 @@ pub(crate) async fn observe(router: &Session, shards: &[ShardEntry]) -> Result<C
         router.run(version, READ_DEADLINE),
         router.run(doc! { "getDefaultRWConcern": 1 }, READ_DEADLINE),
     );
+    let concern = told(concern)?;
     let mut state = ClusterState {
         balancer_on: told(balancer)?.and_then(|reply| Some(reply.get_str("mode").ok()? != "off")),
         feature_compatibility_version: told(version)?.and_then(|reply| {
             let version = wire::first_batch(&reply).next()?;
             version.get_str("version").ok().map(str::to_owned)
         }),
-        default_write_concern: told(concern)?.map(|reply| {
-            let source = reply.get_str("defaultWriteConcernSource").ok();
-            reply.contains_key("defaultWriteConcern") && source != Some("implicit")
-        }),
+        default_write_concern: concern.as_ref().map(|reply| is_set(reply, "defaultWriteConcern")),
+        default_read_concern: concern.as_ref().map(|reply| is_set(reply, "defaultReadConcern")),
         ..ClusterState::default()
     };
     let draining: Vec<&ShardEntry> = shards.iter().filter(|shard| shard.draining).collect();
@@ -56,6 +55,13 @@ pub(crate) async fn observe(router: &Session, shards: &[ShardEntry]) -> Result<C
         state.chunks.insert(shard.name.clone(), chunks(router, &shard.name).await?);
     }
     Ok(state)
+}
+
+/// Whether somebody set a default: the server tells what it takes by itself as well, with that source
+/// (`getDefaultRWConcern`).
+fn is_set(defaults: &Document, concern: &str) -> bool {
+    let source = defaults.get_str(format!("{concern}Source")).ok();
+    defaults.contains_key(concern) && source != Some("implicit")
 }
 
 /// An answer, or none where the server refused.
@@ -118,12 +124,15 @@ pub(crate) async fn run(wire: Wire<'_>, step: &ShardingAction) -> Result<Outcome
             let command = doc! { "setFeatureCompatibilityVersion": version, "confirm": true };
             wire.as_operator(via, command, FEATURE_VERSION_DEADLINE).await
         }
-        ShardingAction::SetDefaultWriteConcern { via } => {
-            let command = doc! {
+        ShardingAction::SetDefaultConcerns { via, read } => {
+            let mut command = doc! {
                 "setDefaultRWConcern": 1,
                 "defaultWriteConcern": { "w": "majority", "wtimeout": 0 },
                 "writeConcern": { "w": "majority" },
             };
+            if *read {
+                command.insert("defaultReadConcern", doc! { "level": "majority" });
+            }
             wire.as_operator(via, command, CATALOG_DEADLINE).await
         }
         ShardingAction::RecordDrain { .. }

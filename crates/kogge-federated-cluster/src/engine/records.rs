@@ -75,7 +75,7 @@ fn remember_sharding(remember: &mut Remember, step: &ShardingAction) {
         | ShardingAction::StopBalancer { .. }
         | ShardingAction::StartBalancer { .. }
         | ShardingAction::SetFeatureCompatibilityVersion { .. }
-        | ShardingAction::SetDefaultWriteConcern { .. } => {}
+        | ShardingAction::SetDefaultConcerns { .. } => {}
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kogge_mongo::{FindingKind, SetName, SetRole};
-use mongodb::Client;
 use mongodb::bson::{Document, doc};
+use mongodb::{Client, Database};
 
 use crate::cluster::Cluster;
 use crate::history::History;
@@ -44,7 +44,7 @@ async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_
     cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
     cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
     cluster.until_ready(Duration::from_mins(2)).await?;
-    assert!(cluster.names().contains(&"SetDefaultWriteConcern"));
+    assert!(cluster.names().contains(&"SetDefaultConcerns"));
 
     let client = Client::with_uri_str(cluster.router_uri()).await?;
     for name in ["alpha", "beta", "gamma", "delta"] {
@@ -86,6 +86,54 @@ async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_
         assert!(plan.findings.iter().any(|finding| finding.kind == FindingKind::StaleData), "{:?}", plan.findings);
     }
     assert_eq!(cluster.taken.len(), taken);
+    Ok(())
+}
+
+/// The defaults for reads and writes, each with who set it.
+async fn default_concerns(admin: &Database) -> Result<[String; 4]> {
+    let told = admin.run_command(doc! { "getDefaultRWConcern": 1 }).await?;
+    let read = told.get_document("defaultReadConcern")?.get_str("level")?;
+    let write = told.get_document("defaultWriteConcern")?.get_str("w")?;
+    let sources = (told.get_str("defaultReadConcernSource")?, told.get_str("defaultWriteConcernSource")?);
+    Ok([read, sources.0, write, sources.1].map(str::to_owned))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn majority_is_the_default_concern_until_a_person_says_otherwise() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    cluster.want(CONFIG, SetRole::Config, ONE)?;
+    cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
+    cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
+    let admin = Client::with_uri_str(cluster.router_uri()).await?.database("admin");
+    assert_eq!(default_concerns(&admin).await?, ["majority", "global", "majority", "global"]);
+
+    // Another level, and then the server's own: neither is undone.
+    for (given, then) in
+        [(doc! { "level": "available" }, ["available", "global"]), (doc! {}, ["local", "implicit"])]
+    {
+        admin.run_command(doc! { "setDefaultRWConcern": 1, "defaultReadConcern": given }).await?;
+        for _ in 0..3 {
+            assert!(cluster.pass(usize::MAX).await?.steps.is_empty());
+        }
+        assert_eq!(default_concerns(&admin).await?, [then[0], then[1], "majority", "global"]);
+    }
+    assert_eq!(cluster.names().iter().filter(|name| **name == "SetDefaultConcerns").count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_read_concern_that_a_person_set_before_stays() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    cluster.want(CONFIG, SetRole::Config, ONE)?;
+    cluster.until_ready(Duration::from_mins(1)).await?;
+    let config = Client::with_uri_str(cluster.uri(CONFIG)?).await?.database("admin");
+    config.run_command(doc! { "setDefaultRWConcern": 1, "defaultReadConcern": { "level": "available" } }).await?;
+    cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
+    cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
+    let admin = Client::with_uri_str(cluster.router_uri()).await?.database("admin");
+    assert_eq!(default_concerns(&admin).await?, ["available", "global", "majority", "global"]);
     Ok(())
 }
 

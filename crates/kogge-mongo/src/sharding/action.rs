@@ -71,9 +71,11 @@ pub enum ShardingAction {
         version: String,
     },
     /// `setDefaultRWConcern`: writes are acknowledged by a majority where a client asks for nothing else.
-    SetDefaultWriteConcern {
+    SetDefaultConcerns {
         /// The router.
         via: PodName,
+        /// Reads see only what a majority holds as well.
+        read: bool,
     },
 }
 
@@ -90,7 +92,7 @@ impl ShardingAction {
             | Self::StopBalancer { .. }
             | Self::StartBalancer { .. }
             | Self::SetFeatureCompatibilityVersion { .. }
-            | Self::SetDefaultWriteConcern { .. } => Executor::Wire,
+            | Self::SetDefaultConcerns { .. } => Executor::Wire,
         }
     }
 
@@ -106,7 +108,7 @@ impl ShardingAction {
             Self::StopBalancer { .. } => "StopBalancer",
             Self::StartBalancer { .. } => "StartBalancer",
             Self::SetFeatureCompatibilityVersion { .. } => "SetFeatureCompatibilityVersion",
-            Self::SetDefaultWriteConcern { .. } => "SetDefaultWriteConcern",
+            Self::SetDefaultConcerns { .. } => "SetDefaultConcerns",
         }
     }
 }
@@ -125,7 +127,10 @@ impl fmt::Display for ShardingAction {
             Self::SetFeatureCompatibilityVersion { version, .. } => {
                 write!(f, "raise the feature compatibility version to {version}")
             }
-            Self::SetDefaultWriteConcern { .. } => f.write_str("make majority the default write concern"),
+            Self::SetDefaultConcerns { read: true, .. } => {
+                f.write_str("make majority the default read and write concern")
+            }
+            Self::SetDefaultConcerns { read: false, .. } => f.write_str("make majority the default write concern"),
         }
     }
 }

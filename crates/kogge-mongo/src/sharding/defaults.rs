@@ -1,4 +1,4 @@
-//! What holds for the cluster as a whole: the default write concern and the feature compatibility version.
+//! What holds for the cluster as a whole: the default read and write concern and the feature compatibility version.
 
 use crate::goal::Goal;
 use crate::names::PodName;
@@ -19,14 +19,29 @@ pub(crate) fn plan(goal: &Goal, routers: &Routers<'_>, topology: &Topology, now:
         return;
     }
     if routers.state().default_write_concern == Some(false) {
-        draft.step(
-            Action::Sharding { step: ShardingAction::SetDefaultWriteConcern { via: routers.via() } },
-            "nobody has set one, and what a majority does not hold can be lost",
-            "the default write concern to be majority",
-        );
+        set_default_concerns(routers, draft);
         return;
     }
     raise_feature_version(goal, routers, topology, now, draft);
+}
+
+/// A read concern is set together with the write concern or never: a write concern cannot be unset, so a person who
+/// goes back to the server's default for reads is not overruled.
+fn set_default_concerns(routers: &Routers<'_>, draft: &mut Draft<'_>) {
+    let read = routers.state().default_read_concern == Some(false);
+    let (why, until) = if read {
+        (
+            "nobody has set any: what a majority does not hold can be lost, and is not to be read either",
+            "the default read and write concern to be majority",
+        )
+    } else {
+        (
+            "nobody has set one, and what a majority does not hold can be lost; the read concern stays as it is",
+            "the default write concern to be majority",
+        )
+    };
+    let action = ShardingAction::SetDefaultConcerns { via: routers.via(), read };
+    draft.step(Action::Sharding { step: action }, why, until);
 }
 
 fn raise_feature_version(

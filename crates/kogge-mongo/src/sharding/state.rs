@@ -14,6 +14,8 @@ pub struct ClusterState {
     pub feature_compatibility_version: Option<String>,
     /// Whether a default write concern was set by anyone.
     pub default_write_concern: Option<bool>,
+    /// Whether a default read concern was set by anyone.
+    pub default_read_concern: Option<bool>,
     /// The databases by primary shard; read while a shard is being removed.
     pub databases: BTreeMap<String, BTreeSet<String>>,
     /// The chunks that are left, by draining shard.

@@ -51,9 +51,13 @@ impl World {
             ShardingAction::SetFeatureCompatibilityVersion { version, .. } => {
                 self.cluster.feature_compatibility_version = Some(version.clone());
             }
-            ShardingAction::SetDefaultWriteConcern { .. } => {
+            ShardingAction::SetDefaultConcerns { read, .. } => {
                 assert_eq!(self.cluster.default_write_concern, Some(false), "somebody set one");
                 self.cluster.default_write_concern = Some(true);
+                if *read {
+                    assert_eq!(self.cluster.default_read_concern, Some(false), "somebody set one");
+                    self.cluster.default_read_concern = Some(true);
+                }
             }
         }
     }

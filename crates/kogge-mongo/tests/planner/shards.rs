@@ -313,12 +313,23 @@ fn with_one_shard_there_is_nothing_to_balance() {
 }
 
 #[test]
-fn majority_becomes_the_default_write_concern_where_nobody_set_one() {
+fn majority_becomes_the_default_concern_for_writes_and_reads_where_nobody_set_one() {
     let mut world = cluster(1);
-    world.cluster.default_write_concern = Some(false);
-    assert_eq!(names(&world.run_until_settled(5)), ["SetDefaultWriteConcern"]);
-    world.cluster.default_write_concern = None;
-    assert!(world.plan().steps.is_empty(), "what could not be read is not set");
+    let concerns = |world: &World| (world.cluster.default_write_concern, world.cluster.default_read_concern);
+    let plan = |write, read| {
+        let mut world = cluster(1);
+        (world.cluster.default_write_concern, world.cluster.default_read_concern) = (write, read);
+        world.plan().steps
+    };
+    (world.cluster.default_write_concern, world.cluster.default_read_concern) = (Some(false), Some(false));
+    assert_eq!(names(&world.run_until_settled(5)), ["SetDefaultConcerns"]);
+    assert_eq!(concerns(&world), (Some(true), Some(true)));
+
+    let [step] = plan(Some(false), Some(true)).try_into().unwrap();
+    assert_eq!(step.action.to_string(), "make majority the default write concern", "a person chose for reads");
+    assert!(plan(Some(true), Some(false)).is_empty(), "a person chose for writes, or took back what reads had");
+    assert!(plan(Some(true), Some(true)).is_empty(), "whatever was set");
+    assert!(plan(None, None).is_empty(), "what could not be read is not set");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! the next plan goes on from there.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::slice::from_ref;
 
 use anyhow::{Context as _, Result};
 use kogge_mongo::errors::ErrorClass;
@@ -38,7 +39,7 @@ async fn interrupt(name: &str, answer: Answer, delivered: bool) -> Result<StepEr
     let fault = Fault { command: "replSetReconfig", delivered, answer };
     let relay = Relay::to(operator.set.members[0].port(), fault).await?;
     operator.relays.insert(0, relay.address);
-    assert_eq!(operator.plan().await.steps, [step.clone()], "the relay lets the login and the questions through");
+    assert_eq!(operator.plan().await.steps, from_ref(&step), "the relay lets the login and the questions through");
 
     let error = operator.execute(&step).await.err().context("it was answered")?;
     assert!(relay.has_struck());

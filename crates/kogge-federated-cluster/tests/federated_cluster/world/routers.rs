@@ -46,7 +46,12 @@ impl Routers {
             ShardingAction::SetFeatureCompatibilityVersion { version, .. } => {
                 self.cluster.feature_compatibility_version = Some(version.clone());
             }
-            ShardingAction::SetDefaultWriteConcern { .. } => self.cluster.default_write_concern = Some(true),
+            ShardingAction::SetDefaultConcerns { read, .. } => {
+                self.cluster.default_write_concern = Some(true);
+                if *read {
+                    self.cluster.default_read_concern = Some(true);
+                }
+            }
             record => panic!("{} is not for a router", record.name()),
         }
     }
