@@ -1,8 +1,12 @@
 //! Volumes that are wiped: the gate holds the member back, the anchors remember that it was admitted anew.
 
-use proptest::prelude::*;
+use std::collections::BTreeSet;
 
-use crate::world::{Fate, SHARD, World};
+use kogge_mongo::ConfigMember;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use crate::world::{Fate, SHARD, World, name, revision};
 
 const VICTIM: &str = "ll2022-shard-0-vdc3-0";
 
@@ -87,6 +91,92 @@ fn wiped_at_every_stage_of_its_creation_it_ends_as_it_would_have() {
         assert_eq!(world.servers.voters(SHARD).len(), 3, "wiped after {rounds} rounds");
     }
     assert!(wiped > 8, "wiped {wiped} times only");
+}
+
+fn pod_in(vdc: &str) -> String {
+    format!("ll2022-shard-0-{vdc}-0")
+}
+
+/// How the set lists the member of a data centre.
+fn listed<'a>(world: &'a World, vdc: &str) -> Option<&'a ConfigMember> {
+    let config = world.servers.has_config(SHARD).then(|| world.servers.config(SHARD))?;
+    config.members.iter().find(|member| member.host.as_str().starts_with(&pod_in(vdc)))
+}
+
+/// Whether the anchor says that a member held data; none where it does not know the member.
+fn recorded(world: &World, vdc: &str) -> Option<bool> {
+    Some(world.anchor(vdc)?.members.get(&pod_in(vdc))?.initialized)
+}
+
+fn rolling() -> World {
+    let mut world = World::three_settled();
+    world.chart_version("1.1.0");
+    world
+}
+
+/// Whether some members of the set have the new template by now, and some have not.
+fn half_rolled(world: &World) -> bool {
+    let pods = world.workers.values().flat_map(|worker| worker.list("Pod"));
+    let members = pods.filter(|pod| name(pod).starts_with("ll2022-shard-0"));
+    members.map(revision).collect::<BTreeSet<_>>().len() > 1
+}
+
+/// Five voters, of which the last is taken out.
+fn shrinking() -> World {
+    let mut world = World::new(&["vdc1", "vdc2", "vdc3", "vdc4", "vdc5"]);
+    world.settle();
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc5"));
+    world
+}
+
+fn demoted(world: &World) -> bool {
+    listed(world, "vdc5").is_some_and(|member| member.votes == 0)
+}
+
+#[rstest]
+#[case::its_id_is_reserved(World::three, "vdc3", |world: &World| listed(world, "vdc3").is_none() && recorded(world, "vdc3").is_some(), false)]
+#[case::it_syncs(World::three, "vdc3", |world: &World| listed(world, "vdc3").is_some() && !world.servers.holds_data(VICTIM), false)]
+#[case::it_is_synced_and_not_recorded(World::three, "vdc3", |world: &World| world.servers.holds_data(VICTIM) && recorded(world, "vdc3") == Some(false), false)]
+#[case::it_has_no_vote_yet(World::three, "vdc3", |world: &World| listed(world, "vdc3").is_some_and(|member| member.votes == 0) && recorded(world, "vdc3") == Some(true), true)]
+#[case::it_votes(World::three_settled, "vdc3", |_: &World| true, true)]
+#[case::in_a_rollout_the_first(rolling, "vdc1", half_rolled, true)]
+#[case::in_a_rollout_the_second(rolling, "vdc2", half_rolled, true)]
+#[case::in_a_rollout_the_last(rolling, "vdc3", half_rolled, true)]
+#[case::in_its_own_demotion(shrinking, "vdc5", demoted, true)]
+#[case::in_the_demotion_of_another(shrinking, "vdc3", demoted, true)]
+fn wiped_while_the_operator_is_cut_off(
+    #[case] begin: fn() -> World,
+    #[case] vdc: &str,
+    #[case] is_time: fn(&World) -> bool,
+    #[case] held_data: bool,
+) {
+    let mut world = begin();
+    assert!(
+        (0..100).any(|_| is_time(&world) || {
+            world.round();
+            false
+        }),
+        "it never comes to that"
+    );
+    assert_eq!(recorded(&world, vdc), Some(held_data));
+    let pod = pod_in(vdc);
+    world.wipe(vdc, &pod);
+    let mut ran = false;
+    for _ in 0..30 {
+        world.tick();
+        let phase =
+            world.worker(vdc).object("Pod", &pod).and_then(|pod| pod.data.pointer("/status/phase").cloned());
+        ran |= phase.is_some_and(|phase| phase == "Running");
+    }
+    assert_eq!(ran, !held_data, "a server starts on an empty disk where nothing was lost, and nowhere else");
+    world.settle();
+    let stays = world.cluster.spec.placement.iter().any(|placement| placement.name == vdc);
+    assert_eq!((listed(&world, vdc).is_some(), world.servers.voters(SHARD).len()), (stays, 3));
+    let members = &world.servers.config(SHARD).members;
+    for member in members {
+        let pod = member.host.as_str().split('.').next().unwrap();
+        assert!(world.servers.holds_data(pod), "{pod} holds nothing");
+    }
 }
 
 proptest! {
