@@ -56,6 +56,11 @@ pub(super) async fn keyfile_and_tls_are_rotated_while_a_client_writes(harness: &
     database.elections().await?.were_hand_overs_since(&elections)?;
     old_ones_are_gone(&database).await?;
     second.stop().await?;
+
+    passwords_are_changed(&database).await?;
+    let third = HistoryClient::start(database, VDCS[0]).await?;
+    third.acknowledged(20).await?;
+    third.stop().await?;
     database.delete().await
 }
 
@@ -64,19 +69,36 @@ fn generation(cluster: &FederatedCluster) -> (u32, TlsMode) {
     (told.generation, told.tls_mode)
 }
 
+/// What the administrator's Secret says.
+async fn told(database: &Database<'_>, key: &str) -> Result<String, String> {
+    let secrets: Api<Secret> = Api::namespaced(database.harness.control.clone(), database.namespace);
+    let secret = secrets.get(&names::admin_secret(database.name)).await.map_err(|error| error.to_string())?;
+    let value = secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| format!("it has no {key}"))?;
+    Ok(String::from_utf8_lossy(&value.0).into_owned())
+}
+
 /// Waits until clients are told to trust the new authority beside the old one.
 async fn both_are_trusted(database: &Database<'_>) -> anyhow::Result<()> {
-    let secrets: Api<Secret> = Api::namespaced(database.harness.control.clone(), database.namespace);
-    let name = names::admin_secret(database.name);
-    let told = wait::until("two authorities in the administrator's Secret", ONE_RESTART, || async {
-        let secret = secrets.get(&name).await.map_err(|error| error.to_string())?;
-        let bundle = secret.data.and_then(|mut data| data.remove("ca.crt")).ok_or("it has no ca.crt")?;
-        match String::from_utf8_lossy(&bundle.0).matches("BEGIN CERTIFICATE").count() {
+    let both = wait::until("two authorities in the administrator's Secret", ONE_RESTART, || async {
+        match told(database, "ca.crt").await?.matches("BEGIN CERTIFICATE").count() {
             2 => Ok(()),
             count => Err(format!("it holds {count}")),
         }
     });
-    Ok(told.await?)
+    Ok(both.await?)
+}
+
+/// Asks for new passwords, and waits until they are told and nothing is left to do. No pod is restarted for them.
+async fn passwords_are_changed(database: &Database<'_>) -> anyhow::Result<()> {
+    let before = told(database, "password").await.map_err(anyhow::Error::msg)?;
+    database.merge(json!({"spec": {"security": {"rotation": {"passwords": 1}}}})).await?;
+    wait::until("another password in the administrator's Secret", ONE_RESTART, || async {
+        if told(database, "password").await? == before { Err("it is the old one".to_owned()) } else { Ok(()) }
+    })
+    .await?;
+    let cluster = database.ready().await?;
+    ensure!(generation(&cluster).0 == 4, "passwords took a restart: {:?}", cluster.status);
+    Ok(())
 }
 
 async fn unharmed(client: &HistoryClient<'_>, since: Timestamp, what: &str) -> anyhow::Result<()> {

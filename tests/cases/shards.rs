@@ -1,5 +1,6 @@
 //! A shard that comes and goes, with data on it, while the operator is killed again and again.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -10,10 +11,14 @@ use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS, ready};
 use rand::Rng as _;
 use serde_json::json;
 
-/// How long after a step, in milliseconds, the operator is killed: in the middle of what it does next.
-const MOMENTS: std::ops::Range<u64> = 0..700;
-/// How long to wait for a step before it is killed all the same.
-const IDLE: Duration = Duration::from_secs(8);
+/// How long after the beginning of a step the operator is killed, in milliseconds.
+const WITHIN_A_STEP: Range<u64> = 0..30;
+/// How long after it was started, in milliseconds: it leads by then, and takes away what is left of a shard.
+const WHILE_IT_TIDIES: Range<u64> = 2_000..4_000;
+/// How long all the steps may take, with the kills.
+const ALL_STEPS: Duration = Duration::from_mins(4);
+/// How often its log is read.
+const POLL: Duration = Duration::from_millis(5);
 /// The MongoDB database that lives on the second shard.
 const SECOND: &str = "second";
 
@@ -27,7 +32,8 @@ pub(super) async fn a_shard_with_data_is_added_and_removed(harness: &Harness) ->
     first.acknowledged(1).await?;
 
     shard_count(&database, 2).await?;
-    kill(&database, "the shard is added", 4).await?;
+    let adding = ["Initiate", "CreateUsers", "AddMember", "Promote", "SetPriority", "AddShard"];
+    kill_within(&database, "the shard is added", &adding).await?;
     let cluster = database.ready().await?;
     ensure!(shard_1(&cluster).is_some_and(|set| set.added_as_shard), "{:?}", shard_1(&cluster));
 
@@ -39,10 +45,13 @@ pub(super) async fn a_shard_with_data_is_added_and_removed(harness: &Harness) ->
 
     let asked = Instant::now();
     shard_count(&database, 1).await?;
-    kill(&database, "the shard is removed", 8).await?;
+    kill_within(&database, "the shard is removed", &["RemoveShard", "MovePrimary", "RemoveShard"]).await?;
+    for _ in 0..3 {
+        kill_after(&database, WHILE_IT_TIDIES, "while the shard is taken away").await?;
+    }
     let cluster = database.ready().await?;
     println!(
-        "a shard with data is gone after {:.1} s, the operator killed 8 times",
+        "a shard with data is gone after {:.1} s, the operator killed six times",
         asked.elapsed().as_secs_f32()
     );
     ensure!(shard_1(&cluster).is_none(), "{:?}", shard_1(&cluster));
@@ -79,26 +88,36 @@ async fn primary_of_shard_1(database: &Database<'_>) -> anyhow::Result<String> {
     Ok(format!("mongodb://{host}:27017/?directConnection=true"))
 }
 
-/// Kills the operator so many times, each a moment after the next step that it takes, and tells what it was at.
-async fn kill(database: &Database<'_>, phase: &str, times: u32) -> anyhow::Result<()> {
-    let harness = database.harness;
-    for n in 1..=times {
-        let before = harness.operator.steps_taken()?;
-        let since = Instant::now();
-        while harness.operator.steps_taken()? == before && since.elapsed() < IDLE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let moment = rand::rng().random_range(MOMENTS);
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        harness.operator.kill().await?;
-        let at = match database.get().await {
-            Ok(cluster) => ready(&cluster).err().unwrap_or("ready".to_owned()),
-            Err(error) => error.to_string(),
+/// Kills the operator within a step of each of these kinds, whichever begins first.
+async fn kill_within(database: &Database<'_>, phase: &str, kinds: &[&str]) -> anyhow::Result<()> {
+    let operator = &database.harness.operator;
+    let (mut left, mut log, since) = (kinds.to_vec(), operator.follow()?, Instant::now());
+    while !left.is_empty() {
+        ensure!(since.elapsed() < ALL_STEPS, "no step of {left:?} began while {phase}");
+        let begun = log.steps_begun()?;
+        let Some(at) = left.iter().position(|kind| begun.iter().any(|begun| begun == kind)) else {
+            tokio::time::sleep(POLL).await;
+            continue;
         };
-        println!("kill {n} while {phase}: {at}");
-        harness.operator.start(harness.lab.control()).await?;
+        let kind = left.swap_remove(at);
+        kill_after(database, WITHIN_A_STEP, &format!("within {kind} while {phase}")).await?;
+        log.steps_begun()?;
     }
     Ok(())
+}
+
+/// Kills the operator a moment from now, tells what it was at, and starts it again.
+async fn kill_after(database: &Database<'_>, moments: Range<u64>, when: &str) -> anyhow::Result<()> {
+    let harness = database.harness;
+    let moment = Duration::from_millis(rand::rng().random_range(moments));
+    tokio::time::sleep(moment).await;
+    harness.operator.kill().await?;
+    let at = match database.get().await {
+        Ok(cluster) => ready(&cluster).err().unwrap_or("ready".to_owned()),
+        Err(error) => error.to_string(),
+    };
+    println!("killed {when}: {at}");
+    harness.operator.start(harness.lab.control()).await
 }
 
 async fn only_its_claims_are_left(database: &Database<'_>) -> anyhow::Result<()> {

@@ -22,6 +22,6 @@ pub use database::{Database, condition, is, ready, voters};
 pub use elections::Elections;
 pub use harness::{DATABASES, Harness, SCRATCH, VDCS};
 pub use holdings::Holdings;
-pub use operator_process::OperatorProcess;
+pub use operator_process::{OperatorLog, OperatorProcess};
 pub use suite::{Case, Suite};
 pub use workers::worker_name;

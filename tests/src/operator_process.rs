@@ -2,6 +2,7 @@
 //! `config/rbac` gives it. It is a process here, and no pod, so that it can be killed at any moment.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -22,6 +23,8 @@ use crate::harness::root;
 
 /// Its ServiceAccount, and its name in the Lease: as a container that is restarted in its pod, it keeps it.
 const IDENTITY: &str = "kogge";
+/// What it logs: when a step begins as well, so that it can be killed within it.
+const LOGGED: &str = "info,kube=warn,kogge_operator::federated_cluster::carry_out=debug";
 /// How long its token lasts, in seconds.
 const TOKEN_SECONDS: i64 = 4 * 3600;
 
@@ -31,6 +34,26 @@ pub struct OperatorProcess {
     kubeconfig: PathBuf,
     log: PathBuf,
     child: Mutex<Option<Child>>,
+}
+
+/// The operator's log, as it grows.
+#[derive(Debug)]
+pub struct OperatorLog {
+    file: File,
+    /// A line that is not whole yet.
+    rest: String,
+}
+
+impl OperatorLog {
+    /// The steps on members and routers that it has begun since it was asked last: each one's kind.
+    pub fn steps_begun(&mut self) -> anyhow::Result<Vec<String>> {
+        self.file.read_to_string(&mut self.rest)?;
+        let whole = self.rest.rfind('\n').map_or(0, |end| end + 1);
+        let lines: String = self.rest.drain(..whole).collect();
+        let begun = lines.lines().filter(|line| line.contains("step begins"));
+        let kind = |line: &str| Some(line.rsplit_once("action=\"")?.1.split_once('"')?.0.to_owned());
+        Ok(begun.filter_map(kind).collect())
+    }
 }
 
 impl OperatorProcess {
@@ -73,7 +96,7 @@ impl OperatorProcess {
         let log = || File::options().create(true).append(true).open(&self.log);
         let mut command = Command::from(control.program("kogge-operator", &self.program)?);
         command
-            .args(["--log-text", "--listen", "0.0.0.0:8080", "--chart-dir"])
+            .args(["--log", LOGGED, "--log-text", "--listen", "0.0.0.0:8080", "--chart-dir"])
             .arg(root().join("charts"))
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAMESPACE", SYSTEM_NAMESPACE)
@@ -88,10 +111,11 @@ impl OperatorProcess {
         Ok(())
     }
 
-    /// The steps that it has taken on members and routers, by its log.
-    pub fn steps_taken(&self) -> anyhow::Result<usize> {
-        let log = fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
-        Ok(log.lines().filter(|line| line.contains("step taken")).count())
+    /// What it logs from now on.
+    pub fn follow(&self) -> anyhow::Result<OperatorLog> {
+        let mut file = File::open(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(OperatorLog { file, rest: String::new() })
     }
 
     /// Kills it at once, as `kill -9` does.

@@ -13,7 +13,7 @@ use kogge_mongo::{Millis, Step};
 use kogge_mongo_client::{ClusterAccess, Engine, StepError};
 use kogge_plan::{Action, WorkerName};
 use kube::runtime::events::EventType;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{full_name, set_name};
 use crate::context::Context;
@@ -178,6 +178,7 @@ async fn take(
     if !context.leadership.is_leader() {
         return Carried::default();
     }
+    debug!(%step, action, "step begins");
     match engine.execute(access, step).await {
         Ok(outcome) => {
             info!(%step, ?outcome, "step taken");
