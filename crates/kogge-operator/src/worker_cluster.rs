@@ -95,7 +95,9 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
             return Ok(Action::requeue(SETTLING));
         }
         let view = context.fleet.snapshot().workers.get(&name).cloned();
-        let access = access::reachable(worker.spec.access, view.as_ref().filter(|view| view.is_current())).await;
+        let current = view.as_ref().filter(|view| view.is_current());
+        let seen = current.zip(context.fleet.client(&name).ok().map(|(client, _)| client));
+        let access = access::reachable(worker.spec.access, seen).await;
         report(worker, found, access, in_use, context).await?;
     }
     Ok(Action::requeue(SETTLED))
