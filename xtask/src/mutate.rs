@@ -24,6 +24,15 @@ const PAGE: &str = "docs/engine/mutations.md";
 const TABLE: &str = "<!-- written by `cargo xtask mutate` -->\n";
 /// Tests of the planner that use other crates of the workspace.
 const BESIDE: [&str; 2] = ["beside", "wire"];
+/// The least powerful and the fastest first: cases, then random goals and explorations of the model.
+const STAGES: [Stage; 2] = [
+    Stage { targets: &["--lib", "--test", "planner"], tests: &["--skip", "convergence"], opt_level: "0" },
+    Stage {
+        targets: &["--test", "planner", "--test", "model"],
+        tests: &["convergence", "exhaustive", "bounded"],
+        opt_level: "2",
+    },
+];
 /// A mutation may make a test run for ever.
 const LIMIT: Duration = Duration::from_mins(5);
 
@@ -43,12 +52,11 @@ serde_json = "1"
 stateright = "0.31"
 [profile.dev]
 debug = false
-opt-level = 2
 "#;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only guards whose description contains this; the page is not written then
+    /// Only guards whose description or file contains this; the page keeps what it says of the others
     #[arg(long)]
     only: Option<String>,
 }
@@ -67,23 +75,52 @@ struct Mutation {
     replace: String,
 }
 
+/// A group of tests.
+struct Stage {
+    targets: &'static [&'static str],
+    /// What the tests themselves are told to run.
+    tests: &'static [&'static str],
+    /// Few and short tests are built faster than they are run.
+    opt_level: &'static str,
+}
+
+/// What a stage's tests came to.
+#[derive(Default)]
+struct Outcome {
+    failed: BTreeSet<String>,
+    /// They did not end within [`LIMIT`].
+    endless: bool,
+}
+
+/// A mutation, and what the stages so far say to it.
+struct Trial {
+    mutation: Mutation,
+    outcome: Outcome,
+}
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let workbench = Workbench::set_up()?;
-    ensure!(workbench.failures().await?.is_empty(), "tests fail without any mutation; mend them first");
-    let mut rows = Vec::new();
-    for mutation in mutations()? {
-        if args.only.as_ref().is_some_and(|part| !mutation.guard.contains(part.as_str())) {
-            continue;
+    let mut mutations = mutations()?;
+    mutations.retain(|m| args.only.as_ref().is_none_or(|part| m.guard.contains(part) || m.file.contains(part)));
+    let mut trials: Vec<Trial> =
+        mutations.into_iter().map(|mutation| Trial { mutation, outcome: Outcome::default() }).collect();
+    for stage in STAGES {
+        let mut missed = trials.iter_mut().filter(|trial| trial.outcome.failed.is_empty()).peekable();
+        if missed.peek().is_none() {
+            break;
         }
-        let caught = workbench.try_out(&mutation).await?;
-        println!("{}: {}", mutation.guard, summary(&caught));
-        rows.push((mutation, caught));
+        let Outcome { failed, endless } = workbench.test(&stage).await?;
+        ensure!(failed.is_empty() && !endless, "tests fail without any mutation; mend them first: {failed:?}");
+        for Trial { mutation, outcome } in missed {
+            let Outcome { failed, endless } = workbench.try_out(mutation, &stage).await?;
+            outcome.failed.extend(failed);
+            outcome.endless |= endless;
+            println!("{}: {}", mutation.guard, outcome.summary());
+        }
     }
-    let missed: Vec<&str> =
-        rows.iter().filter(|(_, caught)| caught.is_empty()).map(|(mutation, _)| mutation.guard.as_str()).collect();
-    if args.only.is_none() {
-        write_page(&rows)?;
-    }
+    write_page(&trials)?;
+    let missed = trials.iter().filter(|trial| trial.outcome.failed.is_empty() && !trial.outcome.endless);
+    let missed: Vec<&str> = missed.map(|trial| trial.mutation.guard.as_str()).collect();
     ensure!(missed.is_empty(), "nothing catches: {}", missed.join("; "));
     Ok(())
 }
@@ -131,53 +168,46 @@ impl Workbench {
         Ok(Self { root })
     }
 
-    /// The tests that fail with a guard dropped.
-    async fn try_out(&self, mutation: &Mutation) -> anyhow::Result<BTreeSet<String>> {
+    /// What a stage comes to with a guard dropped.
+    async fn try_out(&self, mutation: &Mutation, stage: &Stage) -> anyhow::Result<Outcome> {
         let file = self.root.join("src").join(&mutation.file);
         let text = fs::read_to_string(&file)?;
         fs::write(&file, mutation.apply(&text)?)?;
-        let failures = self.failures().await;
+        let outcome = self.test(stage).await;
         fs::write(&file, text)?;
-        failures.with_context(|| mutation.guard.clone())
+        outcome.with_context(|| mutation.guard.clone())
     }
 
-    async fn failures(&self) -> anyhow::Result<BTreeSet<String>> {
-        let mut failed = BTreeSet::new();
-        for target in [&["--lib", "--test", "planner"][..], &["--test", "model", "exhaustive", "bounded"]] {
-            failed.extend(self.failures_of(target).await?);
-        }
-        Ok(failed)
-    }
-
-    async fn failures_of(&self, target: &[&str]) -> anyhow::Result<Vec<String>> {
-        let (filters, target): (Vec<&str>, Vec<&str>) =
-            target.iter().partition(|word| ["exhaustive", "bounded"].contains(word));
+    async fn test(&self, stage: &Stage) -> anyhow::Result<Outcome> {
         let mut command = cargo(&["test", "--quiet", "--no-fail-fast"]);
-        command.args(target).arg("--").args(filters);
+        command.args(stage.targets).arg("--").args(stage.tests);
         command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", self.root.join("target"))
-            .env("RUST_BACKTRACE", "0");
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", stage.opt_level)
+            .env("RUST_BACKTRACE", "0")
+            // That a case fails is enough; the smallest that does takes minutes to find.
+            .env("PROPTEST_MAX_SHRINK_ITERS", "0");
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let tests = command.spawn().context("cannot run cargo")?;
         let group = tests.id().unwrap_or_default();
         let Ok(output) = timeout(LIMIT, tests.wait_with_output()).await else {
             // Cargo's own end would leave the test behind.
             run_command(command::command("kill", ["-KILL", "--", &format!("-{group}")])).await?;
-            return Ok(vec![format!("no end within {} s", LIMIT.as_secs())]);
+            return Ok(Outcome { failed: BTreeSet::new(), endless: true });
         };
         let output = output?;
         let said = String::from_utf8_lossy(&output.stdout);
-        let failed: Vec<String> = said
+        let failed: BTreeSet<String> = said
             .lines()
             .filter_map(|line| line.strip_prefix("    "))
-            .filter(|l| l.contains("::"))
+            .filter(|line| line.contains("::") && !line.contains(' '))
             .map(str::to_owned)
             .collect();
         if failed.is_empty() && !output.status.success() {
             bail!("the tests do not build: {}", String::from_utf8_lossy(&output.stderr));
         }
-        Ok(failed)
+        Ok(Outcome { failed, endless: false })
     }
 }
 
@@ -195,23 +225,36 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first few tests, and how many more.
-fn summary(caught: &BTreeSet<String>) -> String {
-    let named: Vec<String> = caught.iter().take(3).map(|test| format!("`{test}`")).collect();
-    match caught.len().saturating_sub(named.len()) {
-        0 if named.is_empty() => "**nothing**".to_owned(),
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+impl Outcome {
+    /// The first few tests, and how many more.
+    fn summary(&self) -> String {
+        let named: Vec<String> = self.failed.iter().take(3).map(|test| format!("`{test}`")).collect();
+        match self.failed.len().saturating_sub(named.len()) {
+            0 if named.is_empty() && self.endless => {
+                format!("no test that fails; one does not end within {} s", LIMIT.as_secs())
+            }
+            0 if named.is_empty() => "**nothing**".to_owned(),
+            0 => named.join(", "),
+            more => format!("{} and {more} more", named.join(", ")),
+        }
     }
 }
 
-fn write_page(rows: &[(Mutation, BTreeSet<String>)]) -> anyhow::Result<()> {
+/// Writes a row for each guard of the list: what its trial came to, or what the page says of it so far.
+fn write_page(trials: &[Trial]) -> anyhow::Result<()> {
     let page = workspace::root().join(PAGE);
     let text = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
-    let Some((above, _)) = text.split_once(TABLE) else { bail!("{PAGE} has no line {TABLE}") };
+    let Some((above, table)) = text.split_once(TABLE) else { bail!("{PAGE} has no line {TABLE}") };
     let mut text = format!("{above}{TABLE}\n| Guard | In | Dropped, it is caught by |\n|---|---|---|\n");
-    for (mutation, caught) in rows {
-        writeln!(text, "| {} | `{}` | {} |", mutation.guard, mutation.file, summary(caught))?;
+    for Mutation { guard, file, .. } in mutations()? {
+        let start = format!("| {guard} | `{file}` | ");
+        match trials.iter().find(|trial| trial.mutation.guard == guard) {
+            Some(trial) => writeln!(text, "{start}{} |", trial.outcome.summary())?,
+            None => match table.lines().find(|row| row.starts_with(&start)) {
+                Some(row) => writeln!(text, "{row}")?,
+                None => writeln!(text, "{start}not tried yet |")?,
+            },
+        }
     }
     fs::write(page, text)?;
     Ok(())
@@ -225,6 +268,8 @@ mod tests {
     fn every_mutation_still_applies() {
         let mutations = mutations().unwrap();
         assert!(mutations.len() >= 20);
+        let guards: BTreeSet<&str> = mutations.iter().map(|mutation| mutation.guard.as_str()).collect();
+        assert_eq!(guards.len(), mutations.len(), "two guards are described alike");
         for mutation in mutations {
             let file = workspace::root().join("crates/kogge-mongo/src").join(&mutation.file);
             let text = fs::read_to_string(&file).unwrap();

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kogge_mongo::{
-    Chunks, ClusterState, FindingKind, MemberAnchor, PodName, SetName, SetRole, ShardingAction, Step,
+    Action, Chunks, ClusterState, FindingKind, MemberAnchor, OBSERVATION_MAX_AGE, PodName, RouterGoal,
+    RouterServer, SetName, SetRole, ShardingAction, Step, plan,
 };
 
 use crate::support::{SHARD, World, voters};
@@ -57,8 +58,19 @@ fn waits(world: &World) -> String {
 
 #[test]
 fn a_shard_is_added_when_it_has_a_primary_and_a_router_serves() {
-    let world = cluster(2);
+    let mut world = cluster(1);
+    world.want(SECOND, SetRole::Shard { index: 1 }, &voters(SHAPE));
+    let steps = world.run_until_settled(100);
     assert_eq!(listed(&world), [SHARD, SECOND]);
+    let hosts = steps.iter().find_map(|step| match &step.action {
+        Action::AddShard { hosts, .. } => Some(hosts.len()),
+        _ => None,
+    });
+    assert_eq!(hosts, Some(3), "routers look for it at every member");
+
+    world.shards.pop();
+    world.set(SECOND).primary = None;
+    assert!(world.plan().steps.is_empty(), "without a primary it is not added: {:?}", world.plan().steps);
 }
 
 #[test]
@@ -91,10 +103,7 @@ fn case_45_a_restart_in_the_middle_goes_on_where_it_was() {
             }
             if let Some(step) = plan.steps.last() {
                 world.apply(step);
-                if matches!(
-                    step.action,
-                    kogge_mongo::Action::Sharding { step: ShardingAction::RemoveShard { .. } }
-                ) {
+                if matches!(step.action, Action::Sharding { step: ShardingAction::RemoveShard { .. } }) {
                     // Its answer was lost, and it is asked again.
                     world.apply(step);
                 }
@@ -191,6 +200,18 @@ fn a_database_goes_where_the_fewest_are() {
 }
 
 #[test]
+fn a_database_does_not_go_to_a_shard_that_a_person_drains() {
+    let mut world = cluster(3);
+    database(&mut world, THIRD, "shop");
+    database(&mut world, SECOND, "wiki");
+    world.shards.iter_mut().find(|shard| shard.name == SHARD).unwrap().draining = true;
+    retire(&mut world, THIRD);
+    world.run(30);
+    assert_eq!(listed(&world), [SHARD, SECOND]);
+    assert!(world.cluster.databases[SECOND].contains("shop"));
+}
+
+#[test]
 fn a_removal_that_has_begun_is_not_taken_back() {
     let mut world = cluster(2);
     database(&mut world, SECOND, "shop");
@@ -228,6 +249,24 @@ fn a_shard_that_was_never_added_goes_at_once() {
 }
 
 #[test]
+fn a_shard_is_not_forgotten_in_the_pass_that_records_something_of_its_members() {
+    let mut world = cluster(1);
+    world.want(SECOND, SetRole::Shard { index: 1 }, &voters(SHAPE));
+    let mut seen = 0;
+    while !listed(&world).contains(&SECOND) {
+        let mut retired = world.clone();
+        retire(&mut retired, SECOND);
+        let steps = retired.plan().steps;
+        if names(&steps).contains(&"MarkInitialized") {
+            seen += 1;
+            assert!(!names(&steps).contains(&"RecordRemoval"), "{steps:?}");
+        }
+        world.run(1);
+    }
+    assert!(seen > 0);
+}
+
+#[test]
 fn nothing_is_forgotten_while_a_placement_is_not_seen() {
     let mut world = cluster(2);
     retire(&mut world, SECOND);
@@ -246,8 +285,27 @@ fn nothing_is_forgotten_while_a_placement_is_not_seen() {
 fn without_a_router_nothing_is_removed() {
     let mut world = cluster(2);
     retire(&mut world, SECOND);
+    let mut topology = world.observe();
+    topology.routers.values_mut().for_each(|seen| seen.observed_at -= OBSERVATION_MAX_AGE + 1);
+    assert!(plan(&world.goal, &topology, world.now).steps.is_empty(), "what it said is too old");
     world.goal.routers.clear();
     assert!(world.plan().steps.is_empty());
+}
+
+#[test]
+fn a_shard_that_only_one_router_lists_yet_is_neither_added_again_nor_forgotten() {
+    let mut world = cluster(2);
+    world.goal.routers.push(RouterGoal { pod: "ll-mongos-vdc2-x".into(), placement: "vdc2".into() });
+    let seen = |world: &World| {
+        let mut topology = world.observe();
+        let (_, first) = topology.routers.iter_mut().next().unwrap();
+        let RouterServer::Serving { shards, .. } = &mut first.server else { panic!() };
+        shards.retain(|shard| shard.name != SECOND);
+        plan(&world.goal, &topology, world.now)
+    };
+    assert!(seen(&world).steps.is_empty(), "{:?}", seen(&world).steps);
+    retire(&mut world, SECOND);
+    assert_eq!(names(&seen(&world).steps), ["RecordDrain"]);
 }
 
 #[test]
