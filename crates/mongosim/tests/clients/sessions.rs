@@ -75,7 +75,7 @@ async fn a_replica_set_from_its_first_command_on() -> anyhow::Result<()> {
             ("db.adminCommand({getParameter: 1, featureCompatibilityVersion: 1})", &["version: '7.0'"]),
             ("db.adminCommand({getDefaultRWConcern: 1}).defaultWriteConcern", &["w: 'majority'"]),
             ("db.currentOp().ok", &["1"]),
-            ("rs.stepDown(4, 2)", &["{ ok: 1"]),
+            ("rs.stepDown(20, 10)", &["{ ok: 1"]),
             (AWAIT_PRIMARY, &[]),
             ("db.hello().isWritablePrimary", &["true"]),
             ("db.logout()", &["{ ok: 1"]),
