@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -58,11 +58,11 @@ async fn members_without_an_answer_cost_one_deadline_together() -> Result<()> {
     let started = Instant::now();
     let first = engine.observe(&access, &goal, &BTreeMap::new(), 1_000).await;
     let took = started.elapsed();
-    assert!(took < MEMBER_DEADLINE + Duration::from_secs(1), "{took:?}");
+    assert!(took < 2 * MEMBER_DEADLINE, "{took:?}");
     let started = Instant::now();
     let second = engine.observe(&access, &goal, &BTreeMap::new(), 2_000).await;
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?} for servers that were silent before");
+    assert!(took < MEMBER_DEADLINE, "{took:?} for servers that were silent before");
 
     assert_eq!(first.members.len(), 6);
     for (pod, seen) in &second.members {
@@ -106,7 +106,7 @@ async fn many_sets_and_ways_that_never_open_cost_one_deadline_together() -> Resu
     for reach in reaches {
         let access = ClusterAccess { reach, ..access(BTreeMap::new()) };
         let engine = Engine::new();
-        for limit in [MEMBER_DEADLINE + Duration::from_secs(1), Duration::from_secs(1)] {
+        for limit in [2 * MEMBER_DEADLINE, MEMBER_DEADLINE] {
             let started = Instant::now();
             let seen = engine.observe(&access, &goal, &BTreeMap::new(), 1_000).await;
             let took = started.elapsed();

@@ -2,13 +2,14 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
+use mongosim::testing::free_port;
 
 /// A server with its flags and its data: it can be killed and started again. Ended on drop.
 pub(crate) struct Server {
@@ -34,7 +35,7 @@ impl Server {
     }
 
     fn new(binary: PathBuf, dir: &Path, name: &str, mut flags: Vec<String>) -> Result<Self> {
-        let address = free_address()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let key = dir.join("keyfile");
         if !key.exists() {
             fs::write(&key, "a2V5IG9mIGEgdGVzdCBjbHVzdGVyIG9mIGtvZ2dl\n")?;
@@ -81,11 +82,6 @@ impl Drop for Server {
             eprintln!("{}: {error}", self.address);
         }
     }
-}
-
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?)
 }
 
 /// The server that `variable` names, else mongosim as this workspace builds it.
