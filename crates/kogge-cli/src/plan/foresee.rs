@@ -104,6 +104,9 @@ pub(super) async fn foresee(
     if let SecretsKnown::Unreadable(why) = &known.secrets {
         outline.without_members(why);
     }
+    if let Some(rotation) = rotation(&prepared, now) {
+        outline.rotates(&rotation);
+    }
     if problem.is_none() && !known.kept.holds(&rollout) {
         let version = &rollout.chart_version;
         outline.notes.push(format!("what chart {version} renders to is kept as a ControllerRevision first"));
@@ -121,6 +124,13 @@ fn mounted_by_status(cluster: &FederatedCluster) -> Mounted {
         Some(told) => Mounted { generation: told.generation, tls: told.tls_mode },
         None => Mounted::first(cluster.spec.security.tls.mode),
     }
+}
+
+/// What of the secrets is being made anew, or is due.
+fn rotation(prepared: &Prepared<'_>, now: &Time) -> Option<String> {
+    let renewal = prepared.observation.secrets.renewal();
+    let due = renewal.is_some_and(|at| at <= now.0.as_second());
+    prepared.observation.rotating().or_else(|| due.then(|| "certificates: their renewal is due".to_owned()))
 }
 
 /// Where a deletion stands.
@@ -202,6 +212,15 @@ impl Outline {
             () => Outcome::Changes,
         };
         self
+    }
+
+    /// The operator goes on with it when nothing else is left to do.
+    fn rotates(&mut self, rotation: &str) {
+        self.notes
+            .push(format!("secrets are made anew, each step when every pod runs the one before: {rotation}"));
+        if self.outcome == Outcome::NothingToDo {
+            self.outcome = Outcome::Changes;
+        }
     }
 
     /// Without the database's secrets nothing is known of its members, nor of what was made from the secrets.

@@ -69,6 +69,15 @@ fn new_database() -> Known {
     }
 }
 
+fn identity() -> Identity {
+    Identity {
+        name: "db".to_owned(),
+        namespace: "databases".to_owned(),
+        id: "abcdefgh".parse().unwrap(),
+        cluster_domain: "cluster.local".to_owned(),
+    }
+}
+
 fn seen(views: impl IntoIterator<Item = WorkerView>) -> Seen {
     let workers = views.into_iter().map(|view| (WorkerName(format!("worker-{}", view.vdc)), view));
     Seen { fleet: Arc::new(FleetView { workers: workers.collect() }), missing: BTreeMap::new() }
@@ -92,12 +101,7 @@ async fn a_new_database_is_planned_in_words() {
 #[tokio::test]
 async fn a12_no_plan_shows_a_secret() {
     let mut known = new_database();
-    let identity = Identity {
-        name: "db".to_owned(),
-        namespace: "databases".to_owned(),
-        id: "abcdefgh".parse().unwrap(),
-        cluster_domain: "cluster.local".to_owned(),
-    };
+    let identity = identity();
     let wanted = Wanted::new(&identity, &known.cluster.spec, None);
     let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets.clone()));
@@ -159,6 +163,23 @@ async fn the_secrets_of_a_database_that_stands_must_be_there() {
     known.cluster.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
     let outline = planned(&known, &seen([standing("north"), standing("south")])).await;
     assert_eq!(outline.problems[0].reason, "SecretsLost", "{:?}", outline.problems);
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_due_is_told_and_is_something_to_do() {
+    let mut known = new_database();
+    let identity = identity();
+    let wanted = Wanted::new(&identity, &known.cluster.spec, None);
+    let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
+    known.secrets = SecretsKnown::Read(Box::new(secrets));
+    let before = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert!(!before.notes.iter().any(|note| note.contains("made anew")), "{:?}", before.notes);
+    known.cluster.spec.security.rotation.keyfile = 1;
+    let mut outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert!(outline.notes.iter().any(|note| note.ends_with("keyfile: a new key is asked for")), "{outline}");
+    outline.outcome = Outcome::NothingToDo;
+    outline.rotates("keyfile: a new key is asked for");
+    assert_eq!(outline.outcome, Outcome::Changes);
 }
 
 #[tokio::test]
