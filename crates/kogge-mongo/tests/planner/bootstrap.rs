@@ -31,12 +31,7 @@ fn case_02_exactly_one_seed() {
 #[test]
 fn case_03_a_crash_between_initiate_and_create_user_resumes() {
     let mut world = World::shard(&[("vdc1", 1)]);
-    while !world.actions().contains(&"CreateUsers") {
-        for step in world.plan().steps {
-            world.apply(&step);
-        }
-        world.tick();
-    }
+    world.run_until(|world| world.actions().contains(&"CreateUsers"));
     assert_eq!(world.actions(), ["CreateUsers"]);
     assert_eq!(world.actions(), ["CreateUsers"]);
 }

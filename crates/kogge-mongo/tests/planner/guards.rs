@@ -73,10 +73,7 @@ fn nobody_leaves_while_a_placement_is_not_seen() {
 fn a_vote_waits_for_the_record_that_the_member_holds_data() {
     let mut world = World::settled(THREE);
     world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
-    while !world.actions().contains(&"Promote") {
-        world.plan().steps.iter().for_each(|step| world.apply(step));
-        world.tick();
-    }
+    world.run_until(|world| world.actions().contains(&"Promote"));
     let waiting: Vec<_> = world.goal.sets[0].members.iter().filter(|m| m.pod.as_str().contains("vdc4")).collect();
     let ids: Vec<_> = waiting.iter().map(|m| (m.pod.clone(), m.anchor.member_id)).collect();
     for (pod, member_id) in ids {

@@ -70,9 +70,7 @@ fn case_12_a_member_in_startup2_holds_the_next_addition() {
     holds_the_next_step(MemberState::Startup2);
     let mut world = World::settled(THREE);
     world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
-    while !world.actions().contains(&"AddMember") {
-        world.plan().steps.iter().for_each(|s| world.apply(s));
-    }
+    world.run_until(|world| world.actions().contains(&"AddMember"));
     world.plan().steps.iter().for_each(|s| world.apply(s));
     world.tick();
     assert_eq!(world.plan().sets[SHARD].members[3].state, Some(MemberState::Startup2));
@@ -221,10 +219,7 @@ fn a_new_placement_grows_three_voters_to_five() {
 fn a_member_gets_its_vote_only_as_a_caught_up_secondary() {
     let mut world = World::settled(THREE);
     world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
-    while !world.actions().contains(&"Promote") {
-        world.plan().steps.iter().for_each(|s| world.apply(s));
-        world.tick();
-    }
+    world.run_until(|world| world.actions().contains(&"Promote"));
     let mut lagging = world.clone();
     lagging.member("ll-shard-0-vdc4-0").lag_ms = 60_000;
     assert!(!lagging.actions().contains(&"Promote"));

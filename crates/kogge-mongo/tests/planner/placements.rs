@@ -181,9 +181,7 @@ fn case_44_routers_that_wait_for_dead_members_hold_up_no_set() {
 #[test]
 fn a_placement_cut_off_before_it_joined_does_not_hold_the_others() {
     let mut world = World::shard(THREE);
-    while world.sets[SHARD].config.is_none() {
-        world.plan().steps.iter().for_each(|s| world.apply(s));
-    }
+    world.run_until(|world| world.sets[SHARD].config.is_some());
     let lost = world.member("ll-shard-0-vdc2-0");
     (lost.reachable, lost.pod) = (false, Pod::Unknown { reason: "no".to_owned() });
     for _ in 0..50 {

@@ -23,16 +23,8 @@ fn case_22_another_writers_config_is_planned_on_anew() {
 fn case_26_a_primary_that_changed_in_the_middle_is_found_again() {
     let mut world = World::settled(THREE);
     world.reshape(FIVE);
-    let planned = loop {
-        let steps = world.plan().steps;
-        if let Some(step) = steps.iter().find(|step| matches!(step.action, Action::AddMember { .. })) {
-            break step.clone();
-        }
-        for step in &steps {
-            world.apply(step);
-        }
-        world.tick();
-    };
+    world.run_until(|world| world.actions().contains(&"AddMember"));
+    let planned = world.plan().steps.remove(0);
     let old = world.primary(SHARD);
     world.set(SHARD).stepped_down = Some(old.clone());
     world.set(SHARD).primary = None;

@@ -178,6 +178,17 @@ impl World {
         panic!("not settled after {rounds} rounds: {:#?}", self.plan());
     }
 
+    /// Plans and carries out until the world is as it is asked for.
+    pub(crate) fn run_until(&mut self, reached: impl Fn(&Self) -> bool) {
+        for _ in 0..200 {
+            if reached(self) {
+                return;
+            }
+            self.run(1);
+        }
+        panic!("not reached: {:#?}", self.plan());
+    }
+
     /// Plans and carries out, so many times, whether or not anything settles.
     pub(crate) fn run_for(&mut self, rounds: usize) {
         for _ in 0..rounds {
