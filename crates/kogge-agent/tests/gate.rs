@@ -119,7 +119,7 @@ fn from_the_first_start_to_a_lost_disk_and_back() {
     let waiting = mounts.start_holding();
     mounts.anchor(3, &json!({"initialized": false, "memberId": 2}));
     assert!(ended(waiting).success());
-    assert_eq!(mounts.marker()["memberId"], 2);
+    assert_eq!(mounts.marker(), json!({"clusterID": "abcdefgh", "pod": POD, "sinceMemberId": 2}));
 }
 
 #[test]

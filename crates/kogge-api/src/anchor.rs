@@ -42,6 +42,10 @@ pub struct Anchor {
     /// had then: their data may hold what nobody else has. They come back only empty, under another ID.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fenced: BTreeMap<String, u32>,
+    /// Members that lost their disk and were admitted anew, by pod name, with the ID that they had until then: what
+    /// a disk from that time holds is less than what they acknowledged since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_disks: BTreeMap<String, u32>,
     /// How often a shard of a name was removed, by component name. What was recorded of it before the last time
     /// speaks of a shard that is gone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

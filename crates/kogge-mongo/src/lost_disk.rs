@@ -92,7 +92,7 @@ fn readmit(ground: &Ground<'_>, lost: &[&MemberGoal], draft: &mut Draft<'_>) -> 
     let spent =
         lost.iter().find(|m| view.held_empty(m).is_some() && recovery::admission(view, m) == Admission::Open);
     if let Some(member) = spent {
-        ground.reserve_id(member, draft);
+        ground.reserve_id(member, member.anchor.member_id, draft);
         return true;
     }
     let waiting = view.set.ordered_members().into_iter().find_map(|member| {

@@ -217,7 +217,7 @@ impl Ground<'_> {
                 Admission::Open => {}
                 Admission::HeldOut => continue,
                 Admission::Anew => {
-                    self.reserve_id(wanted, draft);
+                    self.reserve_id(wanted, None, draft);
                     return false;
                 }
                 Admission::Unwiped => {
@@ -328,7 +328,7 @@ impl Ground<'_> {
                 "the goal has it and its pod runs and resolves everywhere",
                 format!("{} to become SECONDARY with small lag", wanted.pod),
             ),
-            None => self.reserve_id(wanted, draft),
+            None => self.reserve_id(wanted, None, draft),
         }
     }
 
@@ -362,8 +362,8 @@ impl Ground<'_> {
         (!listed && !shared && id.0 + 1 == self.next_member_id()).then_some(id)
     }
 
-    /// Plans the record of the `_id` that a member will have.
-    pub(crate) fn reserve_id(&self, wanted: &MemberGoal, draft: &mut Draft<'_>) {
+    /// Plans the record of the `_id` that a member will have, and of the one that it lost its disk under.
+    pub(crate) fn reserve_id(&self, wanted: &MemberGoal, lost_as: Option<MemberId>, draft: &mut Draft<'_>) {
         if let Err(unseen) = self.most_anchors_seen() {
             draft.wait_member(&wanted.pod, unseen, None);
             return;
@@ -382,7 +382,7 @@ impl Ground<'_> {
             return;
         }
         draft.step(
-            Action::ReserveMemberId { pod: wanted.pod.clone(), member_id: MemberId(next) },
+            Action::ReserveMemberId { pod: wanted.pod.clone(), member_id: MemberId(next), lost_as },
             "an id is recorded before its member is added, and never used twice",
             "the record in every anchor",
         );

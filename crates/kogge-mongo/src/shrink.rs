@@ -60,7 +60,7 @@ fn spend_id(ground: &Ground<'_>, member: &ConfigMember, draft: &mut Draft<'_>) -
         return false;
     }
     draft.step(
-        Action::ReserveMemberId { pod: leaving.pod.clone(), member_id: next },
+        Action::ReserveMemberId { pod: leaving.pod.clone(), member_id: next, lost_as: None },
         "it leaves before it held data, and nobody may take its id for unused",
         "the record in every anchor",
     );

@@ -52,6 +52,10 @@ pub enum Action {
         pod: PodName,
         /// Its `_id`.
         member_id: MemberId,
+        /// The `_id` that it had until it lost its disk, where that is why it gets another: recorded with it, so
+        /// that the disk from that time is not taken for the present one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost_as: Option<MemberId>,
     },
     /// Record that a member holds the set's data: from now on an empty disk behind its name is a lost
     /// disk.
@@ -284,8 +288,9 @@ impl fmt::Display for Action {
             Self::RecordSeed { pod, member_id } => {
                 write!(f, "record {pod} as the one seed, member {member_id}")
             }
-            Self::ReserveMemberId { pod, member_id } => {
-                write!(f, "reserve member {member_id} for {pod}")
+            Self::ReserveMemberId { pod, member_id, lost_as } => {
+                write!(f, "reserve member {member_id} for {pod}")?;
+                lost_as.map_or(Ok(()), |lost| write!(f, ", which lost its disk as member {lost}"))
             }
             Self::MarkInitialized { pod, .. } => write!(f, "record that {pod} holds data"),
             Self::ForgetMember { pod } => write!(f, "forget {pod}"),

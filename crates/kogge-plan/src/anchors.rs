@@ -122,11 +122,17 @@ pub fn join(anchor: &mut Anchor, other: &Anchor) -> Result<(), SeedsDisagree> {
             Ordering::Less => {}
         }
     }
-    for (pod, member_id) in &other.fenced {
-        let known = anchor.fenced.entry(pod.clone()).or_insert(*member_id);
+    join_latest(&mut anchor.fenced, &other.fenced);
+    join_latest(&mut anchor.lost_disks, &other.lost_disks);
+    Ok(())
+}
+
+/// Keeps the latest ID of each pod.
+fn join_latest(ids: &mut BTreeMap<String, u32>, others: &BTreeMap<String, u32>) {
+    for (pod, member_id) in others {
+        let known = ids.entry(pod.clone()).or_insert(*member_id);
         *known = (*known).max(*member_id);
     }
-    Ok(())
 }
 
 /// Drops what an anchor says of shards that were removed after it was written.
@@ -141,5 +147,6 @@ fn forget_removed(anchor: &mut Anchor, removals: &BTreeMap<String, Turns>) {
         anchor.next_member_id.remove(component);
         anchor.members.retain(|pod, _| !pod.starts_with(&members));
         anchor.fenced.retain(|pod, _| !pod.starts_with(&members));
+        anchor.lost_disks.retain(|pod, _| !pod.starts_with(&members));
     }
 }

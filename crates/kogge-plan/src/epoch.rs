@@ -52,6 +52,8 @@ pub struct Remember {
     pub members: BTreeMap<String, AnchoredMember>,
     /// Members that were declared lost, by pod name, with the ID that they had.
     pub fenced: BTreeMap<String, u32>,
+    /// Members that lost their disk and are admitted anew, by pod name, with the ID that they had.
+    pub lost_disks: BTreeMap<String, u32>,
     /// Removals of shards that begin or end, by component name.
     pub shard_removals: BTreeMap<String, Turns>,
     /// A pause of the balancer that begins or ends.
@@ -67,8 +69,16 @@ pub fn desired_anchor(
     verdict: &Verdict,
     remember: Remember,
 ) -> Result<Anchor, SeedsDisagree> {
-    let Remember { worker_uids, next_member_id, seeds, members, fenced, shard_removals, balancer_pauses } =
-        remember;
+    let Remember {
+        worker_uids,
+        next_member_id,
+        seeds,
+        members,
+        fenced,
+        lost_disks,
+        shard_removals,
+        balancer_pauses,
+    } = remember;
     let mut anchor = Anchor {
         cluster_id: cluster_id.clone(),
         name: identity.name.clone(),
@@ -80,6 +90,7 @@ pub fn desired_anchor(
         seeds: BTreeMap::new(),
         members: BTreeMap::new(),
         fenced: BTreeMap::new(),
+        lost_disks: BTreeMap::new(),
         shard_removals: BTreeMap::new(),
         balancer_pauses: Turns::default(),
     };
@@ -96,6 +107,7 @@ pub fn desired_anchor(
         seeds,
         members,
         fenced,
+        lost_disks,
         shard_removals: removals,
         balancer_pauses,
         ..anchor.clone()

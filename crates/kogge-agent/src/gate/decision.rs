@@ -52,12 +52,15 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Mar
     }
     let record = anchor.members.get(me.pod).cloned().unwrap_or_default();
     let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
-    let marker = |since_member_id| Marker {
+    let marker = |member_id, since_member_id| Marker {
         cluster_id: me.cluster_id.clone(),
         pod: me.pod.to_owned(),
-        member_id: record.member_id,
+        member_id,
         since_member_id,
     };
+    // With the disk that it has now, the member never had the ID that it lost one under, or was given up with.
+    let lowest = anchor.fenced.get(me.pod).max(anchor.lost_disks.get(me.pod)).map_or(0, |lost| lost + 1);
+    let made = marker(None, record.member_id.unwrap_or(unused).max(lowest));
     match &disk.contents {
         Contents::Empty if record.initialized => {
             let message = format!(
@@ -67,7 +70,7 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Mar
             );
             Err((HoldReason::LostDisk, message))
         }
-        Contents::Empty => Ok((marker(unused), "the disk is empty and the member is new")),
+        Contents::Empty => Ok((made, "the disk is empty and the member is new")),
         Contents::Remnants { names } if record.initialized => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let message = format!(
@@ -78,16 +81,20 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Mar
             );
             Err((HoldReason::DamagedDisk, message))
         }
-        Contents::Remnants { .. } => Ok((marker(unused), "the member is new, and its first start was cut short")),
+        Contents::Remnants { .. } => Ok((made, "the member is new, and its first start was cut short")),
         Contents::Data => {
             let known = own_marker(me, disk)?;
             is_present_disk(me, anchor, known)?;
             let since = known.map_or(0, |known| match (known.member_id, record.member_id) {
                 // The member left its set and comes back: the ID that it had is spent.
                 (Some(spent), None) => known.since_member_id.max(spent + 1),
-                _ => known.since_member_id,
+                (Some(had), Some(_)) => known.since_member_id.min(had),
+                (None, _) => known.since_member_id,
             });
-            Ok((marker(since), "the disk holds the member's data"))
+            let since = since.max(lowest);
+            // A reserved ID may give way to another one while the disk stays.
+            let member_id = record.member_id.filter(|id| record.initialized && *id >= since);
+            Ok((marker(member_id, since), "the disk holds the member's data"))
         }
     }
 }
@@ -119,12 +126,22 @@ fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Resu
     let recorded = anchor.members.get(me.pod).and_then(|record| record.member_id);
     let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
     let marked = known.and_then(|known| known.member_id);
+    let is_from = |lost: u32| known.is_none_or(|known| known.member_id.unwrap_or(known.since_member_id) <= lost);
     if let Some(&lost) = anchor.fenced.get(me.pod)
-        && !known.is_some_and(|known| known.since_member_id > lost || marked > Some(lost))
+        && is_from(lost)
     {
         let message = format!(
             "the disk is that of member {lost}, which was given up when its replica set had lost its majority; it \
              may hold writes that nobody else has: save what is needed, then remove what is on it"
+        );
+        return Err((HoldReason::OldDisk, message));
+    }
+    if let Some(&lost) = anchor.lost_disks.get(me.pod)
+        && is_from(lost)
+    {
+        let message = format!(
+            "the disk is from before the member was admitted anew, for it was empty when it was member {lost}; bind \
+             the volume that it has now, or remove what is on this one"
         );
         return Err((HoldReason::OldDisk, message));
     }
@@ -139,7 +156,7 @@ fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Resu
     }
     if let Some(known) = known
         && (known.since_member_id > unused
-            || marked.is_some_and(|marked| Some(marked) > recorded.or(Some(marked))))
+            || marked.is_some_and(|marked| marked >= unused || recorded.is_some_and(|known| marked > known)))
     {
         let message = "the anchor is older than the disk: it knows less than was known when the disk was marked; \
                        Kogge writes it anew when it can";

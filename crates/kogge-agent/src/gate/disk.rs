@@ -44,11 +44,11 @@ pub(super) struct Marker {
     pub(super) cluster_id: ClusterId,
     /// The member's pod.
     pub(super) pod: String,
-    /// The member's ID in its replica set, where the anchor said it.
+    /// The ID under which the member held data on this disk in its replica set, where the anchor said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) member_id: Option<u32>,
     /// The member never had an ID below this one with this disk; where it has none yet, the one that it gets is
-    /// not below either.
+    /// not below either. A disk that was made before another ID was reserved is thereby told from one made since.
     pub(super) since_member_id: u32,
 }
 

@@ -148,6 +148,7 @@ mod tests {
                 .map(|(pod, id)| ((*pod).to_owned(), AnchoredMember { initialized: true, member_id: Some(*id) }))
                 .collect(),
             fenced: BTreeMap::new(),
+            lost_disks: BTreeMap::new(),
             shard_removals: BTreeMap::new(),
             balancer_pauses: kogge_api::anchor::Turns::default(),
         }

@@ -21,8 +21,9 @@ pub fn records(identity: &Identity, steps: &[Step]) -> (Remember, BTreeSet<Strin
                 }
                 reserve(identity, &mut remember, pod, *member_id, false);
             }
-            Action::ReserveMemberId { pod, member_id } => {
+            Action::ReserveMemberId { pod, member_id, lost_as } => {
                 reserve(identity, &mut remember, pod, *member_id, false);
+                remember.lost_disks.extend(lost_as.map(|lost| (pod.to_string(), lost.0)));
             }
             Action::MarkInitialized { pod, member_id } => {
                 reserve(identity, &mut remember, pod, *member_id, true);
@@ -110,8 +111,23 @@ mod tests {
 
     #[test]
     fn a_member_id_is_never_given_twice() {
-        let reserve = |pod: &str, id| step(Action::ReserveMemberId { pod: pod.into(), member_id: MemberId(id) });
+        let reserve = |pod: &str, id| {
+            step(Action::ReserveMemberId { pod: pod.into(), member_id: MemberId(id), lost_as: None })
+        };
         let steps = [reserve("ll2022-shard-0-vdc2-0", 7), reserve("ll2022-shard-0-vdc3-0", 4)];
         assert_eq!(records(&identity(), &steps).0.next_member_id["shard-0"], 8);
+    }
+
+    #[test]
+    fn a_lost_disk_is_recorded_with_the_id_that_comes_after_it() {
+        let pod = PodName::new("ll2022-shard-0-vdc2-0");
+        let reserve = |lost_as| {
+            let action = Action::ReserveMemberId { pod: pod.clone(), member_id: MemberId(7), lost_as };
+            records(&identity(), &[step(action)]).0
+        };
+        let remember = reserve(Some(MemberId(2)));
+        assert_eq!(remember.lost_disks, [(pod.to_string(), 2)].into());
+        assert_eq!(remember.members[pod.as_str()].member_id, Some(7));
+        assert!(reserve(None).lost_disks.is_empty());
     }
 }

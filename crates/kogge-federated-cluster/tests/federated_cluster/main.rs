@@ -22,6 +22,8 @@ mod lost_disk;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod readmission;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod removal;

@@ -266,7 +266,7 @@ impl Cluster {
                 set.seed = Some(pod.clone());
                 anchor(set, pod, *member_id, false);
             }
-            Action::ReserveMemberId { pod, member_id } => anchor(set, pod, *member_id, false),
+            Action::ReserveMemberId { pod, member_id, .. } => anchor(set, pod, *member_id, false),
             Action::MarkInitialized { pod, member_id } => anchor(set, pod, *member_id, true),
             Action::ForgetMember { pod } => set.leaving.retain(|m| &m.pod != pod),
             Action::FenceMember { pod, member_id } => {

@@ -100,7 +100,7 @@ fn record(scenario: &Scenario, step: &Step) -> Option<Record> {
     };
     match &step.action {
         Action::RecordSeed { pod, member_id } => Some(Record::Seed(scenario.slot_of(pod), small(member_id.0))),
-        Action::ReserveMemberId { pod, member_id } => Some(member(pod, member_id, false)),
+        Action::ReserveMemberId { pod, member_id, .. } => Some(member(pod, member_id, false)),
         Action::MarkInitialized { pod, member_id } => Some(member(pod, member_id, true)),
         Action::ForgetMember { pod } => Some(Record::Forget(scenario.slot_of(pod))),
         _ => None,

@@ -72,6 +72,34 @@ fn a_voter_whose_volume_is_wiped_comes_back_as_another_member() {
 }
 
 #[test]
+fn the_id_that_a_disk_was_lost_under_is_recorded_with_the_next_one() {
+    let mut world = World::settled(THREE);
+    let before = id_of(&world, VICTIM);
+    world.wipe(VICTIM);
+    world.tick();
+    let lost: Vec<_> = heal(&mut world)
+        .into_iter()
+        .filter_map(|step| match step.action {
+            Action::ReserveMemberId { pod, lost_as, .. } => Some((pod.to_string(), lost_as)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lost, [(VICTIM.to_owned(), Some(before))]);
+}
+
+#[test]
+fn a_member_that_a_person_removed_keeps_its_disk() {
+    let mut world = World::settled(THREE);
+    let host = world.members[VICTIM].host.clone();
+    world.set(SHARD).config.as_mut().unwrap().members.retain(|listed| listed.host != host);
+    let steps = world.plan().steps;
+    assert!(
+        matches!(steps[..], [Step { action: Action::ReserveMemberId { lost_as: None, .. }, .. }]),
+        "{steps:#?}"
+    );
+}
+
+#[test]
 fn nothing_is_done_before_the_gate_has_spoken() {
     let mut world = World::settled(THREE);
     world.wipe(VICTIM);

@@ -36,6 +36,7 @@ fn what_is_referred_to_comes_first_and_goes_last() {
         seeds: [].into(),
         members: [].into(),
         fenced: [].into(),
+        lost_disks: [].into(),
         shard_removals: [].into(),
         balancer_pauses: kogge_api::anchor::Turns::default(),
     };

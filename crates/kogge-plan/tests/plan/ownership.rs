@@ -55,6 +55,7 @@ fn anchor() -> Anchor {
         seeds: [("config".to_owned(), "ll2022-config-vdc1-0".to_owned())].into(),
         members: BTreeMap::new(),
         fenced: BTreeMap::new(),
+        lost_disks: BTreeMap::new(),
         shard_removals: [].into(),
         balancer_pauses: Turns::default(),
     }
@@ -273,12 +274,24 @@ fn the_desired_anchor_keeps_what_is_remembered_and_pinned() {
     assert!(desired_anchor(&identity(), &id(), &epoch, &present, remember).is_err());
 }
 
+#[test]
+fn of_a_lost_disk_the_latest_id_is_remembered() {
+    let pod = "ll2022-config-vdc1-0".to_owned();
+    let mut known = Anchor { lost_disks: [(pod.clone(), 1)].into(), ..anchor() };
+    for (other, latest) in [(0, 1), (4, 4), (2, 4)] {
+        let other = Anchor { lost_disks: [(pod.clone(), other)].into(), ..anchor() };
+        kogge_plan::anchors::join(&mut known, &other).unwrap();
+        assert_eq!(known.lost_disks[&pod], latest);
+    }
+}
+
 fn with_shard(seed: &str, removed: u32) -> Anchor {
     let pod = format!("{}-shard-1-vdc1-0", anchor().name);
     Anchor {
         seeds: [("shard-1".to_owned(), seed.to_owned())].into(),
         next_member_id: [("shard-1".to_owned(), 3)].into(),
-        members: [(pod, AnchoredMember { initialized: true, member_id: Some(2) })].into(),
+        members: [(pod.clone(), AnchoredMember { initialized: true, member_id: Some(2) })].into(),
+        lost_disks: [(pod, 1)].into(),
         shard_removals: [("shard-1".to_owned(), Turns { begun: removed, ended: removed })].into(),
         ..anchor()
     }
@@ -292,7 +305,7 @@ fn what_was_recorded_of_a_shard_before_it_was_removed_is_forgotten() {
     let remember = Remember { shard_removals: removal, ..Remember::default() };
     let desired = desired_anchor(&identity(), &id(), &epoch, &present, remember).unwrap();
     assert!(desired.seeds.is_empty() && !desired.next_member_id.contains_key("shard-1"));
-    assert!(desired.members.is_empty());
+    assert!(desired.members.is_empty() && desired.lost_disks.is_empty());
 
     // A worker that was away brings nothing of it back, whichever way round.
     let mut returned = desired.clone();

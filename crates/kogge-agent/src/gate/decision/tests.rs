@@ -52,7 +52,7 @@ fn decide_on(anchor: &Anchor, disk: &Disk) -> Result<Marker, HoldReason> {
 #[test]
 fn a_new_member_starts_on_an_empty_disk_and_on_what_its_first_start_left() {
     for record in [None, Some((None, false)), Some((Some(4), false))] {
-        let expected = marker(record.and_then(|(member_id, _)| member_id), 7);
+        let expected = marker(None, record.and_then(|(member_id, _)| member_id).unwrap_or(7));
         for contents in [Contents::Empty, remnants()] {
             assert_eq!(decide_on(&anchor(7, record), &disk(contents, None)), Ok(expected.clone()));
         }
@@ -81,11 +81,109 @@ fn a_lost_disk_is_let_in_once_the_member_is_admitted_anew() {
     let lost = disk(Contents::Empty, None);
     assert_eq!(decide_on(&anchor(3, Some((Some(1), true))), &lost), Err(HoldReason::LostDisk));
     let admitted = anchor(4, Some((Some(3), false)));
-    assert_eq!(decide_on(&admitted, &lost), Ok(marker(Some(3), 4)));
+    assert_eq!(decide_on(&admitted, &lost), Ok(marker(None, 3)));
     // And the old disk is not let in beside it, before and after the new one held data.
     let old = disk(Contents::Data, Some(marker(Some(1), 0)));
     for initialized in [false, true] {
         assert_eq!(decide_on(&anchor(4, Some((Some(3), initialized))), &old), Err(HoldReason::OldDisk));
+    }
+}
+
+/// An anchor that remembers that the member lost its disk as member `lost`, and what it is since.
+fn anchor_after_loss(lost: u32, next: u32, record: (Option<u32>, bool)) -> Anchor {
+    Anchor { lost_disks: [(POD.to_owned(), lost)].into(), ..anchor(next, Some(record)) }
+}
+
+#[test]
+fn a_disk_that_was_lost_before_it_learnt_its_id_is_not_let_in_again() {
+    let first = decide_on(&anchor(0, None), &disk(Contents::Empty, None)).unwrap();
+    let second = decide_on(&anchor_after_loss(1, 4, (Some(3), false)), &disk(Contents::Empty, None)).unwrap();
+    for initialized in [false, true] {
+        let admitted = anchor_after_loss(1, 4, (Some(3), initialized));
+        assert_eq!(decide_on(&admitted, &disk(Contents::Data, Some(first.clone()))), Err(HoldReason::OldDisk));
+        assert_eq!(decide_on(&admitted, &disk(Contents::Data, None)), Err(HoldReason::OldDisk));
+        let since = decide_on(&admitted, &disk(Contents::Data, Some(second.clone())));
+        assert_eq!(since, Ok(marker(initialized.then_some(3), 3)));
+    }
+    // The second disk is lost as well, whether or not it learnt its ID.
+    let third = decide_on(&anchor_after_loss(3, 6, (Some(5), false)), &disk(Contents::Empty, None)).unwrap();
+    let admitted = anchor_after_loss(3, 6, (Some(5), true));
+    for old in [first, second, marker(Some(3), 3), marker(Some(3), 4)] {
+        let answer = decide_on(&admitted, &disk(Contents::Data, Some(old.clone())));
+        assert_eq!(answer, Err(HoldReason::OldDisk), "{old:?}");
+    }
+    assert_eq!(decide_on(&admitted, &disk(Contents::Data, Some(third))), Ok(marker(Some(5), 5)));
+}
+
+#[test]
+fn a_member_whose_reservation_is_renewed_keeps_its_disk() {
+    let first = decide_on(&anchor(4, None), &disk(Contents::Empty, None)).unwrap();
+    // It waits as member 5 and starts again, then gets 7 because another one got 6 in between.
+    let waiting = decide_on(&anchor(6, Some((Some(5), false))), &disk(Contents::Data, Some(first))).unwrap();
+    for initialized in [false, true] {
+        let renewed = anchor(8, Some((Some(7), initialized)));
+        let answer = decide_on(&renewed, &disk(Contents::Data, Some(waiting.clone())));
+        assert_eq!(answer, Ok(marker(initialized.then_some(7), 4)));
+    }
+}
+
+/// Every mark with every anchor that a member goes through. A disk with data is let in (`+`), is one from before
+/// (`-`), or is newer than the anchor (`?`).
+#[test]
+fn whose_disk_it_is_by_its_mark_and_the_anchor() {
+    let record = |next, member_id, initialized| anchor(next, Some((member_id, initialized)));
+    let fenced = |mut anchor: Anchor| {
+        anchor.fenced.insert(POD.to_owned(), 2);
+        anchor
+    };
+    let anchors = [
+        ("not initialized, no ID yet", record(2, None, false)),
+        ("reserved as 2", record(3, Some(2), false)),
+        ("initialized as 2", record(3, Some(2), true)),
+        ("its reservation renewed, or renumbered, to 5", record(6, Some(5), false)),
+        ("initialized as 5 after that", record(6, Some(5), true)),
+        ("readmitted as 5 after its disk was lost", anchor_after_loss(2, 6, (Some(5), false))),
+        ("initialized as 5 after that", anchor_after_loss(2, 6, (Some(5), true))),
+        ("its reservation renewed to 7 after that", anchor_after_loss(2, 8, (Some(7), false))),
+        ("initialized as 7 after that", anchor_after_loss(2, 8, (Some(7), true))),
+        ("its disk lost again, and readmitted as 7", anchor_after_loss(5, 8, (Some(7), false))),
+        ("initialized as 7 after that", anchor_after_loss(5, 8, (Some(7), true))),
+        ("given up as 2", fenced(record(3, Some(2), true))),
+        ("let in again as 5 after it was given up", fenced(record(6, Some(5), true))),
+        ("left, and its record is gone", anchor(8, None)),
+    ];
+    let disks = [
+        ("without a mark", None, "+++++--------+"),
+        ("made before it had an ID, never started again", Some(marker(None, 1)), "+++++--------+"),
+        ("made while 2 was reserved, never started again", Some(marker(None, 2)), "+++++--------+"),
+        ("of member 2", Some(marker(Some(2), 1)), "?++----------+"),
+        ("of member 2, made and marked by an earlier gate", Some(marker(Some(2), 3)), "?++----------+"),
+        ("made while 5 was reserved, never started again", Some(marker(None, 5)), "???++++++--?++"),
+        ("of member 5", Some(marker(Some(5), 5)), "???++++----?++"),
+        ("of member 5, made before it had an ID", Some(marker(Some(5), 1)), "???++++----?++"),
+        ("made while 7 was reserved, never started again", Some(marker(None, 7)), "???????++++??+"),
+        ("of member 7", Some(marker(Some(7), 7)), "???????++++??+"),
+    ];
+    for (what, mark, expected) in disks {
+        let answers =
+            anchors.iter().map(|(_, anchor)| match decide_on(anchor, &disk(Contents::Data, mark.clone())) {
+                Ok(marked) => {
+                    let record = anchor.members.get(POD).filter(|record| record.initialized);
+                    assert_eq!(marked.member_id, record.and_then(|record| record.member_id), "{what}");
+                    '+'
+                }
+                Err(HoldReason::OldDisk) => '-',
+                Err(HoldReason::NoAnchor) => '?',
+                Err(other) => panic!("{other} of a disk {what}"),
+            });
+        let answers: String = answers.collect();
+        let differs: Vec<&str> = anchors
+            .iter()
+            .zip(answers.chars().zip(expected.chars()))
+            .filter(|(_, (is, shall))| is != shall)
+            .map(|((anchor, _), _)| *anchor)
+            .collect();
+        assert_eq!(answers, expected, "a disk {what}, and the member is {differs:?}");
     }
 }
 
@@ -170,21 +268,25 @@ fn whatever_comes_together_the_answer_is_safe() {
         .collect();
     let mut seen = 0;
     for record in &records {
-        for fenced in ids {
+        for (fenced, lost) in ids.into_iter().flat_map(|fenced| ids.map(|lost| (fenced, lost))) {
             let mut anchor = anchor(4, *record);
+            anchor.lost_disks.extend(lost.map(|lost| (POD.to_owned(), lost)));
             anchor.fenced.extend(fenced.map(|lost| (POD.to_owned(), lost)));
             for contents in [Contents::Empty, remnants(), Contents::Data] {
                 for known in &markers {
                     seen += 1;
                     let Ok(marked) = decide_on(&anchor, &disk(contents.clone(), known.clone())) else { continue };
-                    let case = format!("{record:?} {fenced:?} {contents:?} {known:?}");
+                    let case = format!("{record:?} {fenced:?} {lost:?} {contents:?} {known:?}");
                     let initialized = record.is_some_and(|(_, initialized)| initialized);
                     assert!(contents == Contents::Data || !initialized, "{case}");
                     if contents == Contents::Data {
                         assert!(known.as_ref().is_none_or(|known| known.pod == POD), "{case}");
-                        assert!(fenced.is_none() || known.is_some(), "{case}");
+                        assert!(fenced.or(lost).is_none() || known.is_some(), "{case}");
                     }
-                    assert_eq!(marked.member_id, record.and_then(|(member_id, _)| member_id), "{case}");
+                    let held_data_as =
+                        record.and_then(|(member_id, initialized)| member_id.filter(|_| initialized));
+                    let learnt = held_data_as.filter(|id| *id >= marked.since_member_id);
+                    assert_eq!(marked.member_id, learnt, "{case}");
                     // Once the server has written its data, it starts again and the mark stays.
                     assert_eq!(
                         decide_on(&anchor, &disk(Contents::Data, Some(marked.clone()))),
@@ -195,5 +297,5 @@ fn whatever_comes_together_the_answer_is_safe() {
             }
         }
     }
-    assert_eq!(seen, 7 * 3 * 3 * 11);
+    assert_eq!(seen, 7 * 9 * 3 * 11);
 }
