@@ -97,6 +97,29 @@ fn while_the_set_is_disturbed_a_primary_stays_where_another_inside_could_inherit
 }
 
 #[test]
+fn the_office_does_not_go_to_a_member_that_loses_its_vote() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)]);
+    let mut shares = voters(&[("vdc1", 1), ("vdc3", 1), ("vdc4", 1)]);
+    shares.push(("vdc2", 1, MemberRole::ReadOnly));
+    world.want(SHARD, SetRole::Shard { index: 0 }, &shares);
+    world.goal.away_from.insert("vdc1".into());
+    for pod in ["ll-shard-0-vdc3-0", "ll-shard-0-vdc4-0"] {
+        world.member(pod).lag_ms = 60_000;
+    }
+    let steps = world.run(20);
+    assert!(!names(&steps).contains(&"StepDown"), "{:?}", names(&steps));
+    assert!(names(&steps).contains(&"Demote"), "{:?}", names(&steps));
+}
+
+#[test]
+fn a_primary_hands_over_before_its_priority_becomes_0() {
+    let mut world = World::settled(TWO_ONE_TWO);
+    let primary = world.primary(SHARD);
+    world.wanted(primary.as_str()).priority = 0;
+    assert_eq!(names(&world.run_until_settled(20)), ["StepDown", "SetPriority"]);
+}
+
+#[test]
 fn during_a_rollout_the_primary_moves_out_once() {
     let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
     world.goal.away_from.insert("vdc1".into());
