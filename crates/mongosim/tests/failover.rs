@@ -181,7 +181,7 @@ async fn an_isolated_primary_steps_down_and_its_extra_writes_are_rolled_back() -
         Ok(())
     })
     .await?;
-    let new = set.primary_among(&set.others(old)).await?;
+    let new = set.successor(old).await?;
     eventually("the old primary to step down", async || {
         run(&set.members[old], doc! { "hello": 1 })
             .await

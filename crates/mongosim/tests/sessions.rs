@@ -118,7 +118,7 @@ async fn a_write_that_was_taken_back_is_done_when_it_is_sent_again() -> anyhow::
         Ok(())
     })
     .await?;
-    set.primary_among(&set.others(primary)).await?;
+    set.successor(primary).await?;
     set.heal();
     eventually("the write to be taken back", async || counter(&set.members[primary]).await.is_ok_and(|n| n == 1))
         .await?;

@@ -175,7 +175,7 @@ async fn uncommitted_entries_stay_beyond_the_oplogs_size() -> anyhow::Result<()>
     })
     .await?;
     assert_eq!(count(&set.members[primary], "bulk").await, 410);
-    set.primary_among(&set.others(primary)).await?;
+    set.successor(primary).await?;
     set.heal();
     eventually("the old primary to have taken them back", async || {
         state(&set.members[primary]).await == 2 && count(&set.members[primary], "bulk").await == 10
@@ -195,7 +195,7 @@ async fn a_member_that_went_its_own_way_and_fell_behind_keeps_what_it_has() -> a
     let alone = client(&set.members[primary].uri()).await?;
     let insert = doc! { "insert": "bulk", "documents": [{ "_id": 7777 }], "writeConcern": { "w": 1 } };
     set.diverge(primary, async || Ok(alone.database("test").run_command(insert).await.map(drop)?)).await?;
-    let next = set.primary_among(&set.others(primary)).await?;
+    let next = set.successor(primary).await?;
     fill(&client(&set.members[next].uri()).await?, 1000, 400).await?;
     set.heal();
     eventually("the old primary to be recovering", async || state(&set.members[primary]).await == 3).await?;
@@ -254,7 +254,7 @@ async fn what_is_rolled_back_is_kept_and_majority_reads_never_saw_it() -> anyhow
         Ok(())
     })
     .await?;
-    set.primary_among(&set.others(primary)).await?;
+    set.successor(primary).await?;
     set.heal();
     eventually("the old primary to follow", async || {
         state(&set.members[primary]).await == 2 && rows("local").await.is_ok_and(|rows| rows == committed)

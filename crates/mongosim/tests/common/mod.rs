@@ -113,6 +113,19 @@ impl Set {
         found.context("no primary")
     }
 
+    /// Waits for the primary that takes over from one that is cut off, and until a majority holds what it began with:
+    /// until then the other one could come back and be elected, with all that only it has.
+    pub async fn successor(&self, of: usize) -> anyhow::Result<usize> {
+        let next = self.primary_among(&self.others(of)).await?;
+        eventually("a majority to follow the new primary", async || {
+            let Ok(status) = run(&self.members[next], doc! { "replSetGetStatus": 1 }).await else { return false };
+            let committed = status.get_document("optimes").and_then(|o| o.get_document("lastCommittedOpTime"));
+            committed.and_then(|committed| committed.get_i64("t")).ok() == status.get_i64("term").ok()
+        })
+        .await?;
+        Ok(next)
+    }
+
     /// Waits until all but the primary are secondaries.
     pub async fn all_secondary(&self) -> anyhow::Result<()> {
         eventually("all members to be in service", async || {
