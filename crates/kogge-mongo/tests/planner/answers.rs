@@ -78,7 +78,9 @@ fn between_two_sets_of_one_name_that_both_hold_data_nobody_is_believed() {
 fn of_two_sets_of_one_name_the_one_that_the_anchors_know_to_hold_data_is_ours() {
     let mut world = World::settled(THREE);
     let others = ["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"];
-    others.into_iter().for_each(|pod| world.wanted(pod).anchor.initialized = false);
+    for pod in others {
+        world.wanted(pod).anchor.initialized = false;
+    }
     let plan = told(&world, |topology| {
         for pod in others {
             let Replication::Member { config: Some(config), .. } = &mut server(topology, pod).replication else {
