@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::cargo::cargo;
 use crate::command::{self, run as run_command};
+use crate::interrupt::unless_interrupted;
 use crate::workspace;
 
 const LIST: &str = "crates/kogge-mongo/mutations.yaml";
@@ -191,9 +192,12 @@ impl Workbench {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let tests = command.spawn().context("cannot run cargo")?;
         let group = tests.id().unwrap_or_default();
-        let Ok(output) = timeout(LIMIT, tests.wait_with_output()).await else {
+        let ended = unless_interrupted(async { Ok(timeout(LIMIT, tests.wait_with_output()).await) }).await;
+        if !matches!(ended, Ok(Ok(_))) {
             // Cargo's own end would leave the test behind.
             run_command(command::command("kill", ["-KILL", "--", &format!("-{group}")])).await?;
+        }
+        let Ok(output) = ended? else {
             return Ok(Outcome { failed: BTreeSet::new(), endless: true });
         };
         let output = output?;
