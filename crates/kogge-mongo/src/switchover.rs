@@ -34,7 +34,8 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, disturbed: bool, draft: &mu
             draft.wait_member(&wanted.pod, "the set to be undisturbed before its priority is lowered", None);
             return;
         }
-    } else if inside(goal, ground)
+    } else if returned(goal, ground)
+        .chain(inside(goal, ground))
         .any(|(wanted, listed)| settle::set_priority(goal, ground, wanted, listed, draft))
     {
         return;
@@ -68,12 +69,25 @@ fn inside<'a>(goal: &'a Goal, ground: &'a Ground<'_>) -> impl Iterator<Item = (&
     ground.listed().filter(|(wanted, listed)| is_away(goal, wanted) && listed.votes > 0 && listed.priority > 0.0)
 }
 
-/// A member in the vdcs that could take over from the primary, because its priority is not lowered yet.
+/// The members outside whose priority is still lowered by an earlier switchover. Theirs comes first: among equals the
+/// office would go round inside the vdcs for ever.
+fn returned<'a>(
+    goal: &'a Goal,
+    ground: &'a Ground<'_>,
+) -> impl Iterator<Item = (&'a MemberGoal, &'a ConfigMember)> {
+    ground.listed().filter(|(wanted, listed)| {
+        !is_away(goal, wanted) && ground.voters.contains(&wanted.pod) && listed.priority == LOWERED_PRIORITY
+    })
+}
+
+/// A member in the vdcs that could take over from the primary, because its priority is not below that of those outside.
 fn inheritor<'a>(goal: &'a Goal, ground: &'a Ground<'_>) -> Option<&'a MemberGoal> {
+    let outside = ground.config.voters().filter(|m| may_lead(goal, ground, m) && ground.view.healthy(&m.host));
+    let highest = outside.map(|m| m.priority).reduce(f64::max)?;
     let mut others = inside(goal, ground).filter(|(wanted, _)| &wanted.pod != ground.primary.pod);
     let found = others.find(|(wanted, listed)| {
         let lowered = (listed.priority - priority(goal, ground, wanted)).abs() < f64::EPSILON;
-        !lowered && ground.view.healthy(&wanted.host)
+        (!lowered || listed.priority >= highest) && ground.view.healthy(&wanted.host)
     });
     found.map(|(wanted, _)| wanted)
 }

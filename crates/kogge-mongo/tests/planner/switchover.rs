@@ -177,3 +177,27 @@ fn a_drain_and_a_switchover_do_not_hand_the_office_to_and_fro() {
     assert!(handed_over <= 2, "{:?}", names(&steps));
     assert_eq!(vdc_of_primary(&world).as_str(), "vdc1");
 }
+
+#[test]
+fn a_vdc_that_primaries_may_come_back_to_takes_the_office_when_the_others_are_emptied() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
+    world.goal.away_from = ["vdc3".into()].into();
+    world.run_until_settled(100);
+    // Its members still have their lowered priority.
+    world.goal.away_from = ["vdc1".into(), "vdc2".into()].into();
+    let taken = world.run_until_settled(100);
+    assert_eq!(taken.iter().filter(|step| step.action.name() == "StepDown").count(), 1, "{taken:#?}");
+    assert_eq!(world.primary(SHARD).as_str(), "ll-shard-0-vdc3-0");
+}
+
+#[test]
+fn while_the_set_is_disturbed_a_primary_stays_where_another_inside_is_as_likely_to_inherit() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 2)]);
+    world.goal.away_from = ["vdc2".into(), "vdc3".into()].into();
+    world.run_until_settled(100);
+    world.goal.away_from = ["vdc1".into(), "vdc2".into()].into();
+    world.member("ll-shard-0-vdc3-1").state = Some(MemberState::Startup2);
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert!(plan.waiting.iter().any(|w| w.what.contains("before its priority is lowered")), "{:?}", plan.waiting);
+}
