@@ -236,7 +236,7 @@ fn wiped_at_every_stage_it_reaches_the_same_state() {
         for victim in [VICTIM, "ll-shard-0-vdc1-0"] {
             for rounds in 0..60 {
                 let mut world = World::shard(shape);
-                world.run_for(rounds);
+                world.run(rounds);
                 let config = world.sets[SHARD].config.clone();
                 // The only one that holds the data is gone for good, and no planner brings it back.
                 let others = world.members.iter().filter(|(pod, _)| pod.as_str() != victim);

@@ -250,7 +250,7 @@ fn h36_what_was_lost_stays_out_until_it_is_empty_and_readmitted() {
         *world.member(pod) =
             crate::support::Member { disk: Disk::Synced, ..crate::support::Member::fresh(host, "r1") };
     }
-    world.run_for(20);
+    world.run(20);
     assert_eq!(world.config(SHARD).members.len(), 2, "re-added with its old data");
     let plan = world.plan();
     assert!(!plan.ready());
@@ -260,7 +260,7 @@ fn h36_what_was_lost_stays_out_until_it_is_empty_and_readmitted() {
     // A person lets it in; it is not wiped yet.
     world.goal.sets[0].recovery.lost.clear();
     world.goal.sets[0].recovery.readmitted = LOST.map(PodName::new).into();
-    world.run_for(20);
+    world.run(20);
     assert_eq!(world.config(SHARD).members.len(), 2, "re-added before it was wiped");
     assert!(world.plan().waiting.iter().any(|w| w.what.contains("its volume to be deleted")));
 

@@ -189,17 +189,7 @@ impl World {
         panic!("not reached: {:#?}", self.plan());
     }
 
-    /// Plans and carries out, so many times, whether or not anything settles.
-    pub(crate) fn run_for(&mut self, rounds: usize) {
-        for _ in 0..rounds {
-            for step in self.plan().steps {
-                self.apply(&step);
-            }
-            self.tick();
-        }
-    }
-
-    /// Carries out what is planned, for so many rounds. Returns the steps taken.
+    /// Carries out what is planned, for so many rounds, whether or not anything settles. Returns the steps taken.
     pub(crate) fn run(&mut self, rounds: usize) -> Vec<Step> {
         let mut taken = Vec::new();
         for _ in 0..rounds {
