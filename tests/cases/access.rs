@@ -7,13 +7,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::federated_cluster::TlsMode;
 use kogge_api::{FederatedCluster, names};
-use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS};
+use kogge_e2e::{Database, ELECTION, Harness, HistoryClient, SCRATCH, VDCS};
 use kogge_lab::wait;
 use kube::Api;
 use serde_json::json;
 
-/// What an election takes at most by the protocol's own timers: ten seconds without a heartbeat, and its jitter.
-const ELECTION: Duration = Duration::from_secs(12);
 /// How long the members may take to be restarted once.
 const ONE_RESTART: Duration = Duration::from_mins(4);
 

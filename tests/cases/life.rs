@@ -1,17 +1,15 @@
 //! A database whose members come, change their part and go, while a client writes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use kogge_api::FederatedCluster;
 use kogge_api::federated_cluster::{Component, ReplicaSetStatus};
 use kogge_api::names;
-use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS, ready, voters};
+use kogge_e2e::{Database, ELECTION, Harness, HistoryClient, SCRATCH, VDCS, ready, voters};
 use serde_json::{Value, json};
 
-/// What an election takes at most by the protocol's own timers: ten seconds without a heartbeat, and its jitter.
-const ELECTION: Duration = Duration::from_secs(12);
 /// Where the client is: a data centre that stays.
 const CLIENT: &str = "vdc2";
 

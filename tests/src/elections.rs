@@ -1,12 +1,16 @@
 //! How many elections there were, and how many hand-overs, as the operator's own metrics tell it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use http::{Request, Uri};
 use kube::{Client, Config};
 
 use crate::Database;
+
+/// What an election takes at most by the protocol's own timers: ten seconds without a heartbeat, and its jitter.
+pub const ELECTION: Duration = Duration::from_secs(12);
 
 /// Each set's term, and how often its primary stepped down because Kogge asked for it.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ mod workers;
 
 pub use client::{HistoryClient, Service, Verdict};
 pub use database::{Database, condition, is, ready, voters};
-pub use elections::Elections;
+pub use elections::{ELECTION, Elections};
 pub use harness::{DATABASES, Harness, SCRATCH, VDCS};
 pub use holdings::Holdings;
 pub use operator_process::{OperatorLog, OperatorProcess};
