@@ -29,13 +29,23 @@ const USER: &str = "65532:65532";
 pub type Programs = BTreeMap<String, PathBuf>;
 
 /// Runs `cargo build` with these arguments in the checkout `root`, with cargo's own messages on the terminal, and
-/// returns the programs.
+/// returns the programs. The agent among them is linked statically: it runs in the containers of any image.
 pub fn build(root: &Path, arguments: &[&str]) -> Result<Programs> {
+    let mut programs = run_cargo(root, arguments, &[])?;
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let agent = ["--package", "kogge-agent", "--target", &target];
+    // Flags for a target of its own are not for the build scripts and macros, which must stay dynamic.
+    programs.extend(run_cargo(root, &agent, &[("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")])?);
+    Ok(programs)
+}
+
+fn run_cargo(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let line = format!("cargo build {}", arguments.join(" "));
     let output = Command::new(cargo)
         .args(["build", "--locked", "--message-format=json-render-diagnostics"])
         .args(arguments)
+        .envs(env.iter().copied())
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
