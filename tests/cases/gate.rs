@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod};
 use kogge_api::FederatedCluster;
 use kogge_api::anchor::{Anchor, AnchoredMember};
 use kogge_api::federated_cluster::{Component, MemberStatus};
-use kogge_api::gate::{self, Hold, HoldReason};
+use kogge_api::gate::{self, Hold, HoldReason, Report};
 use kogge_api::names;
 use kogge_e2e::{Database, Harness, HistoryClient, ready, voters};
 use kogge_lab::wait;
@@ -162,8 +162,7 @@ impl<'a> Victim<'a> {
 
 fn last_word(gate: &ContainerStatus) -> Option<Hold> {
     let ended = [&gate.state, &gate.last_state].into_iter().find_map(|state| state.as_ref()?.terminated.as_ref());
-    let ended = ended.filter(|ended| ended.exit_code != 0)?;
-    Some(Hold::read(ended.exit_code.into(), ended.message.as_deref().unwrap_or_default()))
+    Report::read(ended?.message.as_deref()?)?.hold().cloned()
 }
 
 fn shard(cluster: &FederatedCluster) -> anyhow::Result<&[MemberStatus]> {

@@ -43,6 +43,7 @@ version = "0.0.0"
 edition = "2024"
 [workspace]
 [dependencies]
+kogge-api = { path = "../../crates/kogge-api" }
 serde = { version = "1", features = ["derive"] }
 sha2 = "0.10"
 thiserror = "2"

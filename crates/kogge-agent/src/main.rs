@@ -10,7 +10,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "kogge-agent", version, about)]
 enum Command {
-    /// Lets a member's server start, or holds it back while its disk is not the one that the anchor speaks of.
+    /// Lets a member's server start, or holds it back while its disk is not the one that the anchor records
     Gate(gate::Arguments),
 }
 

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use kogge_api::gate::{Hold, HoldReason};
+use kogge_api::gate::{Disk, HoldReason, Report};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ struct Mounts(TempDir);
 impl Mounts {
     fn new() -> Self {
         let mounts = Self(tempfile::tempdir().unwrap());
-        for folder in ["data", "anchor"] {
+        for folder in ["data", "anchor", "shared"] {
             fs::create_dir(mounts.path(folder)).unwrap();
         }
         mounts
@@ -46,8 +46,14 @@ impl Mounts {
         fs::rename(self.path("draft"), self.path("anchor/anchor.json")).unwrap();
     }
 
+    /// The init container's command.
     fn start(&self, patience: u32) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_kogge-agent"))
+        self.command(env!("CARGO_BIN_EXE_kogge-agent").as_ref(), patience).spawn().unwrap()
+    }
+
+    fn command(&self, program: &Path, patience: u32) -> Command {
+        let mut command = Command::new(program);
+        command
             .arg("gate")
             .arg("--data")
             .arg(self.path("data"))
@@ -55,11 +61,18 @@ impl Mounts {
             .arg(self.path("anchor"))
             .arg("--termination-log")
             .arg(self.path("termination"))
+            .arg("--shared")
+            .arg(self.path("shared"))
             .args(["--cluster-id=abcdefgh", "--component=shard-0"])
             .args([format!("--pod={POD}"), format!("--patience={patience}")])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stdout(Stdio::piped());
+        command
+    }
+
+    /// The command of the server's container: the gate that the init container has brought, then the server.
+    fn serve(&self, server: &[&str]) -> ExitStatus {
+        let mut command = self.command(&self.path("shared/kogge-agent"), 0);
+        ended(command.arg("--").args(server).spawn().unwrap())
     }
 
     /// Starts it, and waits until it says that it holds.
@@ -75,8 +88,12 @@ impl Mounts {
         ended(self.start(0))
     }
 
+    fn report(&self) -> Report {
+        Report::read(&fs::read_to_string(self.path("termination")).unwrap()).unwrap()
+    }
+
     fn hold(&self) -> HoldReason {
-        Hold::read(75, &fs::read_to_string(self.path("termination")).unwrap()).reason
+        self.report().hold().unwrap().reason
     }
 
     fn marker(&self) -> Value {
@@ -101,7 +118,10 @@ fn from_the_first_start_to_a_lost_disk_and_back() {
     let mounts = Mounts::new();
     mounts.anchor(1, &json!({"initialized": false}));
     assert!(mounts.run().success());
-    assert_eq!(mounts.marker(), json!({"clusterID": "abcdefgh", "pod": POD, "sinceMemberId": 1}));
+    assert_eq!(
+        mounts.marker(),
+        json!({"clusterID": "abcdefgh", "pod": POD, "sinceMemberId": 1, "wasEmpty": true})
+    );
     // The server writes its data, and the engine what it knows.
     fs::write(mounts.path("data/mongosim.redb"), "data").unwrap();
     mounts.anchor(2, &json!({"initialized": true, "memberId": 1}));
@@ -119,7 +139,10 @@ fn from_the_first_start_to_a_lost_disk_and_back() {
     let waiting = mounts.start_holding();
     mounts.anchor(3, &json!({"initialized": false, "memberId": 2}));
     assert!(ended(waiting).success());
-    assert_eq!(mounts.marker(), json!({"clusterID": "abcdefgh", "pod": POD, "sinceMemberId": 2}));
+    assert_eq!(
+        mounts.marker(),
+        json!({"clusterID": "abcdefgh", "pod": POD, "sinceMemberId": 2, "wasEmpty": true})
+    );
 }
 
 #[test]
@@ -153,4 +176,62 @@ fn told_to_end_it_ends_at_once_and_lets_nothing_pass() {
     assert_eq!(ended(gate).code(), Some(143));
     assert!(told.elapsed() < Duration::from_secs(2));
     assert_eq!(mounts.hold(), HoldReason::LostDisk);
+}
+
+#[test]
+fn the_server_starts_through_the_gate_and_every_change_is_reported_first() {
+    let mounts = Mounts::new();
+    mounts.anchor(1, &json!({"initialized": false}));
+    assert!(mounts.run().success());
+    assert_eq!(mounts.report().disk(), Some(Disk::Empty));
+
+    // Nothing is new: the gate becomes the server, whose end is the container's.
+    let (data, mark) = (mounts.path("data/mongosim.redb"), mounts.path("started"));
+    let writes_data = ["sh", "-c", "echo data > \"$0\"; exit 3", data.to_str().unwrap()];
+    assert_eq!(mounts.serve(&writes_data).code(), Some(3));
+    assert_eq!(mounts.report().disk(), Some(Disk::Empty));
+
+    // The container alone is started again: the disk is another than was reported.
+    let starts = ["touch", mark.to_str().unwrap()];
+    assert_eq!(mounts.serve(&starts).code(), Some(76));
+    assert_eq!(mounts.report().disk(), Some(Disk::Unused));
+    assert!(!mark.exists());
+    assert!(mounts.serve(&starts).success());
+    fs::remove_file(&mark).unwrap();
+
+    // The member holds data, and its disk is wiped under the running server.
+    mounts.anchor(2, &json!({"initialized": true, "memberId": 1}));
+    assert_eq!(mounts.serve(&starts).code(), Some(76));
+    assert_eq!(mounts.report().disk(), Some(Disk::Data));
+    fs::remove_dir_all(mounts.path("data")).unwrap();
+    fs::create_dir(mounts.path("data")).unwrap();
+    assert_eq!(mounts.serve(&starts).code(), Some(75));
+    assert_eq!(mounts.hold(), HoldReason::LostDisk);
+    assert!(!mark.exists());
+
+    // Admitted under another id, it reports the empty disk before its server starts on it.
+    mounts.anchor(3, &json!({"initialized": false, "memberId": 2}));
+    assert_eq!(mounts.serve(&starts).code(), Some(76));
+    assert_eq!(mounts.report().disk(), Some(Disk::Empty));
+    assert!(mounts.serve(&starts).success());
+}
+
+#[test]
+fn a_report_that_was_not_published_is_reported_again() {
+    let mounts = Mounts::new();
+    mounts.anchor(1, &json!({"initialized": false}));
+    assert!(mounts.run().success());
+    fs::remove_file(mounts.path("shared/report")).unwrap();
+    assert_eq!(mounts.serve(&["true"]).code(), Some(76));
+    assert_eq!(mounts.serve(&["true"]).code(), Some(0));
+}
+
+#[test]
+fn a_server_that_cannot_be_started_is_named() {
+    let mounts = Mounts::new();
+    mounts.anchor(1, &json!({"initialized": false}));
+    assert!(mounts.run().success());
+    assert_eq!(mounts.serve(&["/nonexistent/mongod"]).code(), Some(75));
+    let hold = mounts.report().hold().cloned().unwrap();
+    assert!(hold.reason == HoldReason::Failed && hold.message.contains("/nonexistent/mongod"), "{hold}");
 }

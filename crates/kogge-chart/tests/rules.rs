@@ -19,9 +19,17 @@ spec:
     matchLabels: {{toJson placement.selector}}
   template:
     spec:
+      initContainers:
+        - name: gate
+          image: {{agent.image}}
+          volumeMounts: [{name: kogge, mountPath: /kogge}]
       containers:
         - name: a
           image: {{image}}
+          command: [/kogge/kogge-agent, gate]
+          args: [--data=/data, --, server]
+          volumeMounts: [{name: kogge, mountPath: /kogge/}, {name: {{volumes.data}}, mountPath: /data}]
+      volumes: [{name: kogge, emptyDir: {}}]
   volumeClaimTemplates:
     - metadata: {name: {{volumes.data}}}
       spec: {accessModes: [ReadWriteOnce]}
@@ -44,7 +52,22 @@ fn a_proper_chart_passes() {
     10,
     "SelectsOwnPods"
 )]
-#[case("name: {{volumes.data}}", "name: data", 17, "OwnVolumeClaims")]
+#[case("metadata: {name: {{volumes.data}}}", "metadata: {name: data}", 25, "OwnVolumeClaims")]
+#[case("- name: gate", "- name: other", 14, "StartsThroughGate")]
+#[case("image: {{agent.image}}", "image: {{image}}", 14, "StartsThroughGate")]
+#[case("mountPath: /kogge}", "mountPath: /elsewhere}", 16, "StartsThroughGate")]
+#[case("command: [/kogge/kogge-agent, gate]", "command: [mongod]", 20, "StartsThroughGate")]
+#[case("          command: [/kogge/kogge-agent, gate]\n", "", 18, "StartsThroughGate")]
+#[case("--, server", "server", 21, "StartsThroughGate")]
+#[case("--, server", "--", 21, "StartsThroughGate")]
+#[case("mountPath: /kogge/}", "mountPath: /other}", 22, "StartsThroughGate")]
+#[case(", {name: {{volumes.data}}, mountPath: /data}", "", 18, "StartsThroughGate")]
+#[case(
+    "      volumes: [",
+    "        - {name: b, image: b, volumeMounts: [{name: {{volumes.data}}, mountPath: /data}]}\n      volumes: [",
+    23,
+    "StartsThroughGate"
+)]
 #[case("  name: {{component.workload}}", "  name: other", 4, "OwnName")]
 #[case("  name: {{component.workload}}", "  name: ll2022-", 4, "OwnName")]
 #[case("  name: {{component.workload}}", "  name: ll2022-A", 4, "OwnName")]
@@ -70,12 +93,12 @@ fn a_broken_rule_is_named(#[case] from: &str, #[case] to: &str, #[case] line: us
 #[case(
     "image: {{image}}",
     "imagee: {{image}}",
-    15,
+    19,
     "spec.template.spec.containers[0].imagee: there is no such field"
 )]
 #[case("podManagementPolicy", "podManagementpolicy", 7, "spec.podManagementpolicy: there is no such field")]
 #[case("serviceName: {{discovery.service}}", "serviceName: 5", 6, "spec.serviceName: invalid type")]
-#[case("name: a\n", "name: a\n          ports: [{containerPort: many}]\n", 15, "containerPort")]
+#[case("name: a\n", "name: a\n          ports: [{containerPort: many}]\n", 19, "containerPort")]
 fn an_unknown_or_mistyped_field_is_named(
     #[case] from: &str,
     #[case] to: &str,
@@ -96,7 +119,7 @@ fn one_object_cannot_stand_twice() {
     let chart = sample(&format!("{SET}---\n{SET}"), &[], "{}").unwrap();
     let (message, line) = failure(render_with(&chart, &json!({})));
     assert!(message.contains("stands already in"), "{message}");
-    assert_eq!(line, Some(23));
+    assert_eq!(line, Some(31));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use kogge_mongo::{
     Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, ServerState,
     Step, Topology,
 };
+use parking_lot::Mutex;
 
 use crate::credentials::Credentials;
 use crate::error::StepError;
@@ -40,12 +41,13 @@ pub enum Outcome {
 }
 
 /// One database's connections. Make one per database and keep it: it holds the sessions and which servers are
-/// silent, nothing that a step relies on.
+/// silent, and for how many observations each member has been as it is: nothing that a step relies on.
 #[derive(Default)]
 pub struct Engine {
     pub(crate) sessions: Arc<Sessions>,
     members: Questions<ServerState>,
     routers: Questions<RouterServer>,
+    before: Mutex<Option<Topology>>,
 }
 
 impl Engine {
@@ -76,13 +78,17 @@ impl Engine {
             join_all(members.into_iter().map(|pod| self.observe_member(access, pod, pods, now))),
             join_all(routers.into_iter().map(|pod| self.observe_router(access, pod, now))),
         );
-        Topology { members: members.into_iter().collect(), routers: routers.into_iter().collect() }
+        let topology = Topology { members: members.into_iter().collect(), routers: routers.into_iter().collect() };
+        let mut before = self.before.lock();
+        let topology = topology.after(before.as_ref());
+        *before = Some(topology.clone());
+        topology
     }
 
     /// Carries a step out on a server. Anchor records and pod restarts are the operator's
     /// ([`Action::executor`]).
     pub async fn execute(&self, access: &ClusterAccess, step: &Step) -> Result<Outcome, StepError> {
-        self.carry_out(access, step).await.map_err(|error| error.naming_host(&step.action))
+        self.carry_out(access, step).await.map_err(|error| error.naming_host(&step.action).telling_propagation())
     }
 
     async fn carry_out(&self, access: &ClusterAccess, step: &Step) -> Result<Outcome, StepError> {
@@ -141,7 +147,7 @@ impl Engine {
         };
         let unknown = || Pod::Unknown { reason: "its worker was not observed".to_owned() };
         let facts = pods.get(pod).cloned().unwrap_or_else(unknown);
-        (pod.clone(), MemberObservation { pod: facts, server, observed_at })
+        (pod.clone(), MemberObservation { pod: facts, server, observed_at, in_a_row: 1 })
     }
 
     async fn observe_router(

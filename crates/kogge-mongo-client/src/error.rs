@@ -174,6 +174,15 @@ pub enum StepError {
         /// What differs, as a sentence.
         what: String,
     },
+    /// The config is installed on the primary and has not reached a majority of members, or the one before it has not:
+    /// nothing was refused, and nothing is to be sent again.
+    #[error(
+        "{pod}: the replica-set config has not reached a majority of the members yet; Kogge waits until it has"
+    )]
+    Propagating {
+        /// The primary.
+        pod: PodName,
+    },
     /// The step is not for the wire.
     #[error("{action} is not carried out by a command to a server")]
     NotForTheWire {
@@ -183,6 +192,22 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Tells a reconfiguration that is still spreading from one that was refused. `replSetReconfig` waits until its config
+    /// has reached a majority, and ends with 50 where its deadline passes before; 308 says that of the config before.
+    pub(crate) fn telling_propagation(self) -> Self {
+        let spreads = |source: &CommandError| match source {
+            CommandError::Server { command, code, .. } => {
+                command == "replSetReconfig"
+                    && [code::MAX_TIME_MS_EXPIRED, code::CONFIG_NOT_COMMITTED].contains(code)
+            }
+            _ => false,
+        };
+        match self {
+            Self::Command { pod, source } if spreads(&source) => Self::Propagating { pod },
+            other => other,
+        }
+    }
+
     /// Names the host that the step brings into the config, where that is what the server did not find.
     pub(crate) fn naming_host(self, action: &Action) -> Self {
         let host = match action {
@@ -214,6 +239,7 @@ impl StepError {
         match self {
             Self::Command { source, .. } | Self::HostNotFound { source, .. } => source.reason(),
             Self::Stale { .. } => "PlanStale",
+            Self::Propagating { .. } => "ConfigPropagating",
             Self::NotForTheWire { .. } => "NotForTheWire",
         }
     }
@@ -222,7 +248,7 @@ impl StepError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Command { source, .. } | Self::HostNotFound { source, .. } => source.class(),
-            Self::Stale { .. } => ErrorClass::NeedsObservation,
+            Self::Stale { .. } | Self::Propagating { .. } => ErrorClass::NeedsObservation,
             Self::NotForTheWire { .. } => ErrorClass::NeedsPerson,
         }
     }
@@ -254,6 +280,25 @@ mod tests {
             (refused(308).reason(), refused(-5).reason()),
             ("CurrentConfigNotCommittedYet", "CommandRefused")
         );
+    }
+
+    #[test]
+    fn a_config_that_still_spreads_is_neither_refused_nor_for_a_person() {
+        let step = |command: &str, code| {
+            let source =
+                CommandError::Server { command: command.to_owned(), code, message: "timed out".to_owned() };
+            StepError::Command { pod: "ll-0".into(), source }.telling_propagation()
+        };
+        for code in [code::MAX_TIME_MS_EXPIRED, code::CONFIG_NOT_COMMITTED] {
+            let error = step("replSetReconfig", code);
+            assert_eq!((error.reason(), error.class()), ("ConfigPropagating", ErrorClass::NeedsObservation));
+            assert!(!error.is_for_a_person() && error.to_string().contains("majority"), "{error}");
+        }
+        assert_eq!(
+            step("replSetReconfig", code::NEW_CONFIG_INCOMPATIBLE).reason(),
+            "NewReplicaSetConfigurationIncompatible"
+        );
+        assert_eq!(step("addShard", code::MAX_TIME_MS_EXPIRED).reason(), "MaxTimeMSExpired");
     }
 
     #[test]

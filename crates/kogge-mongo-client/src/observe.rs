@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kogge_mongo::errors::code;
-use kogge_mongo::{Access, MemberState, PodName, ReplStatus, Replication, RouterServer, ServerState};
+use kogge_mongo::{Access, Hello, MemberState, PodName, ReplStatus, Replication, RouterServer, ServerState};
 use mongodb::bson::{Document, doc};
 
 use crate::credentials::Credentials;
@@ -67,8 +67,17 @@ async fn as_user(
     if let Replication::Member { status, .. } = &mut replication {
         status.oplog_bytes = oplog_bytes(session, status).await;
     }
-    let hello = session.run(doc! { "hello": 1 }, READ_DEADLINE).await?;
-    Ok(ServerState { hello: wire::hello(&hello), access, replication })
+    match session.run(doc! { "hello": 1 }, READ_DEADLINE).await {
+        Ok(hello) => Ok(ServerState { hello: wire::hello(&hello), access, replication }),
+        Err(error) => match error.code() {
+            Some(code::SHUTDOWN_IN_PROGRESS) => {
+                Ok(ServerState { hello: Hello::default(), access, replication: Replication::ShuttingDown })
+            }
+            // It has no keys for the cluster time yet, which a member in its first sync answers.
+            Some(code::KEY_NOT_FOUND) => Ok(ServerState { hello: Hello::default(), access, replication }),
+            _ => Err(error),
+        },
+    }
 }
 
 /// The size of a primary's oplog, asked only while a member starts: how long that may take depends on it.
@@ -111,7 +120,10 @@ fn replication(status: Result<Document, CommandError>) -> Result<Replication, Co
     match status {
         Ok(reply) => Ok(Replication::Member { status: wire::status(&reply)?, config: None }),
         Err(error) => match error.code() {
-            Some(code::NOT_YET_INITIALIZED) => Ok(Replication::Uninitialized),
+            Some(code::NOT_YET_INITIALIZED | code::NOT_PRIMARY_OR_SECONDARY | code::KEY_NOT_FOUND) => {
+                Ok(Replication::Starting)
+            }
+            Some(code::SHUTDOWN_IN_PROGRESS | code::INTERRUPTED_AT_SHUTDOWN) => Ok(Replication::ShuttingDown),
             Some(code::INVALID_REPLICA_SET_CONFIG) => Ok(Replication::Removed { config: None }),
             Some(_) => Ok(Replication::Unreadable { reason: error.to_string() }),
             None => Err(error),

@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 
+use kogge_api::gate::{Disk, Report};
+
 use crate::goal::{Goal, MemberGoal};
 use crate::names::MemberId;
 use crate::plan::{Draft, FindingKind};
 use crate::step::{Action, NewMember};
-use crate::topology::{Access, Pod, Replication};
+use crate::topology::{Access, Pod, PodFacts, Replication, waiting_for_gate};
 use crate::view::SetView;
 
 /// Plans the initiate of a set that no reachable member knows.
@@ -90,7 +92,8 @@ fn initiate(view: &SetView<'_>, seed: &MemberGoal, draft: &mut Draft<'_>) {
     );
 }
 
-/// Proves that a member runs and holds nothing, or says what is missing for the proof.
+/// Proves that a member runs and holds nothing, or says what is missing for the proof. Its disk is what the gate saw at
+/// this start; its server says that it knows of no replica set and of no user.
 fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
     let Some(seen) = view.observations.get(&member.pod) else {
         return Err("its first observation".to_owned());
@@ -99,14 +102,16 @@ fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
         Pod::Unknown { reason } => return Err(format!("a view of its pod ({reason})")),
         Pod::Absent => return Err("its pod to be created".to_owned()),
         Pod::Present(pod) if pod.terminating => return Err("its pod to end".to_owned()),
+        Pod::Present(PodFacts { gate: Some(Report::Held(hold)), .. }) => return Err(waiting_for_gate(hold)),
         Pod::Present(pod) if !pod.running => return Err("its pod to run".to_owned()),
-        Pod::Present(_) => {}
+        Pod::Present(pod) => started_empty(pod, seen.is_believed())?,
     }
     let Some(server) = view.server(&member.pod) else {
         return Err("its server to answer".to_owned());
     };
     match (&server.replication, &server.access) {
-        (Replication::Uninitialized, Access::NoUsers) => Ok(()),
+        (Replication::Starting, Access::NoUsers) => Ok(()),
+        (Replication::ShuttingDown, _) => Err("its server to start again, it is shutting down".to_owned()),
         (Replication::Unreadable { reason }, _) | (_, Access::Refused { reason }) => {
             Err(format!("proof that it is empty ({reason})"))
         }
@@ -114,19 +119,32 @@ fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
     }
 }
 
+/// Whether a server started on a disk without data of a set. A disk that has been started on before is believed only
+/// together with a server that says for several observations that it knows of no set.
+pub(crate) fn started_empty(pod: &PodFacts, believed: bool) -> Result<(), String> {
+    match pod.disk() {
+        Some(Disk::Empty) => Ok(()),
+        Some(Disk::Unused) if believed => Ok(()),
+        Some(Disk::Unused) => Err("its server to say several times that it belongs to no replica set".to_owned()),
+        Some(Disk::Data) => Err(match &pod.gate {
+            Some(report) => format!("an empty disk; its gate reports {report}"),
+            None => "an empty disk".to_owned(),
+        }),
+        None => Err("its gate's report of what is on its disk; delete the pod if none comes".to_owned()),
+    }
+}
+
 fn wait_for_a_lost_set(view: &SetView<'_>, draft: &mut Draft<'_>) {
     let mut all_empty = true;
     for member in view.set.ordered_members() {
-        let empty = match view.hold(member) {
-            Some(hold) => hold.lost_disk,
-            None => {
-                view.server(&member.pod).is_some_and(|server| server.replication == Replication::Uninitialized)
-            }
-        };
-        if !empty {
+        let hold = view.hold(member);
+        let empty =
+            |pod: &PodFacts| pod.is_held_empty() || !member.anchor.initialized && pod.disk() == Some(Disk::Empty);
+        if !view.present_pod(member).is_some_and(empty) {
             all_empty = false;
-            let what = match view.hold(member) {
-                Some(hold) => hold.waiting(),
+            let what = match hold {
+                Some(hold) => waiting_for_gate(hold),
+                None if view.answers(&member.pod) => "its server to load its replica-set config".to_owned(),
                 None => "its server to answer".to_owned(),
             };
             draft.wait_member(&member.pod, what, view.silent_since(&member.pod));

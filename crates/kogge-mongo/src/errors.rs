@@ -64,6 +64,8 @@ pub mod code {
     pub const FAILED_TO_SATISFY_READ_PREFERENCE: i32 = 133;
     /// The primary stepped down meanwhile.
     pub const PRIMARY_STEPPED_DOWN: i32 = 189;
+    /// The keys that sign cluster times have not been replicated to this member yet.
+    pub const KEY_NOT_FOUND: i32 = 211;
     /// A deadline passed: for a step-down, no secondary caught up.
     pub const EXCEEDED_TIME_LIMIT: i32 = 262;
     /// The present config is not held by a majority yet.
@@ -94,6 +96,7 @@ pub fn classify(code: i32) -> ErrorClass {
         | code::CONFLICTING_OPERATION
         | code::EXCEEDED_TIME_LIMIT
         | code::NOT_YET_INITIALIZED
+        | code::KEY_NOT_FOUND
         | code::FAILED_TO_SATISFY_READ_PREFERENCE
         | code::NODE_NOT_FOUND => ErrorClass::Transient,
         code::BAD_VALUE
@@ -134,6 +137,7 @@ pub fn name(code: i32) -> Option<&'static str> {
         code::CONFLICTING_OPERATION => "ConflictingOperationInProgress",
         code::FAILED_TO_SATISFY_READ_PREFERENCE => "FailedToSatisfyReadPreference",
         code::PRIMARY_STEPPED_DOWN => "PrimarySteppedDown",
+        code::KEY_NOT_FOUND => "KeyNotFound",
         code::EXCEEDED_TIME_LIMIT => "ExceededTimeLimit",
         code::CONFIG_NOT_COMMITTED => "CurrentConfigNotCommittedYet",
         code::SOCKET_EXCEPTION => "SocketException",

@@ -73,7 +73,9 @@ pub(crate) fn recorded<'a>(
 ) -> Option<&'a ConfigMember> {
     let config = view.config?;
     let id = anchor.member_id.filter(|_| anchor.initialized)?;
-    let tells = view.server(pod).map_or(view.answers(pod), |s| s.replication != Replication::Uninitialized);
+    let tells = view.server(pod).map_or(view.answers(pod), |s| {
+        !matches!(s.replication, Replication::Starting | Replication::ShuttingDown)
+    });
     if tells || config.by_host(host).is_some() {
         return None;
     }
@@ -85,6 +87,6 @@ fn replica_set_id(server: &ServerState) -> Option<&str> {
         Replication::Member { config, .. } | Replication::Removed { config } => {
             config.as_ref()?.replica_set_id.as_deref()
         }
-        Replication::Uninitialized | Replication::Unreadable { .. } => None,
+        Replication::Starting | Replication::ShuttingDown | Replication::Unreadable { .. } => None,
     }
 }

@@ -16,6 +16,8 @@
 //!   changes a server or a pod;
 //! - a set is initiated once, on the seed that the anchors name, and only when every member is proven
 //!   empty and every placement has been seen completely;
+//! - what is on a disk is what the gate saw at this start of the server; no error code and no silence means "empty";
+//! - nothing that was seen once costs a vote or an `_id`;
 //! - a member joins without a vote and is promoted once it is SECONDARY with small lag;
 //! - no step takes the healthy voters below a majority;
 //! - nothing is forced, but what a person approved for one config (`recovery`), and the new name of the only
@@ -29,6 +31,7 @@ pub mod errors;
 mod goal;
 mod handover;
 mod identity;
+mod in_a_row;
 mod lost_disk;
 mod membership;
 mod names;
@@ -62,6 +65,6 @@ pub use replset::{
 pub use sharding::{Chunks, ClusterState, ShardingAction, listed_shards};
 pub use step::{Action, Change, Executor, LostMember, NewMember, Step};
 pub use topology::{
-    Access, Hello, Hold, MemberObservation, Millis, OBSERVATION_MAX_AGE, Pod, PodFacts, Replication,
-    RouterObservation, RouterServer, Server, ServerState, ShardEntry, Topology,
+    Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE, Pod, PodFacts,
+    Replication, RouterObservation, RouterServer, Server, ServerState, ShardEntry, Topology,
 };

@@ -4,47 +4,50 @@
 //! counts what the one before it acknowledged under the same `_id` (MongoDB's manual on resyncing a member speaks
 //! of neither; both follow from the replication protocol). So it comes back without a vote, as somebody else.
 
+use kogge_api::gate::Hold;
+
 use crate::goal::MemberGoal;
 use crate::membership::Ground;
 use crate::plan::Draft;
 use crate::recovery::{self, Admission};
 use crate::replset::{ConfigMember, majority};
 use crate::step::Action;
-use crate::topology::{Hold, Pod, PodFacts, Replication};
+use crate::topology::{Pod, PodFacts, Replication};
 use crate::view::SetView;
 
 impl<'a> SetView<'a> {
-    /// What the gate in a member's pod says; none where the server may run.
+    /// Why the gate in a member's pod holds it; none where the server may run.
     pub(crate) fn hold(&self, member: &MemberGoal) -> Option<&'a Hold> {
-        self.present_pod(member)?.held.as_ref()
+        self.present_pod(member)?.hold()
     }
 
-    /// Whether a wanted member's disk is empty although it held the set's data: its gate says so, or its server
-    /// runs and shows it.
+    /// Whether a wanted member's disk is empty although it held the set's data: its gate says so, or its server has
+    /// passed by the gate and fetches all data again. Only what has been observed several times counts.
     pub(crate) fn lost_disk(&self, member: &MemberGoal) -> bool {
-        member.anchor.initialized && (self.held_empty(member).is_some() || self.runs_empty(member))
+        let believed = self.observations.get(&member.pod).is_some_and(|seen| seen.is_believed());
+        believed && member.anchor.initialized && (self.held_empty(member).is_some() || self.syncs_again(member))
     }
 
     /// The pod whose gate found an empty disk. A member that its peers hear runs, whatever its pod says.
     fn held_empty(&self, member: &MemberGoal) -> Option<&'a PodFacts> {
         let pod = self.present_pod(member)?;
-        let held = pod.held.as_ref().is_some_and(|hold| hold.lost_disk);
+        let held = pod.is_held_empty();
         let heard = self.server(&member.pod).is_some() || self.heard(&member.host).is_some_and(|heard| heard.up);
         (held && !heard).then_some(pod)
     }
 
-    fn present_pod(&self, member: &MemberGoal) -> Option<&'a PodFacts> {
+    pub(crate) fn present_pod(&self, member: &MemberGoal) -> Option<&'a PodFacts> {
         match &self.observations.get(&member.pod)?.pod {
             Pod::Present(pod) if !pod.terminating => Some(pod),
             _ => None,
         }
     }
 
-    fn runs_empty(&self, member: &MemberGoal) -> bool {
+    /// A member that held data does its initial sync: its disk was lost, and no gate has noticed.
+    fn syncs_again(&self, member: &MemberGoal) -> bool {
         self.server(&member.pod).is_some_and(|server| match &server.replication {
-            Replication::Uninitialized => true,
             Replication::Member { status, .. } => status.initial_sync.is_some(),
-            Replication::Removed { .. } | Replication::Unreadable { .. } => false,
+            _ => false,
         })
     }
 }
@@ -61,7 +64,7 @@ pub(crate) fn plan(ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
     if let Some(listed) = listed.first() {
         draft.step(
             Action::RemoveMember { change: ground.change(listed) },
-            "its disk is empty although it held data: it joins anew under another id",
+            "its disk is empty although it held data: it joins again under another id",
             "the new config to be held by a majority",
         );
         return true;
@@ -103,7 +106,7 @@ fn readmit(ground: &Ground<'_>, lost: &[&MemberGoal], draft: &mut Draft<'_>) -> 
     let Some((member, pod)) = waiting else { return false };
     draft.step(
         Action::RestartPod { pod: member.pod.clone(), uid: pod.uid.clone() },
-        "it is admitted anew, and its gate reads the anchor at once when its pod starts",
+        "it is admitted under another id, and its gate reads the anchor at once when its pod starts",
         format!("{} to start with its empty disk", member.pod),
     );
     true

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use kogge_api::gate::Report;
+
 use crate::goal::{Goal, MemberGoal, MemberRole};
 use crate::names::{MemberId, Placement, PodName};
 use crate::plan::{Draft, FindingKind};
 use crate::recovery::{self, Admission};
 use crate::replset::{ConfigMember, MAX_VOTERS, MemberState, ReplConfig, majority};
 use crate::step::{Action, Change, NewMember};
-use crate::topology::{Access, Pod, PodFacts, Replication};
+use crate::topology::{Access, Pod, PodFacts, Replication, waiting_for_gate};
 use crate::view::{Primary, SetView};
 use crate::votes::{Candidate, allot};
-use crate::{identity, lost_disk, rename, renumber, settle, shrink, switchover};
+use crate::{bootstrap, identity, lost_disk, rename, renumber, settle, shrink, switchover};
 
 /// A set whose primary answers and lets the operator in: what reconfigurations start from.
 pub(crate) struct Ground<'a> {
@@ -122,6 +124,14 @@ fn find_ground<'a>(
         && newest.stamp.newer_than(config.stamp)
     {
         draft.wait_member(primary.pod, format!("the config of {} that another member holds", newest.stamp), None);
+        return None;
+    }
+    let (holding, voters_of_config) = view.spread(config);
+    if holding < majority(voters_of_config) {
+        draft.wait(format!(
+            "the config of {} to reach a majority of voters: {holding} of {voters_of_config} hold it",
+            config.stamp
+        ));
         return None;
     }
     Some(Ground { goal, view, primary, config, voters: voters(view, config), default_write_concern })
@@ -287,8 +297,8 @@ impl Ground<'_> {
             Some(Pod::Unknown { reason }) => return Err(format!("a view of its pod ({reason})")),
             Some(Pod::Absent) => return Err("its pod to be created".to_owned()),
             Some(Pod::Present(pod)) if pod.terminating => return Err("its pod to end".to_owned()),
-            Some(Pod::Present(PodFacts { held: Some(hold), .. })) => {
-                return Err(hold.waiting());
+            Some(Pod::Present(PodFacts { gate: Some(Report::Held(hold)), .. })) => {
+                return Err(waiting_for_gate(hold));
             }
             Some(Pod::Present(pod)) if !pod.running => return Err("its pod to run".to_owned()),
             Some(Pod::Present(pod)) if !pod.resolves_everywhere => {
@@ -296,9 +306,13 @@ impl Ground<'_> {
             }
             Some(Pod::Present(_)) => {}
         }
+        let pod = seen.and_then(|seen| seen.pod.facts());
+        let believed = seen.is_some_and(|seen| seen.is_believed());
         match self.view.server(&wanted.pod).map(|server| &server.replication) {
             None => Err("its server to answer".to_owned()),
-            Some(Replication::Uninitialized | Replication::Removed { .. }) => Ok(()),
+            Some(Replication::Removed { .. }) => Ok(()),
+            Some(Replication::Starting) => pod.map_or(Ok(()), |pod| bootstrap::started_empty(pod, believed)),
+            Some(Replication::ShuttingDown) => Err("its server to start again, it is shutting down".to_owned()),
             Some(Replication::Member { .. }) => Err("it to leave the config that it still holds".to_owned()),
             Some(Replication::Unreadable { reason }) => {
                 Err(format!("its replication state to be readable ({reason})"))

@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+use kogge_api::gate::Disk;
 use sha2::{Digest, Sha256};
 
 use crate::goal::MemberGoal;
@@ -15,7 +16,7 @@ use crate::names::{PodName, SetName};
 use crate::plan::{Approval, Draft, FindingKind};
 use crate::replset::{ConfigMember, ConfigStamp, MemberState, OpTime, ReplConfig, ReplStatus, majority};
 use crate::step::{Action, LostMember};
-use crate::topology::{Access, Pod, Replication};
+use crate::topology::{Access, Pod, PodFacts, Replication};
 use crate::view::SetView;
 
 /// Bytes of the digest that an approval's hash shows: sixteen hexadecimal digits.
@@ -265,7 +266,8 @@ pub(crate) fn admission(view: &SetView<'_>, member: &MemberGoal) -> Admission {
     let recovery = &view.set.recovery;
     let Some(lost_as) = recovery.fenced.get(&member.pod) else { return Admission::Open };
     if member.anchor.member_id.is_some_and(|id| id > *lost_as) {
-        let wiped = view.server(&member.pod).is_some_and(|s| s.replication == Replication::Uninitialized);
+        let disk = view.present_pod(member).and_then(PodFacts::disk);
+        let wiped = matches!(disk, Some(Disk::Empty | Disk::Unused));
         return if wiped || !view.answers(&member.pod) { Admission::Open } else { Admission::Unwiped };
     }
     if recovery.readmitted.contains(&member.pod) { Admission::Anew } else { Admission::HeldOut }

@@ -1,5 +1,7 @@
 //! What a person must know of a set; nothing is done about it here.
 
+use kogge_api::gate::HoldReason;
+
 use crate::goal::MemberGoal;
 use crate::names::PodName;
 use crate::plan::{Draft, FindingKind};
@@ -78,13 +80,10 @@ fn lost_disk(view: &SetView<'_>, member: &MemberGoal, draft: &mut Draft<'_>) {
     if view.lost_disk(member) {
         draft.finding(
             FindingKind::LostDisk,
-            format!("{} held data and its disk is empty; it is taken out and admitted anew", member.pod),
+            format!("{} held data and its disk is empty; it is removed and admitted under another id", member.pod),
         );
-    } else if let Some(hold) = view.hold(member).filter(|hold| !hold.lost_disk) {
-        draft.finding(
-            FindingKind::HeldByGate,
-            format!("{} is held back by its gate: {}", member.pod, hold.message),
-        );
+    } else if let Some(hold) = view.hold(member).filter(|hold| hold.reason != HoldReason::LostDisk) {
+        draft.finding(FindingKind::HeldByGate, format!("{} is held back by its gate: {hold}", member.pod));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kogge_api::gate::{Disk, Hold, HoldReason, Report};
 use serde::{Deserialize, Serialize};
 
 use crate::names::PodName;
@@ -13,6 +14,9 @@ pub type Millis = u64;
 
 /// An observation older than this counts as unknown.
 pub const OBSERVATION_MAX_AGE: Millis = 30_000;
+
+/// A state that costs a member its vote or its `_id`, or that proves it empty, has been observed so many times in a row.
+pub const OBSERVATIONS_TO_BELIEVE: u32 = 3;
 
 /// Everything that was observed, by pod.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +36,9 @@ pub struct MemberObservation {
     pub server: Server,
     /// When `server` was asked.
     pub observed_at: Millis,
+    /// How many observations in a row, this one included, said the same of its disk and of its server's state: see
+    /// [`Topology::after`].
+    pub in_a_row: u32,
 }
 
 /// A pod as its worker's API tells it.
@@ -76,29 +83,33 @@ pub struct PodFacts {
     pub target_revision: Option<String>,
     /// Its name resolves to its present address in every reachable vdc.
     pub resolves_everywhere: bool,
-    /// Why the gate in it keeps its server from starting; none where it does not, or has not said so yet.
+    /// What the gate in it saw on the disk at this start of its server; none where it has not reported yet, or where
+    /// its report cannot be read.
     #[serde(default)]
-    pub held: Option<Hold>,
+    pub gate: Option<Report>,
 }
 
-/// What the gate in a pod says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Hold {
-    /// The disk is empty although the member held data. So its server does not run.
-    pub lost_disk: bool,
-    /// The gate's own words: why, and what to do.
-    pub message: String,
-}
-
-impl Hold {
-    /// What is waited for, as a sentence.
-    pub(crate) fn waiting(&self) -> String {
-        format!("its gate to let it start ({})", self.message)
-    }
+/// What is waited for where a gate holds, as a sentence.
+pub(crate) fn waiting_for_gate(hold: &Hold) -> String {
+    format!("its gate to let it start ({hold})")
 }
 
 impl PodFacts {
+    /// Why its gate keeps its server from starting.
+    pub fn hold(&self) -> Option<&Hold> {
+        self.gate.as_ref()?.hold()
+    }
+
+    /// What its server started on.
+    pub fn disk(&self) -> Option<Disk> {
+        self.gate.as_ref()?.disk()
+    }
+
+    /// The gate holds it because its disk is empty although it held data.
+    pub fn is_held_empty(&self) -> bool {
+        self.hold().is_some_and(|hold| hold.reason == HoldReason::LostDisk)
+    }
+
     /// Both revisions are known and differ.
     pub fn outdated(&self) -> bool {
         match (&self.revision, &self.target_revision) {
@@ -174,8 +185,13 @@ pub enum Access {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Replication {
-    /// `replSetGetStatus` answered 94: it holds no config and no data of a set.
-    Uninitialized,
+    /// It does not say yet what it is: `replSetGetStatus` answered 94 (NotYetInitialized), or 13436 or 211. A member with
+    /// all its data answers 94 for a moment after every start, until it has loaded its config, and a server that was
+    /// never initiated answers it all the time. So this says nothing about its disk: that is the gate's to say.
+    Starting,
+    /// It is ending: `hello` or `replSetGetStatus` answered 91 (ShutdownInProgress), which mongod does from SIGTERM on
+    /// for `shutdownTimeoutMillisForSignaledShutdown`, 15 s by default.
+    ShuttingDown,
     /// `replSetGetStatus` answered 93: it holds a config in which it does not find itself.
     Removed {
         /// That config; absent where it may not be read.

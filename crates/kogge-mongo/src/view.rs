@@ -8,6 +8,7 @@ use crate::names::{Host, PodName};
 use crate::replset::{ConfigMember, MemberState, ReplConfig, ReplStatus, StatusMember, majority};
 use crate::topology::{
     Access, MemberObservation, Millis, OBSERVATION_MAX_AGE, PodFacts, Replication, Server, ServerState, Topology,
+    waiting_for_gate,
 };
 
 /// A member this far behind the primary, in milliseconds, is not caught up.
@@ -116,7 +117,7 @@ impl<'a> SetView<'a> {
             config.is_some_and(|config| config.members.iter().any(|m| set.pod_of(&m.host) == Some(pod)))
         };
         self.servers.retain(|pod, server| {
-            !fenced.contains_key(*pod) || listed(pod) || server.replication == Replication::Uninitialized
+            !fenced.contains_key(*pod) || listed(pod) || server.replication == Replication::Starting
         });
     }
 
@@ -227,6 +228,17 @@ impl<'a> SetView<'a> {
         (healthy, config.voters().count())
     }
 
+    /// How far the primary's config has spread: the voters that may hold it, and all of them. A voter that is not seen may
+    /// hold it; the server itself waits for a majority before it takes the next config.
+    pub(crate) fn spread(&self, config: &ReplConfig) -> (usize, usize) {
+        let holds_another = |m: &&ConfigMember| {
+            let own = self.pod_of(&m.host).and_then(|pod| self.config_of(pod));
+            own.is_some_and(|own| own.stamp != config.stamp)
+        };
+        let voters = config.voters().count();
+        (voters - config.voters().filter(holds_another).count(), voters)
+    }
+
     /// Whether a member's pod is to be restarted.
     pub(crate) fn is_outdated(&self, host: &Host) -> bool {
         let pod = self.pod_of(host).and_then(|pod| self.observations.get(pod)?.pod.facts());
@@ -245,7 +257,10 @@ impl<'a> SetView<'a> {
     pub(crate) fn trouble(&self, member: &ConfigMember, pod: &PodName) -> String {
         let wanted = self.set.members.iter().find(|wanted| &wanted.pod == pod);
         if let Some(hold) = wanted.and_then(|wanted| self.hold(wanted)) {
-            return hold.waiting();
+            return waiting_for_gate(hold);
+        }
+        if self.server(pod).is_some_and(|server| server.replication == Replication::ShuttingDown) {
+            return "it to end and to start again, it is shutting down".to_owned();
         }
         if let Some(Server::Unreachable { reason, .. }) = self.observations.get(pod).map(|seen| &seen.server) {
             return format!("an answer from it ({reason})");
@@ -269,14 +284,11 @@ impl<'a> SetView<'a> {
     }
 
     pub(crate) fn own_state(&self, pod: &PodName) -> Option<MemberState> {
-        let wanted = self.set.members.iter().find(|m| &m.pod == pod);
         match &self.server(pod)?.replication {
             Replication::Member { status, .. } => Some(status.my_state),
             Replication::Removed { .. } => Some(MemberState::Removed),
-            Replication::Uninitialized if wanted.is_some_and(|m| m.anchor.initialized) => {
-                Some(MemberState::Unknown)
-            }
-            Replication::Uninitialized => Some(MemberState::Startup),
+            Replication::Starting => Some(MemberState::Startup),
+            Replication::ShuttingDown => Some(MemberState::Down),
             Replication::Unreadable { .. } => None,
         }
     }

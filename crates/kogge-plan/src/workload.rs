@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use kogge_api::federated_cluster::Component;
-use kogge_api::gate::{self, Hold};
+use kogge_api::gate::{self, Report};
 use kogge_api::{ClusterId, labels, names};
 use serde_json::Value;
 
@@ -55,8 +55,8 @@ pub struct PodFacts {
     pub terminating: bool,
     /// Why it cannot do its work, in the gate's words or the kubelet's; none where it is only on its way.
     pub illness: Option<String>,
-    /// Why its gate keeps the server from starting; none where it does not, or has not said so yet.
-    pub held: Option<Hold>,
+    /// What its gate saw at the present start of its server; none where it has not said so yet, or in other words.
+    pub gate: Option<Report>,
 }
 
 /// The StatefulSet or Deployment of a share, as last observed.
@@ -105,7 +105,7 @@ pub fn pod_facts(pod: &Object) -> Option<PodFacts> {
     } else {
         listed.iter().filter_map(|entry| ip(entry.get("ip")?)).collect()
     };
-    let held = held(pod);
+    let gate = gate_report(pod);
     let conditions = status("conditions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Some(PodFacts {
         name: pod.metadata.name.clone()?,
@@ -116,8 +116,8 @@ pub fn pod_facts(pod: &Object) -> Option<PodFacts> {
         ready: conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         // The gate's word stays the same while its container is started and ends again.
-        illness: held.as_ref().map(ToString::to_string).or_else(|| illness(pod)),
-        held,
+        illness: gate.as_ref().and_then(Report::hold).map(ToString::to_string).or_else(|| illness(pod)),
+        gate,
     })
 }
 
@@ -137,17 +137,53 @@ fn illness(pod: &Object) -> Option<String> {
         .iter()
         .filter_map(|path| pod.data.pointer(path)?.as_array())
         .flatten()
+        // The gate ended it only to report what it saw; it is started again.
+        .filter(|container| container.pointer("/lastState/terminated/exitCode") != Some(&gate::REPORTED.into()))
         .filter_map(|container| container.pointer("/state/waiting/reason")?.as_str())
         .find(|reason| !STARTING.contains(reason))
         .map(str::to_owned)
 }
 
-/// What the gate said when it ended last, unless it ended by letting the server start: while it runs again, its
-/// last word stands.
-fn held(pod: &Object) -> Option<Hold> {
-    let containers = pod.data.pointer("/status/initContainerStatuses")?.as_array()?;
-    let gate = containers.iter().find(|container| container["name"] == gate::CONTAINER)?;
-    let ended = gate.pointer("/state/terminated").or_else(|| gate.pointer("/lastState/terminated"))?;
-    let exit_code = ended["exitCode"].as_i64()?;
-    (exit_code != 0).then(|| Hold::read(exit_code, ended["message"].as_str().unwrap_or_default()))
+/// What the gate saw at the present start of a member's server.
+///
+/// The init container looks before the first start in a pod, and again where a node has lost its containers. After that
+/// the server's container looks at each start, and ends at once where it sees another thing than was last published; so
+/// the report of whichever ended last is that of the present start. While a container runs again, its last report holds.
+fn gate_report(pod: &Object) -> Option<Report> {
+    let init = ended(pod, "/status/initContainerStatuses", gate::CONTAINER)?;
+    let server = server_container(pod).and_then(|name| ended(pod, "/status/containerStatuses", name));
+    match server.filter(|server| server.started_at >= init.finished_at) {
+        Some(server) => Report::read(server.message),
+        None => Report::of_init_container(init.exit_code, init.message),
+    }
+}
+
+/// The container that starts through the gate.
+fn server_container(pod: &Object) -> Option<&str> {
+    let containers = pod.data.pointer("/spec/containers")?.as_array()?;
+    let gated =
+        containers.iter().find(|c| c["command"][0] == gate::PROGRAM && c["command"][1] == gate::SUBCOMMAND)?;
+    gated["name"].as_str()
+}
+
+/// The end of a container's last run that has ended. Times are RFC 3339 in UTC with whole seconds, as Kubernetes writes
+/// them, so that they compare as text; what lacks one is as old as can be.
+struct Ended<'a> {
+    started_at: &'a str,
+    finished_at: &'a str,
+    exit_code: i64,
+    message: &'a str,
+}
+
+fn ended<'a>(pod: &'a Object, statuses: &str, name: &str) -> Option<Ended<'a>> {
+    let statuses = pod.data.pointer(statuses)?.as_array()?;
+    let status = statuses.iter().find(|status| status["name"] == name)?;
+    let ended = status.pointer("/state/terminated").or_else(|| status.pointer("/lastState/terminated"))?;
+    let text = |field: &str| ended[field].as_str().unwrap_or_default();
+    Some(Ended {
+        started_at: text("startedAt"),
+        finished_at: text("finishedAt"),
+        exit_code: ended["exitCode"].as_i64()?,
+        message: text("message"),
+    })
 }

@@ -2,7 +2,7 @@
 
 use kogge_api::ClusterId;
 use kogge_api::anchor::Anchor;
-use kogge_api::gate::{Hold, HoldReason};
+use kogge_api::gate::{self, Hold, HoldReason};
 
 use super::disk::{Contents, Disk, Marker};
 
@@ -24,8 +24,10 @@ pub(super) enum Verdict {
     Open {
         /// The mark.
         marker: Marker,
-        /// Why, as a sentence.
-        why: String,
+        /// What is on the disk.
+        disk: gate::Disk,
+        /// The same as a sentence.
+        message: String,
     },
     /// It may not.
     Hold(Hold),
@@ -34,16 +36,24 @@ pub(super) enum Verdict {
 /// Decides. An anchor that cannot be read says why.
 pub(super) fn decide(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Verdict {
     match check(me, anchor, disk) {
-        Ok((marker, why)) => Verdict::Open { marker, why: why.to_owned() },
+        Ok(Start { marker, disk, message }) => Verdict::Open { marker, disk, message },
         Err((reason, message)) => Verdict::Hold(Hold { reason, message }),
     }
 }
 
 type Held = (HoldReason, String);
 
-fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Marker, &'static str), Held> {
+/// A start that is let through.
+struct Start {
+    marker: Marker,
+    disk: gate::Disk,
+    message: String,
+}
+
+fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<Start, Held> {
     let anchor = anchor.map_err(|error| {
-        let message = format!("nothing is known of the member: {error}; Kogge writes the anchor anew when it can");
+        let message =
+            format!("nothing is known of the member: {error}; Kogge writes the anchor again when it can");
         (HoldReason::NoAnchor, message)
     })?;
     if anchor.cluster_id != *me.cluster_id {
@@ -52,36 +62,50 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Mar
     }
     let record = anchor.members.get(me.pod).cloned().unwrap_or_default();
     let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
-    let marker = |member_id, since_member_id| Marker {
+    let marker = |member_id, since_member_id, was_empty| Marker {
         cluster_id: me.cluster_id.clone(),
         pod: me.pod.to_owned(),
         member_id,
         since_member_id,
+        was_empty,
     };
     // With the disk that it has now, the member never had the ID that it lost one under, or was given up with.
     let lowest = anchor.fenced.get(me.pod).max(anchor.lost_disks.get(me.pod)).map_or(0, |lost| lost + 1);
-    let made = marker(None, record.member_id.unwrap_or(unused).max(lowest));
+    let made = |was_empty| marker(None, record.member_id.unwrap_or(unused).max(lowest), was_empty);
     match &disk.contents {
         Contents::Empty if record.initialized => {
             let message = format!(
-                "the disk is empty, and {} held data; Kogge takes it out of its replica set and admits it anew, \
-                 then it starts by itself",
+                "the disk is empty, and {} held data; Kogge removes it from its replica set and admits it under another \
+                 id, then it starts by itself",
                 member(record.member_id)
             );
             Err((HoldReason::LostDisk, message))
         }
-        Contents::Empty => Ok((made, "the disk is empty and the member is new")),
+        Contents::Empty => Ok(Start {
+            marker: made(true),
+            disk: gate::Disk::Empty,
+            message: "the disk is empty and the member is new".to_owned(),
+        }),
         Contents::Remnants { names } if record.initialized => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let message = format!(
                 "the disk holds {} and no complete database, and {} held data; restore the disk, or remove what \
-                 is on it to have the member admitted anew",
+                 is on it to have the member admitted under another id",
                 names.join(", "),
                 member(record.member_id)
             );
             Err((HoldReason::DamagedDisk, message))
         }
-        Contents::Remnants { .. } => Ok((made, "the member is new, and its first start was cut short")),
+        Contents::Remnants { .. } => {
+            let known = disk.marker.as_ref().ok().and_then(Option::as_ref);
+            let was_empty = known.is_some_and(|known| known.was_empty);
+            let (disk, message) = if was_empty {
+                (gate::Disk::Unused, "the member is new, and its first start was cut short")
+            } else {
+                (gate::Disk::Data, "the member is new, and the disk was not empty when Kogge first saw it")
+            };
+            Ok(Start { marker: made(was_empty), disk, message: message.to_owned() })
+        }
         Contents::Data => {
             let known = own_marker(me, disk)?;
             is_present_disk(me, anchor, known)?;
@@ -94,7 +118,16 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<(Mar
             let since = since.max(lowest);
             // A reserved ID may give way to another one while the disk stays.
             let member_id = record.member_id.filter(|id| record.initialized && *id >= since);
-            Ok((marker(member_id, since), "the disk holds the member's data"))
+            let unused =
+                known.is_some_and(|known| known.was_empty && known.member_id.is_none()) && !record.initialized;
+            let (disk, message) = if unused {
+                let message =
+                    format!("the disk holds what earlier starts of {} left, and no data that it had", me.pod);
+                (gate::Disk::Unused, message)
+            } else {
+                (gate::Disk::Data, format!("the disk holds the data of {} of {}", member(member_id), me.component))
+            };
+            Ok(Start { marker: marker(member_id, since, unused), disk, message })
         }
     }
 }
@@ -140,7 +173,7 @@ fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Resu
         && is_from(lost)
     {
         let message = format!(
-            "the disk is from before the member was admitted anew, for it was empty when it was member {lost}; bind \
+            "the disk is from before the member was admitted under another id, for it was empty when it was member {lost}; bind \
              the volume that it has now, or remove what is on this one"
         );
         return Err((HoldReason::OldDisk, message));
@@ -149,7 +182,7 @@ fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Resu
         && marked < recorded
     {
         let message = format!(
-            "the disk is that of member {marked}, and the member was admitted anew as member {recorded} since; \
+            "the disk is that of member {marked}, and the member was admitted as member {recorded} since; \
              bind the volume that it has now, or remove what is on this one"
         );
         return Err((HoldReason::OldDisk, message));
@@ -159,7 +192,7 @@ fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Resu
             || marked.is_some_and(|marked| marked >= unused || recorded.is_some_and(|known| marked > known)))
     {
         let message = "the anchor is older than the disk: it knows less than was known when the disk was marked; \
-                       Kogge writes it anew when it can";
+                       Kogge writes it again when it can";
         return Err((HoldReason::NoAnchor, message.to_owned()));
     }
     Ok(())

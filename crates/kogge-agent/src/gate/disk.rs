@@ -50,6 +50,9 @@ pub(super) struct Marker {
     /// The member never had an ID below this one with this disk; where it has none yet, the one that it gets is
     /// not below either. A disk that was made before another ID was reserved is thereby told from one made since.
     pub(super) since_member_id: u32,
+    /// The disk was empty when a gate first saw it, and the anchor has not said since that the member held data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) was_empty: bool,
 }
 
 /// A disk.
@@ -175,6 +178,7 @@ mod tests {
             pod: "ll2022-shard-0-vdc1-0".to_owned(),
             member_id: None,
             since_member_id: 0,
+            was_empty: false,
         };
         for member_id in [None, Some(3)] {
             marker.member_id = member_id;

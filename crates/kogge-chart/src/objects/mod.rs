@@ -1,6 +1,7 @@
 //! Objects: what templates render is typed, held against Kogge's rules, named by content and labelled.
 
 mod by_content;
+mod gate;
 mod identity;
 mod kinds;
 mod rules;

@@ -4,7 +4,7 @@ use kogge_api::{labels, names};
 use serde_json::{Map, Value};
 
 use super::identity::labels_of;
-use super::{RenderedObject, selector};
+use super::{RenderedObject, gate, selector};
 use crate::context::RenderInput;
 use crate::error::ChartError;
 
@@ -29,6 +29,8 @@ pub enum Rule {
     UpdateOnDelete,
     /// Volume claims are this database's.
     OwnVolumeClaims,
+    /// The server of a StatefulSet starts through the gate.
+    StartsThroughGate,
 }
 
 impl Rule {
@@ -56,6 +58,9 @@ impl Rule {
             }
             Self::UpdateOnDelete => {
                 "a StatefulSet has updateStrategy: {type: OnDelete}, because Kogge picks the next member across all data centres"
+            }
+            Self::StartsThroughGate => {
+                "the first init container of a StatefulSet is named gate, has the image {{agent.image}} and mounts a volume at /kogge; every container that mounts a volume claim mounts the same, has command: [/kogge/kogge-agent, gate], and names its server after `--` in its args: the kubelet restarts a container alone, and an empty disk behind a voter's name must be held then as well"
             }
             Self::OwnVolumeClaims => {
                 "a volume claim template is named {{volumes.data}}, or ends with -{{cluster.id}}, so that no other database ever mounts it"
@@ -178,6 +183,9 @@ impl Checker<'_> {
                 return Err(self.broken(Rule::OwnVolumeClaims, &pointer));
             }
         }
-        Ok(())
+        match gate::gap(&self.object.value, &self.input.agent_image) {
+            Some(pointer) => Err(self.broken(Rule::StartsThroughGate, &pointer)),
+            None => Ok(()),
+        }
     }
 }

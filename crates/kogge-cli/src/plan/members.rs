@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use kogge_federated_cluster::secrets::{ADMIN_USER, DatabaseSecrets, OPERATOR_USER, Passwords};
 use kogge_federated_cluster::{PORT, Prepared, Running};
-use kogge_mongo::{Millis, Topology};
+use kogge_mongo::{Millis, OBSERVATIONS_TO_BELIEVE, Topology};
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Password, PortForward, Target, Trust, User};
 
 use super::workers::Workers;
 
-/// Asks every member and router that runs, once.
+/// Asks every member and router that runs, as often as it takes to believe what costs a vote.
 pub(super) async fn ask(prepared: &Prepared<'_>, secrets: &DatabaseSecrets, workers: &Workers) -> Topology {
     let namespace = &prepared.observation.identity.namespace;
     let target = |running: Running<'_>| {
@@ -23,7 +23,12 @@ pub(super) async fn ask(prepared: &Prepared<'_>, secrets: &DatabaseSecrets, work
     };
     let reach = Arc::new(PortForward::new(targets).trusting(trust));
     let access = ClusterAccess { reach, credentials: credentials(secrets) };
-    Engine::new().observe(&access, &prepared.goal, &prepared.pods, Millis::default()).await
+    let engine = Engine::new();
+    let mut topology = Topology::default();
+    for _ in 0..OBSERVATIONS_TO_BELIEVE {
+        topology = engine.observe(&access, &prepared.goal, &prepared.pods, Millis::default()).await;
+    }
+    topology
 }
 
 fn credentials(secrets: &DatabaseSecrets) -> Credentials {

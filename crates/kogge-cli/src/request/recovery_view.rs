@@ -50,7 +50,8 @@ impl Sight<'_> {
                 let stamp = config.as_ref().map(|c| format!(", config {}", c.stamp)).unwrap_or_default();
                 format!("{}, term {}{stamp}, {}", status.my_state, status.term, last_entry(status, host))
             }
-            Replication::Uninitialized => "its disk is empty".to_owned(),
+            Replication::Starting => "it has not loaded its replica-set config".to_owned(),
+            Replication::ShuttingDown => "it is shutting down".to_owned(),
             Replication::Removed { .. } => "it holds a config that does not list it".to_owned(),
             Replication::Unreadable { reason } => format!("its state cannot be read: {reason}"),
         }

@@ -1,8 +1,7 @@
 //! The pods of the database, as the workers' API servers tell them.
 
 use kogge_api::federated_cluster::Component;
-use kogge_api::gate::HoldReason;
-use kogge_mongo::{Hold, Pod, PodFacts};
+use kogge_mongo::{Pod, PodFacts};
 use kogge_plan::object::cluster_id;
 use kogge_plan::workload::{self, ShareKey};
 use kogge_plan::{Liveness, ObjectKey, WorkerView};
@@ -44,9 +43,7 @@ pub fn pod_facts(
         revision: facts.revision,
         target_revision: standing.and_then(workload::template_revision).map(str::to_owned),
         resolves_everywhere,
-        held: facts
-            .held
-            .map(|hold| Hold { lost_disk: hold.reason == HoldReason::LostDisk, message: hold.to_string() }),
+        gate: facts.gate,
     })
 }
 

@@ -49,6 +49,53 @@ fn a_member_whose_volume_is_wiped_comes_back_under_another_id() {
 }
 
 #[test]
+fn a_volume_wiped_under_its_running_server_is_held_when_only_the_container_is_started_again() {
+    let mut world = World::three_settled();
+    let (before, voters) = (id_of(&world, "vdc1"), world.servers.voters(SHARD));
+    world.wipe_running("vdc3", VICTIM);
+    world.round();
+    let member = &world.status().replica_sets["ll2022-shard-0"].members[2];
+    assert!(member.reason.as_ref().is_some_and(|reason| reason.contains("LostDisk")), "{member:#?}");
+    world.settle();
+    assert_eq!(world.servers.voters(SHARD), voters);
+    assert!(id_of(&world, "vdc1") > before);
+}
+
+/// Whatever ends a server, the one that starts with its data says for a moment that it has no config.
+#[test]
+fn restarts_of_containers_and_power_cuts_change_no_config() {
+    let mut world = World::three_settled();
+    let before = world.servers.config(SHARD).clone();
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.restart_container(vdc, &pod_in(vdc));
+        world.rounds(1);
+        world.settle();
+    }
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.power(vdc, false);
+    }
+    world.rounds(5);
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.power(vdc, true);
+    }
+    world.settle();
+    assert!(world.steps.is_empty(), "{:#?}", world.steps);
+    let after = world.servers.config(SHARD);
+    assert_eq!((after.stamp.version, &after.members), (before.stamp.version, &before.members));
+}
+
+#[test]
+fn a_rollout_changes_no_config_but_for_its_elections() {
+    let mut world = rolling();
+    let before = world.servers.config(SHARD).clone();
+    world.settle();
+    let steps: BTreeSet<&str> = world.steps.iter().map(|(_, step)| step.action.name()).collect();
+    let needed = ["StepDown", "StopBalancer", "StartBalancer"];
+    assert!(steps.iter().all(|step| needed.contains(step)), "{steps:?}");
+    assert_eq!(world.servers.config(SHARD).members, before.members);
+}
+
+#[test]
 fn nothing_changes_while_its_worker_is_silent() {
     let mut world = World::three_settled();
     world.wipe("vdc3", VICTIM);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use kogge_api::gate::Report;
 use kogge_mongo::{
     Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
     PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
@@ -237,7 +238,7 @@ impl Cluster {
                 revision: self.revisions.get(pod).map(ToString::to_string),
                 target_revision: Some(target.clone()),
                 resolves_everywhere: true,
-                held: None,
+                gate: Some(Report::Open { disk: server.started_on(), message: "as the test saw it".to_owned() }),
             };
             (pod.clone(), Pod::Present(facts))
         });

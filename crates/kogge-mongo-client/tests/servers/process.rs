@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
+use kogge_api::gate::Disk;
 use mongosim::testing::free_port;
 
 /// A server with its flags and its data: it can be killed and started again. Ended on drop.
@@ -18,6 +19,8 @@ pub(crate) struct Server {
     log: PathBuf,
     address: SocketAddr,
     child: Option<Child>,
+    data: Option<PathBuf>,
+    started_on: Disk,
 }
 
 impl Server {
@@ -26,15 +29,21 @@ impl Server {
         let data = dir.join(name);
         fs::create_dir_all(&data)?;
         let flags = ["--replSet", set, role, "--dbpath", &data.to_string_lossy()].map(str::to_owned);
-        Self::new(binary("MONGOD")?, dir, name, flags.to_vec())
+        Self::new(binary("MONGOD")?, dir, name, flags.to_vec(), Some(data))
     }
 
     /// A router over the config servers.
     pub(crate) fn router(dir: &Path, name: &str, config_db: &str) -> Result<Self> {
-        Self::new(binary("MONGOS")?, dir, name, vec!["--configdb".to_owned(), config_db.to_owned()])
+        Self::new(binary("MONGOS")?, dir, name, vec!["--configdb".to_owned(), config_db.to_owned()], None)
     }
 
-    fn new(binary: PathBuf, dir: &Path, name: &str, mut flags: Vec<String>) -> Result<Self> {
+    fn new(
+        binary: PathBuf,
+        dir: &Path,
+        name: &str,
+        mut flags: Vec<String>,
+        data: Option<PathBuf>,
+    ) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let key = dir.join("keyfile");
         if !key.exists() {
@@ -44,7 +53,8 @@ impl Server {
         flags.extend(["--bind_ip".to_owned(), address.ip().to_string()]);
         flags.extend(["--port".to_owned(), address.port().to_string()]);
         flags.extend(["--keyFile".to_owned(), key.to_string_lossy().into_owned()]);
-        let mut server = Self { binary, flags, log: dir.join(format!("{name}.log")), address, child: None };
+        let log = dir.join(format!("{name}.log"));
+        let mut server = Self { binary, flags, log, address, child: None, data, started_on: Disk::Data };
         server.start()?;
         Ok(server)
     }
@@ -57,8 +67,16 @@ impl Server {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// What the gate would have seen on its disk when it was started last.
+    pub(crate) fn started_on(&self) -> Disk {
+        self.started_on
+    }
+
     pub(crate) fn start(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "started twice");
+        if let Some(data) = &self.data {
+            self.started_on = if fs::read_dir(data)?.next().is_some() { Disk::Data } else { Disk::Empty };
+        }
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.binary);
         command.args(&self.flags).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

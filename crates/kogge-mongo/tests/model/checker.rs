@@ -44,6 +44,9 @@ pub(crate) const NO_VOTE_FIRST: &str = "members join and leave without a vote";
 /// A later goal wins.
 pub(crate) const NOT_UNDONE: &str = "what the newest goal wants is never taken away";
 
+/// What holds the data stays.
+pub(crate) const NEEDED: &str = "no wanted member that holds the data loses its vote or its place";
+
 impl Checked {
     pub(crate) fn new(scenario: Scenario) -> Self {
         Self { scenario: Arc::new(scenario), planner: Arc::default(), healer: Arc::default() }
@@ -120,6 +123,7 @@ impl Model for Checked {
             }),
             Property::always(MEMBER_IDS, |_, world: &World| !world.history.has(Breach::MemberId)),
             Property::always(NO_VOTE_FIRST, |_, world: &World| !world.history.has(Breach::Vote)),
+            Property::always(NEEDED, |_, world: &World| !world.history.has(Breach::Needless)),
             Property::always(STEP_DOWN_FIRST, |_, world: &World| !world.history.has(Breach::KilledPrimary)),
             Property::always(NOT_UNDONE, |_, world: &World| !world.history.has(Breach::Undone)),
         ]

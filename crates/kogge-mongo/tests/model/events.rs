@@ -26,6 +26,8 @@ pub(crate) enum Event {
     Crash(usize),
     /// A process, or a deleted pod, runs again; the gate opens where it may.
     Start(usize),
+    /// A process that has started loads its config.
+    Load(usize),
     /// A disk is lost; the pod is made again with an empty one.
     LoseDisk(usize),
     /// A placement is cut off.
@@ -75,6 +77,7 @@ impl World {
                         events.push(Event::LoseDisk(slot));
                     }
                 }
+                Pod::Starting => events.push(Event::Load(slot)),
                 Pod::Crashed | Pod::Absent | Pod::Gated => events.push(Event::Start(slot)),
             }
         }

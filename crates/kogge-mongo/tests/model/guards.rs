@@ -36,6 +36,10 @@ pub(crate) struct Guards {
     pub(crate) epoch: bool,
     /// The gate in the pod: an empty disk does not start where the anchor says that it held data.
     pub(crate) gate: bool,
+    /// The gate looks at every start, also where only the container is started again.
+    pub(crate) gate_every_start: bool,
+    /// A server that has not loaded its config yet is not taken for one with an empty disk.
+    pub(crate) starting_is_not_empty: bool,
     /// No member comes back from a copy with its old term, vote and oplog.
     pub(crate) no_restored_copy: bool,
     /// One process answers to one member's name.
@@ -65,6 +69,8 @@ impl Guards {
         owner: true,
         epoch: true,
         gate: true,
+        gate_every_start: true,
+        starting_is_not_empty: true,
         no_restored_copy: true,
         one_identity: true,
         one_initiate: true,

@@ -128,9 +128,10 @@ impl World {
     /// Time passes: pods run, members learn, a primary is elected, oplogs become one.
     fn settle(&mut self, scenario: &Scenario, stepped_down: Option<usize>) {
         for slot in 0..self.servers.len() {
-            if !self.servers[slot].up() {
+            if !self.servers[slot].answers() {
                 self.start(scenario, slot);
             }
+            self.load(slot);
         }
         self.sync_initially();
         self.meet();
@@ -307,7 +308,7 @@ impl Scenario {
     }
 
     /// Who shall vote, by the planner's own allotment.
-    fn voters(&self, goal: usize, config: &Config) -> Mask {
+    pub(crate) fn voters(&self, goal: usize, config: &Config) -> Mask {
         let slots = (0..self.slots.len()).filter_map(|slot| Some((slot, self.want(goal, slot)?)));
         let candidates: Vec<Candidate> = slots
             .filter(|(_, want)| want.role == MemberRole::Voter)

@@ -2,7 +2,7 @@
 //! own guards are dropped by `cargo xtask mutate`.
 
 use crate::checker::{
-    GOAL, MAJORITY, MEMBER_IDS, NO_VOTE_FIRST, NOT_UNDONE, NOTHING_LOST, ONE_PRIMARY, ONE_SET, ONE_VOTER,
+    GOAL, MAJORITY, MEMBER_IDS, NEEDED, NO_VOTE_FIRST, NOT_UNDONE, NOTHING_LOST, ONE_PRIMARY, ONE_SET, ONE_VOTER,
     find_breach,
 };
 use crate::guards::Guards;
@@ -63,6 +63,22 @@ fn dropping_the_commit_in_the_own_term_is_caught() {
 fn dropping_the_gate_in_the_pod_is_caught() {
     let bounds = Bounds { term: 2, log: 2, lost_disks: 1, ..SERVERS };
     is_caught(servers_alone("gate", bounds, |guards| guards.gate = false), &[NOTHING_LOST, ONE_PRIMARY]);
+}
+
+#[test]
+fn passing_by_the_gate_when_only_the_container_is_started_again_is_caught() {
+    let bounds = Bounds { term: 2, log: 2, lost_disks: 1, ..SERVERS };
+    let scenario = servers_alone("gate_every_start", bounds, |guards| guards.gate_every_start = false);
+    is_caught(scenario, &[NOTHING_LOST, ONE_PRIMARY]);
+}
+
+#[test]
+fn taking_a_server_that_starts_for_an_empty_one_is_caught() {
+    let bounds = Bounds { crashes: 1, term: 2, log: 1, version: 4, ..Bounds::NONE };
+    let scenario = operated(settled("starting_is_not_empty", &[&[VOTER; 3]]), bounds, |guards| {
+        guards.starting_is_not_empty = false;
+    });
+    is_caught(scenario, &[NEEDED]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use kogge_mongo::{Plan, plan};
 
 use crate::anchors::{Anchor, Remembered};
 use crate::planned::{Deed, Edit, Planned, Reconfig, Record};
-use crate::protocol::{Listed, Mask, Pod, is_majority};
+use crate::protocol::{Config, Listed, Mask, Pod, is_majority};
 use crate::scenario::Scenario;
 use crate::sight::{NOW, Sight, gather};
 use crate::world::{Breach, World};
@@ -224,6 +224,7 @@ impl World {
         if config.stamp != change.base && scenario.guards.planned_config {
             return None;
         }
+        self.note_needless(scenario, change, &config, disturbed);
         let mut members = config.members;
         let taken = members.iter().flatten().any(|listed| listed.id == change.id);
         match (change.edit, &mut members[slot]) {
@@ -252,6 +253,25 @@ impl World {
         }
         self.reconfigure(scenario, via, members, version, disturbed);
         None
+    }
+
+    /// A step that takes the vote or the place of a member which the only goal wants, and which holds the data. One whose
+    /// anchors have reserved another id joins again under that.
+    fn note_needless(&mut self, scenario: &Scenario, change: &Reconfig, config: &Config, disturbed: bool) {
+        let slot = usize::from(change.slot);
+        let wanted = match change.edit {
+            Edit::Vote(false) => scenario.voters(0, config).has(slot),
+            Edit::Remove => scenario.want(0, slot).is_some(),
+            _ => false,
+        };
+        let renumbered = self.anchors.iter().any(|anchored| {
+            anchored.anchor.members[slot].is_some_and(|member| member.id.is_some_and(|id| id > change.id))
+        });
+        // One whose disk was lost may have synced again since it was observed.
+        let held_always = self.servers[slot].synced && self.spent.lost_disks == 0;
+        if wanted && scenario.goals.len() == 1 && !renumbered && !disturbed && held_always {
+            self.history.breach(Breach::Needless);
+        }
     }
 
     /// `replSetStepDown` without force: refused where no electable secondary has caught up.

@@ -183,6 +183,8 @@ impl Log {
 pub(crate) enum Pod {
     /// The process runs.
     Running,
+    /// The process runs on a disk with data and has not loaded its config: it answers 94 and takes part in nothing.
+    Starting,
     /// The process is down; the pod is there.
     Crashed,
     /// The pod was deleted and is not made again yet.
@@ -222,6 +224,11 @@ impl Server {
 
     pub(crate) fn up(&self) -> bool {
         self.pod == Pod::Running
+    }
+
+    /// Whether the process answers at all.
+    pub(crate) fn answers(&self) -> bool {
+        matches!(self.pod, Pod::Running | Pod::Starting)
     }
 
     pub(crate) fn stamp(&self) -> Stamp {

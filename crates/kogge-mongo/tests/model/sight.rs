@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use kogge_api::gate::{Disk, Hold, HoldReason, Report};
 use kogge_mongo::{
-    Access, ConfigMember, ConfigStamp, Goal, Hello, Hold, InitialSync, MemberId, MemberObservation, MemberState,
-    PodFacts, ReplConfig, ReplStatus, Replication, Server as Observed, ServerState, SetName, StatusMember,
-    Topology,
+    Access, ConfigMember, ConfigStamp, Goal, Hello, InitialSync, MemberId, MemberObservation, MemberState,
+    OBSERVATIONS_TO_BELIEVE, PodFacts, ReplConfig, ReplStatus, Replication, Server as Observed, ServerState,
+    SetName, StatusMember, Topology,
 };
 
 use crate::anchors::Anchor;
@@ -77,12 +78,18 @@ impl Sight {
         for pod in set.members.iter().map(|m| &m.pod).chain(set.leaving.iter().map(|m| &m.pod)) {
             let slot = scenario.slot_of(pod);
             let server = &self.servers[slot];
-            let answer = if server.up() && !self.hidden.has(slot) {
+            let answer = if server.answers() && !taken_for_empty(scenario, server) && !self.hidden.has(slot) {
                 Observed::Reachable(self.answer(scenario, slot))
             } else {
                 Observed::Unreachable { reason: "no answer".to_owned(), since: NOW - 1 }
             };
-            let seen = MemberObservation { pod: self.pod(scenario, slot), server: answer, observed_at: NOW };
+            let pod_seen = self.pod(scenario, slot);
+            let seen = MemberObservation {
+                pod: pod_seen,
+                server: answer,
+                observed_at: NOW,
+                in_a_row: OBSERVATIONS_TO_BELIEVE,
+            };
             topology.members.insert(pod.clone(), seen);
         }
         topology
@@ -99,14 +106,13 @@ impl Sight {
         }
         kogge_mongo::Pod::Present(PodFacts {
             uid: server.facts.to_string(),
-            running: server.up(),
-            ready: server.up(),
+            running: server.answers(),
+            ready: server.answers(),
             terminating: false,
             revision: Some(if server.outdated { "old" } else { "new" }.to_owned()),
             target_revision: Some("new".to_owned()),
             resolves_everywhere: true,
-            held: (server.pod == Pod::Gated)
-                .then(|| Hold { lost_disk: true, message: "its disk is empty".to_owned() }),
+            gate: gate(scenario, server),
         })
     }
 
@@ -114,8 +120,8 @@ impl Sight {
         let server = &self.servers[slot];
         let users = server.synced && server.log.users();
         let access = if users { Access::Granted } else { Access::NoUsers };
-        let Some(config) = &server.config else {
-            return ServerState { hello: Hello::default(), access, replication: Replication::Uninitialized };
+        let Some(config) = server.config.as_ref().filter(|_| server.up()) else {
+            return ServerState { hello: Hello::default(), access, replication: Replication::Starting };
         };
         if !config.lists(slot) {
             let config = users.then(|| repl_config(scenario, config));
@@ -172,6 +178,27 @@ impl Sight {
             answered_ms_ago: None,
         }
     }
+}
+
+/// What the gate saw at the server's start; none while the container is not started again.
+fn gate(scenario: &Scenario, server: &Server) -> Option<Report> {
+    let message = "as the model says".to_owned();
+    match server.pod {
+        Pod::Absent | Pod::Crashed => None,
+        Pod::Gated => Some(Report::Held(Hold { reason: HoldReason::LostDisk, message })),
+        Pod::Starting if taken_for_empty(scenario, server) => {
+            Some(Report::Held(Hold { reason: HoldReason::LostDisk, message }))
+        }
+        Pod::Running | Pod::Starting => {
+            let disk = if server.config.is_some() { Disk::Data } else { Disk::Empty };
+            Some(Report::Open { disk, message })
+        }
+    }
+}
+
+/// The guard is dropped by which a server's 94 says nothing about its disk.
+fn taken_for_empty(scenario: &Scenario, server: &Server) -> bool {
+    server.pod == Pod::Starting && !scenario.guards.starting_is_not_empty
 }
 
 fn repl_config(scenario: &Scenario, config: &Config) -> ReplConfig {

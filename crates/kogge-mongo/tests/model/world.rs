@@ -48,6 +48,8 @@ pub(crate) enum Breach {
     Unrecorded = 128,
     /// A member joined or left with a vote.
     Vote = 256,
+    /// A wanted member that holds the data lost its vote or its place.
+    Needless = 512,
 }
 
 /// What has happened so far, as far as properties ask.
@@ -191,10 +193,12 @@ impl World {
                 next.disturb()
             }
             Event::Start(slot) => next.start(scenario, slot),
+            Event::Load(slot) => next.load(slot),
             Event::LoseDisk(slot) => {
                 next.spent.lost_disks += 1;
                 let lost = next.servers[slot];
-                next.servers[slot] = Server { facts: lost.facts + 1, pod: Pod::Absent, ..Server::EMPTY };
+                // The kubelet restarts the container alone.
+                next.servers[slot] = Server { facts: lost.facts + 1, pod: Pod::Crashed, ..Server::EMPTY };
                 next.disturb()
             }
             Event::Isolate(placement) => {
@@ -271,21 +275,37 @@ impl World {
         newer || !self.history.clean()
     }
 
-    /// Starts a process, makes a deleted pod again, or opens the gate where the worker's anchor lets it.
+    /// Starts a process, makes a deleted pod again, or opens the gate where the worker's anchor lets it. Every start
+    /// goes through the gate, that of a container in its pod too.
     pub(crate) fn start(&mut self, scenario: &Scenario, slot: usize) -> bool {
         let anchor = &self.anchors[scenario.slots[slot]].anchor;
         let held_data = anchor.members[slot].is_some_and(|member| member.initialized);
         let server = &mut self.servers[slot];
         let before = *server;
-        let gated = server.config.is_none() && held_data && scenario.guards.gate;
+        let looks = scenario.guards.gate && (scenario.guards.gate_every_start || server.pod != Pod::Crashed);
+        let gated = server.config.is_none() && held_data && looks;
         if server.pod == Pod::Absent {
             server.outdated = false;
         }
         if !gated || server.pod != Pod::Gated {
             server.facts += 1;
         }
-        server.pod = if gated { Pod::Gated } else { Pod::Running };
+        server.pod = match server.config {
+            _ if gated => Pod::Gated,
+            Some(_) => Pod::Starting,
+            None => Pod::Running,
+        };
         *server != before
+    }
+
+    /// A process that has started loads its config.
+    pub(crate) fn load(&mut self, slot: usize) -> bool {
+        let server = &mut self.servers[slot];
+        let starting = server.pod == Pod::Starting;
+        if starting {
+            server.pod = Pod::Running;
+        }
+        starting
     }
 
     /// `replSetInitiate`.

@@ -111,3 +111,31 @@ fn never_more_than_seven_vote() {
     }
     assert!(world.plan().ready());
 }
+
+#[test]
+fn a_config_that_is_known_to_spread_still_is_waited_for() {
+    let mut world = World::settled(THREE);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);
+    world.tick();
+    assert_eq!(world.actions(), ["ReserveMemberId"]);
+    let behind = |pods: &[&str]| {
+        let mut topology = world.observe();
+        for pod in pods {
+            let Server::Reachable(server) = &mut topology.members.get_mut(*pod).unwrap().server else { panic!() };
+            let Replication::Member { config: Some(config), .. } = &mut server.replication else { panic!() };
+            config.stamp.version -= 1;
+        }
+        plan(&world.goal, &topology, world.now)
+    };
+    let secondaries: Vec<String> = world.members.keys().map(ToString::to_string).collect();
+    let others: Vec<&str> =
+        secondaries[..3].iter().map(String::as_str).filter(|pod| *pod != world.primary(SHARD).as_str()).collect();
+    assert!(!behind(&others[..1]).steps.is_empty(), "a majority holds it");
+    let plan = behind(&others);
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    assert!(
+        plan.waiting.iter().any(|w| w.what.contains("to reach a majority of voters: 1 of 3 hold it")),
+        "{:#?}",
+        plan.waiting
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kogge_api::gate;
 use kogge_mongo::{
     Action, FindingKind, MemberId, MemberState, OpTime, Plan, Pod, PodName, Replication, Server, plan,
 };
@@ -249,6 +250,7 @@ fn h36_what_was_lost_stays_out_until_it_is_empty_and_readmitted() {
         let host = world.member(pod).host.clone();
         *world.member(pod) =
             crate::support::Member { disk: Disk::Synced, ..crate::support::Member::fresh(host, "r1") };
+        world.member(pod).starts_on(gate::Disk::Data);
     }
     world.run(20);
     assert_eq!(world.config(SHARD).members.len(), 2, "re-added with its old data");
@@ -266,6 +268,7 @@ fn h36_what_was_lost_stays_out_until_it_is_empty_and_readmitted() {
 
     for pod in LOST {
         world.member(pod).disk = Disk::Empty;
+        world.member(pod).starts_on(gate::Disk::Empty);
     }
     let before = world.goal.sets[0].recovery.fenced.clone();
     world.run_until_settled(200);

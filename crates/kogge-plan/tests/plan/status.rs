@@ -1,10 +1,10 @@
 use kogge_api::federated_cluster::{Component, WorkState};
-use kogge_api::gate::HoldReason;
+use kogge_api::gate::{Disk, HoldReason};
 use kogge_plan::status::{placement, share, worst};
-use kogge_plan::workload::{self, ShareKey};
+use kogge_plan::workload::{self, PodFacts, ShareKey};
 use kogge_plan::{Object, WorkerView};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{database, id, partial, pod, share_key, silent, view, workload};
 
@@ -92,29 +92,94 @@ fn a_pods_facts_are_read_from_its_status() {
     assert_eq!((facts.revision.as_deref(), facts.illness), (Some("r1"), None));
 }
 
-#[test]
-fn a_gate_that_holds_is_read_from_its_last_word() {
-    let held = |gate: serde_json::Value| {
-        let mut pod = crate::support::stored(pod(&key(), 0, "r1", true));
-        pod.data["status"]["initContainerStatuses"] = serde_json::json!([{"name": "other", "state": {}}, gate]);
-        workload::pod_facts(&pod).unwrap().held.map(|hold| (hold.reason, hold.message))
+/// A pod whose init container and whose server's container are as these statuses say.
+fn gated(init: Value, server: Value) -> PodFacts {
+    let mut pod = crate::support::stored(pod(&key(), 0, "r1", true));
+    let named = |name: &str, mut status: Value| {
+        status["name"] = json!(name);
+        status
     };
-    let ended =
-        |code: i64, message: &str| serde_json::json!({"terminated": {"exitCode": code, "message": message}});
-    let lost = (HoldReason::LostDisk, "the disk is empty".to_owned());
-    let word = ended(75, "LostDisk: the disk is empty");
-    // Just ended, waiting to be started again, and running again without a new word.
-    assert_eq!(held(serde_json::json!({"name": "gate", "state": word})), Some(lost.clone()));
-    for state in
-        [serde_json::json!({"waiting": {"reason": "CrashLoopBackOff"}}), serde_json::json!({"running": {}})]
-    {
-        let gate = serde_json::json!({"name": "gate", "state": state, "lastState": word});
-        assert_eq!(held(gate), Some(lost.clone()));
+    pod.data["spec"] = json!({"containers": [
+        {"name": "beside", "command": ["metrics"]},
+        {"name": "mongod", "command": ["/kogge/kogge-agent", "gate"]},
+    ]});
+    pod.data["status"]["initContainerStatuses"] = json!([{"name": "other", "state": {}}, named("gate", init)]);
+    pod.data["status"]["containerStatuses"] = json!([
+        {"name": "beside", "lastState": run(40, 50, 1, "Empty: of another container")},
+        named("mongod", server),
+    ]);
+    workload::pod_facts(&pod).unwrap()
+}
+
+/// A run that has ended, from and to these seconds of a minute.
+fn run(from: u8, to: u8, exit_code: i64, message: &str) -> Value {
+    let at = |second: u8| format!("2026-05-01T10:00:{second:02}Z");
+    json!({"terminated": {"startedAt": at(from), "finishedAt": at(to), "exitCode": exit_code, "message": message}})
+}
+
+fn held(facts: &PodFacts) -> Option<HoldReason> {
+    facts.gate.as_ref()?.hold().map(|hold| hold.reason)
+}
+
+fn disk(facts: &PodFacts) -> Option<Disk> {
+    facts.gate.as_ref()?.disk()
+}
+
+const LOST: &str = "LostDisk: the disk is empty";
+
+#[test]
+fn a_gate_that_holds_is_read_from_its_last_run() {
+    let lost = run(1, 6, 75, LOST);
+    // Just ended, waiting to be started again, and running again without another report.
+    for init in [
+        json!({"state": lost}),
+        json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": lost}),
+        json!({"state": {"running": {}}, "lastState": lost}),
+    ] {
+        assert_eq!(held(&gated(init, json!({}))), Some(HoldReason::LostDisk));
     }
     // Let through, though it held before; or nothing said yet.
-    assert_eq!(held(serde_json::json!({"name": "gate", "state": ended(0, ""), "lastState": word})), None);
-    assert_eq!(held(serde_json::json!({"name": "gate", "state": {"running": {}}, "lastState": {}})), None);
-    assert_eq!(held(serde_json::json!({"name": "gate", "state": ended(137, "")})).unwrap().0, HoldReason::Failed);
+    let open = gated(json!({"state": run(1, 6, 0, "Data: of member 3"), "lastState": lost}), json!({}));
+    assert_eq!((held(&open), disk(&open)), (None, Some(Disk::Data)));
+    assert_eq!(gated(json!({"state": {"running": {}}, "lastState": {}}), json!({})).gate, None);
+    assert_eq!(gated(json!({"state": run(1, 6, 0, "")}), json!({})).gate, None);
+    assert_eq!(held(&gated(json!({"state": run(1, 6, 137, "")}), json!({}))), Some(HoldReason::Failed));
+}
+
+#[test]
+fn a_restart_of_the_servers_container_alone_is_read_from_what_the_container_left() {
+    let init = json!({"state": run(1, 2, 0, "Data: of member 3")});
+    let restarted = |message: &str| {
+        gated(init.clone(), json!({"state": {"running": {}}, "lastState": run(2, 30, 14, message)}))
+    };
+    assert_eq!(disk(&restarted("Data: of member 3")), Some(Disk::Data));
+    assert_eq!(held(&restarted(LOST)), Some(HoldReason::LostDisk));
+    // Another report ended the container before the server ran; the one that runs saw the same.
+    let reported = json!({"state": {"running": {}}, "lastState": run(30, 30, 76, "Unused: of its first start")});
+    assert_eq!(disk(&gated(json!({"state": run(1, 2, 0, "Empty: new")}), reported)), Some(Disk::Unused));
+    // Whatever ended it has left no report: what this start saw is not known.
+    for words in ["", "The container could not be located when the pod was terminated"] {
+        assert_eq!(restarted(words).gate, None);
+    }
+}
+
+#[test]
+fn after_a_node_was_lost_the_init_containers_word_counts_again() {
+    let before = json!({"state": {"running": {}}, "lastState": run(2, 30, 255, "Data: of member 3")});
+    let again = json!({"state": run(40, 45, 75, LOST)});
+    assert_eq!(held(&gated(again, before)), Some(HoldReason::LostDisk));
+}
+
+#[test]
+fn a_container_that_ended_only_to_report_is_not_ill() {
+    let init = json!({"state": run(1, 2, 0, "Empty: new")});
+    let waiting = |exit_code| {
+        let last = run(30, 30, exit_code, "Unused: of its first start");
+        gated(init.clone(), json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}))
+            .illness
+    };
+    assert_eq!(waiting(76), None);
+    assert_eq!(waiting(14).as_deref(), Some("CrashLoopBackOff"));
 }
 
 #[test]

@@ -30,7 +30,12 @@ fn anchor(next: u32, record: Option<(Option<u32>, bool)>) -> Anchor {
 }
 
 fn marker(member_id: Option<u32>, since_member_id: u32) -> Marker {
-    Marker { cluster_id: id(), pod: POD.to_owned(), member_id, since_member_id }
+    Marker { cluster_id: id(), pod: POD.to_owned(), member_id, since_member_id, was_empty: false }
+}
+
+/// The mark of a disk that was empty, and has held no data since.
+fn unused(since_member_id: u32) -> Marker {
+    Marker { was_empty: true, ..marker(None, since_member_id) }
 }
 
 fn disk(contents: Contents, marker: Option<Marker>) -> Disk {
@@ -41,22 +46,60 @@ fn remnants() -> Contents {
     Contents::Remnants { names: ["collection-0.wt".to_owned()].into() }
 }
 
-fn decide_on(anchor: &Anchor, disk: &Disk) -> Result<Marker, HoldReason> {
+fn verdict(anchor: &Anchor, disk: &Disk) -> Verdict {
     let cluster_id = id();
-    match decide(&Me { cluster_id: &cluster_id, component: "shard-0", pod: POD }, Ok(anchor), disk) {
+    decide(&Me { cluster_id: &cluster_id, component: "shard-0", pod: POD }, Ok(anchor), disk)
+}
+
+fn decide_on(anchor: &Anchor, disk: &Disk) -> Result<Marker, HoldReason> {
+    match verdict(anchor, disk) {
         Verdict::Open { marker, .. } => Ok(marker),
         Verdict::Hold(hold) => Err(hold.reason),
+    }
+}
+
+fn found(anchor: &Anchor, disk: &Disk) -> Option<gate::Disk> {
+    match verdict(anchor, disk) {
+        Verdict::Open { disk, .. } => Some(disk),
+        Verdict::Hold(_) => None,
     }
 }
 
 #[test]
 fn a_new_member_starts_on_an_empty_disk_and_on_what_its_first_start_left() {
     for record in [None, Some((None, false)), Some((Some(4), false))] {
-        let expected = marker(None, record.and_then(|(member_id, _)| member_id).unwrap_or(7));
-        for contents in [Contents::Empty, remnants()] {
-            assert_eq!(decide_on(&anchor(7, record), &disk(contents, None)), Ok(expected.clone()));
-        }
+        let expected = unused(record.and_then(|(member_id, _)| member_id).unwrap_or(7));
+        let anchor = anchor(7, record);
+        assert_eq!(decide_on(&anchor, &disk(Contents::Empty, None)), Ok(expected.clone()));
+        assert_eq!(decide_on(&anchor, &disk(remnants(), Some(expected.clone()))), Ok(expected.clone()));
+        assert_eq!(decide_on(&anchor, &disk(remnants(), None)), Ok(Marker { was_empty: false, ..expected }));
     }
+}
+
+#[test]
+fn what_it_reports_of_a_disk_from_the_first_start_to_data_and_back() {
+    let new = anchor(3, Some((Some(2), false)));
+    let empty = disk(Contents::Empty, None);
+    assert_eq!(found(&new, &empty), Some(gate::Disk::Empty));
+    // The server has started on it, and has no data of a replica set as far as anybody knows.
+    let mark = decide_on(&new, &empty).unwrap();
+    let started = disk(Contents::Data, Some(mark.clone()));
+    assert_eq!(found(&new, &started), Some(gate::Disk::Unused));
+    assert_eq!(found(&new, &disk(remnants(), Some(mark))), Some(gate::Disk::Unused));
+    // From now on it holds the member's data, and so it stays when the member leaves and is forgotten.
+    let joined = anchor(3, Some((Some(2), true)));
+    assert_eq!(found(&joined, &started), Some(gate::Disk::Data));
+    let kept = disk(Contents::Data, Some(decide_on(&joined, &started).unwrap()));
+    for later in [&joined, &anchor(3, None), &new] {
+        assert_eq!(found(later, &kept), Some(gate::Disk::Data));
+    }
+    let back = disk(Contents::Data, Some(decide_on(&anchor(3, None), &kept).unwrap()));
+    assert_eq!(found(&anchor(3, None), &back), Some(gate::Disk::Data));
+    // What was there before Kogge may be anything.
+    for contents in [Contents::Data, remnants()] {
+        assert_eq!(found(&anchor(3, None), &disk(contents, None)), Some(gate::Disk::Data));
+    }
+    assert_eq!(found(&joined, &empty), None);
 }
 
 #[test]
@@ -71,7 +114,7 @@ fn a_member_that_held_data_never_starts_without_it() {
 #[test]
 fn a_member_learns_its_id_when_it_starts_again() {
     let first = decide_on(&anchor(0, None), &disk(Contents::Empty, None)).unwrap();
-    assert_eq!(first, marker(None, 0));
+    assert_eq!(first, unused(0));
     let again = decide_on(&anchor(3, Some((Some(1), true))), &disk(Contents::Data, Some(first))).unwrap();
     assert_eq!(again, marker(Some(1), 0));
 }
@@ -81,7 +124,7 @@ fn a_lost_disk_is_let_in_once_the_member_is_admitted_anew() {
     let lost = disk(Contents::Empty, None);
     assert_eq!(decide_on(&anchor(3, Some((Some(1), true))), &lost), Err(HoldReason::LostDisk));
     let admitted = anchor(4, Some((Some(3), false)));
-    assert_eq!(decide_on(&admitted, &lost), Ok(marker(None, 3)));
+    assert_eq!(decide_on(&admitted, &lost), Ok(unused(3)));
     // And the old disk is not let in beside it, before and after the new one held data.
     let old = disk(Contents::Data, Some(marker(Some(1), 0)));
     for initialized in [false, true] {
@@ -103,7 +146,7 @@ fn a_disk_that_was_lost_before_it_learnt_its_id_is_not_let_in_again() {
         assert_eq!(decide_on(&admitted, &disk(Contents::Data, Some(first.clone()))), Err(HoldReason::OldDisk));
         assert_eq!(decide_on(&admitted, &disk(Contents::Data, None)), Err(HoldReason::OldDisk));
         let since = decide_on(&admitted, &disk(Contents::Data, Some(second.clone())));
-        assert_eq!(since, Ok(marker(initialized.then_some(3), 3)));
+        assert_eq!(since, Ok(if initialized { marker(Some(3), 3) } else { unused(3) }));
     }
     // The second disk is lost as well, whether or not it learnt its ID.
     let third = decide_on(&anchor_after_loss(3, 6, (Some(5), false)), &disk(Contents::Empty, None)).unwrap();
@@ -123,7 +166,7 @@ fn a_member_whose_reservation_is_renewed_keeps_its_disk() {
     for initialized in [false, true] {
         let renewed = anchor(8, Some((Some(7), initialized)));
         let answer = decide_on(&renewed, &disk(Contents::Data, Some(waiting.clone())));
-        assert_eq!(answer, Ok(marker(initialized.then_some(7), 4)));
+        assert_eq!(answer, Ok(if initialized { marker(Some(7), 4) } else { unused(4) }));
     }
 }
 
@@ -226,7 +269,7 @@ fn a_member_that_was_given_up_comes_back_only_empty() {
         assert_eq!(decide_on(&anchor, &disk(Contents::Data, old.clone())), Err(HoldReason::OldDisk), "{old:?}");
     }
     let back = decide_on(&anchor, &disk(Contents::Empty, None)).unwrap();
-    assert_eq!(back, marker(None, 7));
+    assert_eq!(back, unused(7));
     for record in [None, Some((Some(7), false)), Some((Some(7), true))] {
         let mut later = self::anchor(8, record);
         later.fenced.insert(POD.to_owned(), 3);
@@ -264,6 +307,7 @@ fn whatever_comes_together_the_answer_is_safe() {
     let markers: Vec<_> = ids
         .into_iter()
         .flat_map(|id| [0, 2, 4].map(|since| Some(marker(id, since))))
+        .chain([Some(unused(0)), Some(unused(4))])
         .chain([None, Some(Marker { pod: "other".to_owned(), ..marker(Some(1), 0) })])
         .collect();
     let mut seen = 0;
@@ -279,6 +323,10 @@ fn whatever_comes_together_the_answer_is_safe() {
                     let case = format!("{record:?} {fenced:?} {lost:?} {contents:?} {known:?}");
                     let initialized = record.is_some_and(|(_, initialized)| initialized);
                     assert!(contents == Contents::Data || !initialized, "{case}");
+                    let reported = found(&anchor, &disk(contents.clone(), known.clone())).unwrap();
+                    assert_eq!(reported == gate::Disk::Empty, contents == Contents::Empty, "{case}");
+                    let has_been_empty = known.as_ref().is_some_and(|known| known.was_empty);
+                    assert!(reported != gate::Disk::Unused || has_been_empty && !initialized, "{case}");
                     if contents == Contents::Data {
                         assert!(known.as_ref().is_none_or(|known| known.pod == POD), "{case}");
                         assert!(fenced.or(lost).is_none() || known.is_some(), "{case}");
@@ -297,5 +345,5 @@ fn whatever_comes_together_the_answer_is_safe() {
             }
         }
     }
-    assert_eq!(seen, 7 * 9 * 3 * 11);
+    assert_eq!(seen, 7 * 9 * 3 * 13);
 }

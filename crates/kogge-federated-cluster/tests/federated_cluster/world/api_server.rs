@@ -29,8 +29,8 @@ pub(crate) struct Worker {
     pub(crate) refuses: Option<&'static str>,
     /// Every pod of these revisions crashes.
     pub(crate) crashing: Vec<String>,
-    /// Pods whose volumes are empty although they were not.
-    pub(crate) wiped: BTreeSet<String>,
+    /// Pods whose servers have been started on their volumes: these are not empty.
+    pub(crate) disks: BTreeSet<String>,
     pub(super) objects: BTreeMap<ObjectKey, Object>,
     pub(super) version: u64,
     pub(super) addresses: u16,
@@ -65,7 +65,7 @@ impl Worker {
             loses_next_answer: false,
             refuses: None,
             crashing: Vec::new(),
-            wiped: BTreeSet::new(),
+            disks: BTreeSet::new(),
             objects: BTreeMap::new(),
             version: 0,
             addresses: 0,

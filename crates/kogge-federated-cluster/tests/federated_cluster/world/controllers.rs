@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kogge_api::gate::{self, Hold, HoldReason};
 use kogge_api::labels;
-use kogge_plan::{Object, ObjectKey, anchors};
+use kogge_plan::{Object, ObjectKey};
 use serde_json::{Value, json};
 
 use super::NAMESPACE;
@@ -60,43 +59,28 @@ impl Worker {
                     self.addresses += 1;
                     let [high, low] = self.addresses.to_be_bytes();
                     let ip = format!("10.{}.{high}.{low}", self.subnet);
+                    let init = pod.data["status"]["initContainerStatuses"].take();
                     pod.data["status"] = json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]});
+                    if !init.is_null() {
+                        pod.data["status"]["initContainerStatuses"] = init;
+                    }
                     if crashes {
-                        pod.data["status"]["containerStatuses"] =
-                            json!([{"name": "mongod", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
+                        pod.data["status"]["containerStatuses"] = crashing();
                     }
                 }
-                Some("Running") if !crashes => {
+                Some("Running")
+                    if !crashes && pod.data.pointer("/status/containerStatuses") == Some(&crashing()) =>
+                {
                     pod.data["status"].as_object_mut().unwrap().remove("containerStatuses");
+                    pod.data["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+                }
+                Some("Running") if !crashes && !waits(&pod) => {
                     pod.data["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
                 }
                 _ => {}
             }
             self.store(ObjectKey::of(&pod).unwrap(), pod);
         }
-    }
-
-    /// The gate of a pod that starts. It reads the anchor as it was when the pod was made: a mount may lag.
-    fn holds(&mut self, pod: &mut Object) -> bool {
-        if pod.data.pointer("/status/phase").is_none_or(|phase| phase != "Pending") {
-            return false;
-        }
-        if pod.data.pointer("/status/initContainerStatuses").is_some() {
-            return true;
-        }
-        let anchor = self.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read(object).unwrap());
-        let record = anchor.and_then(|anchor| anchor.members.get(name(pod)).cloned()).unwrap_or_default();
-        if self.wiped.contains(name(pod)) && record.initialized {
-            let hold = Hold { reason: HoldReason::LostDisk, message: "the disk is empty".to_owned() };
-            pod.data["status"]["initContainerStatuses"] = json!([{
-                "name": gate::CONTAINER,
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": {"exitCode": 75, "message": hold.to_string()}},
-            }]);
-            return true;
-        }
-        self.wiped.remove(name(pod));
-        false
     }
 
     /// Every ordinal has its pod and its claim; a pod stays as it was made until someone deletes it.
@@ -201,6 +185,16 @@ impl Worker {
             "ports": [{"name": "mongodb", "port": 27017, "protocol": "TCP"}],
         }));
     }
+}
+
+/// The status of a container whose server always ends.
+fn crashing() -> Value {
+    json!([{"name": "mongod", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}])
+}
+
+/// Whether a pod's container does not run.
+pub(super) fn waits(pod: &Object) -> bool {
+    pod.data.pointer("/status/containerStatuses/0/state/waiting").is_some()
 }
 
 pub(super) fn is_ready(pod: &Object) -> bool {

@@ -4,6 +4,7 @@
 mod api_server;
 mod control;
 mod controllers;
+mod gate;
 mod laws;
 mod routers;
 mod servers;
@@ -135,8 +136,21 @@ impl World {
     pub(crate) fn wipe(&mut self, vdc: &str, pod: &str) {
         self.servers.lose_disk(&pod.into());
         let worker = self.worker(vdc);
-        worker.wiped.insert(pod.to_owned());
+        worker.disks.remove(pod);
         worker.remove("Pod", pod);
+    }
+
+    /// Empties the volume of a member under its running server, whose container the kubelet starts again.
+    pub(crate) fn wipe_running(&mut self, vdc: &str, pod: &str) {
+        self.servers.lose_disk(&pod.into());
+        self.worker(vdc).disks.remove(pod);
+        self.restart_container(vdc, pod);
+    }
+
+    /// A member's server ends, and the kubelet starts its container again.
+    pub(crate) fn restart_container(&mut self, vdc: &str, pod: &str) {
+        self.servers.restarted(&pod.into());
+        self.worker(vdc).restart_container(pod);
     }
 
     /// Turns the machines of a data centre off, or on again.
@@ -191,8 +205,7 @@ impl World {
     pub(crate) fn tick(&mut self) {
         self.now += 1_000;
         self.workers.values_mut().for_each(Worker::tick);
-        let running = self.running().into_keys().collect();
-        self.servers.tick(&running);
+        self.servers.tick(&self.running());
     }
 
     /// Observes, makes a whole pass, and lets a second go by.
@@ -259,7 +272,7 @@ impl World {
     fn running(&self) -> BTreeMap<PodName, String> {
         let pods = self.workers.values().filter(|worker| !worker.off).flat_map(|worker| worker.list("Pod"));
         pods.filter(|pod| pod.data.pointer("/status/phase").is_some_and(|phase| phase == "Running"))
-            .filter(|pod| pod.data.pointer("/status/containerStatuses").is_none())
+            .filter(|pod| !controllers::waits(pod))
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
             .map(|pod| (name(pod).into(), pod.metadata.uid.clone().unwrap()))
             .collect()

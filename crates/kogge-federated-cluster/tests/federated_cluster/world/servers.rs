@@ -1,11 +1,13 @@
 //! The servers in the pods: a replica set as the engine's planner sees it, which refuses what a server would.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
-    Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, LOWERED_PRIORITY, MemberObservation,
-    MemberState, Millis, NewMember, OpTime, Pod, PodName, ReplConfig, ReplStatus, Replication, RouterObservation,
-    RouterServer, Server, ServerState, SetName, SetRole, ShardEntry, StatusMember, Step, Topology, majority,
+    Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, InitialSync, LOWERED_PRIORITY,
+    MemberObservation, MemberState, Millis, NewMember, OpTime, Pod, PodName, ReplConfig, ReplStatus, Replication,
+    RouterObservation, RouterServer, Server, ServerState, SetName, SetRole, ShardEntry, StatusMember, Step,
+    Topology, majority,
 };
 
 use super::routers::Routers;
@@ -21,6 +23,11 @@ enum Disk {
 #[derive(Default)]
 pub(crate) struct Servers {
     sets: BTreeMap<SetName, Set>,
+    /// The servers that have loaded their configs, with the UIDs of their pods. A server that has just started has not,
+    /// whatever is on its disk.
+    loaded: BTreeMap<PodName, String>,
+    /// What Kogge saw last.
+    before: RefCell<Option<Topology>>,
     /// What the routers say and do.
     pub(crate) routers: Routers,
 }
@@ -99,15 +106,16 @@ impl Servers {
             for (pod, host) in wanted.chain(set.leaving.iter().map(|m| (&m.pod, &m.host))) {
                 let server = if reached.contains(pod) {
                     let state = self.sets.get(&set.name);
-                    Server::Reachable(
-                        state.map_or_else(uninitialized, |s| s.answer(&set.name, pod, host, running)),
-                    )
+                    Server::Reachable(state.filter(|_| self.loaded.contains_key(pod)).map_or_else(
+                        || starting(state.is_some_and(|s| s.users && s.disks.contains_key(pod))),
+                        |s| s.answer(&set.name, pod, host, running),
+                    ))
                 } else {
                     Server::Unreachable { reason: "no answer".to_owned(), since: 0 }
                 };
                 let unknown = || Pod::Unknown { reason: "its worker was not observed".to_owned() };
                 let pod_facts = pods.get(pod).cloned().unwrap_or_else(unknown);
-                let seen = MemberObservation { pod: pod_facts, server, observed_at: now };
+                let seen = MemberObservation { pod: pod_facts, server, observed_at: now, in_a_row: 1 };
                 topology.members.insert(pod.clone(), seen);
             }
         }
@@ -121,6 +129,9 @@ impl Servers {
             };
             topology.routers.insert(router.pod.clone(), RouterObservation { server, observed_at: now });
         }
+        let mut before = self.before.borrow_mut();
+        let topology = topology.after(before.as_ref());
+        *before = Some(topology.clone());
         topology
     }
 
@@ -193,11 +204,19 @@ impl Servers {
         assert!(before.symmetric_difference(&after).count() <= 1, "more than one voter changed: {step}");
     }
 
-    /// Members sync, and primaries are elected.
-    pub(super) fn tick(&mut self, running: &BTreeSet<PodName>) {
+    /// Members sync, and primaries are elected, among the servers that have run since the second before.
+    pub(super) fn tick(&mut self, running: &BTreeMap<PodName, String>) {
+        self.loaded.retain(|pod, uid| running.get(pod) == Some(uid));
+        let loaded: BTreeSet<PodName> = self.loaded.keys().cloned().collect();
         for set in self.sets.values_mut() {
-            set.tick(running);
+            set.tick(&loaded);
         }
+        self.loaded.extend(running.clone());
+    }
+
+    /// A server ends and is started again in its pod.
+    pub(super) fn restarted(&mut self, pod: &PodName) {
+        self.loaded.remove(pod);
     }
 }
 
@@ -249,8 +268,7 @@ impl Set {
         let has_data = self.disks.contains_key(pod);
         let access = if self.users && has_data { Access::Granted } else { Access::NoUsers };
         let Some(config) = self.config.as_ref().filter(|c| has_data && c.by_host(host).is_some()) else {
-            let replication =
-                if has_data { Replication::Removed { config: None } } else { Replication::Uninitialized };
+            let replication = if has_data { Replication::Removed { config: None } } else { Replication::Starting };
             return ServerState { hello: Hello::default(), access, replication };
         };
         let status = ReplStatus {
@@ -258,7 +276,7 @@ impl Set {
             my_state: self.state(pod),
             term: self.term,
             members: config.members.iter().map(|member| self.heard(member, running)).collect(),
-            initial_sync: None,
+            initial_sync: (self.disks.get(pod) == Some(&Disk::Syncing)).then_some(InitialSync { percent: None }),
             oplog_bytes: None,
         };
         let readable = (access == Access::Granted).then(|| config.clone());
@@ -300,8 +318,10 @@ impl Set {
     }
 }
 
-fn uninitialized() -> ServerState {
-    ServerState { hello: Hello::default(), access: Access::NoUsers, replication: Replication::Uninitialized }
+/// A server that has loaded no config; it knows its users by then.
+fn starting(users: bool) -> ServerState {
+    let access = if users { Access::Granted } else { Access::NoUsers };
+    ServerState { hello: Hello::default(), access, replication: Replication::Starting }
 }
 
 fn listed(member: &NewMember) -> ConfigMember {

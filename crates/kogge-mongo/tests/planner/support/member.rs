@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kogge_mongo::{Hold, Host, MemberState, Pod, PodFacts, PodName};
+use kogge_api::gate::{self, Hold, HoldReason, Report};
+use kogge_mongo::{Host, MemberState, Pod, PodFacts, PodName};
 
 /// What a member's disk holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Member {
     pub(crate) pod: Pod,
     /// Its process answers; the worker's API may not.
     pub(crate) up: bool,
+    /// Its server has just started and has not loaded its config: it answers 94, whatever is on its disk.
+    pub(crate) starting: bool,
     /// The operator reaches it.
     pub(crate) reachable: bool,
     /// A state that it claims instead of the one that follows from its disk.
@@ -42,21 +45,44 @@ impl Member {
                 revision: Some(revision.to_owned()),
                 target_revision: Some(revision.to_owned()),
                 resolves_everywhere: true,
-                held: None,
+                gate: Some(open(gate::Disk::Empty)),
             }),
             up: true,
+            starting: false,
             reachable: true,
             state: None,
             lag_ms: 0,
         }
     }
 
-    /// Its gate keeps its server from starting: the disk is empty.
-    pub(super) fn hold(&mut self) {
+    /// The gate looks at the disk, and the server starts unless its disk is empty although it held data.
+    pub(super) fn start(&mut self, held_data: bool) {
+        match self.disk {
+            Disk::Empty if held_data => self.hold(HoldReason::LostDisk, "the disk is empty"),
+            Disk::Empty => self.starts_on(gate::Disk::Empty),
+            Disk::Syncing | Disk::Synced => self.starts_on(gate::Disk::Data),
+        }
+    }
+
+    /// Its gate keeps its server from starting.
+    pub(crate) fn hold(&mut self, reason: HoldReason, message: &str) {
         self.up = false;
         let facts = self.facts();
         (facts.running, facts.ready) = (false, false);
-        facts.held = Some(Hold { lost_disk: true, message: "LostDisk: the disk is empty".to_owned() });
+        facts.gate = Some(Report::Held(Hold { reason, message: message.to_owned() }));
+    }
+
+    /// Its gate reports this, and its server starts.
+    pub(crate) fn starts_on(&mut self, disk: gate::Disk) {
+        (self.up, self.starting) = (true, true);
+        let facts = self.facts();
+        (facts.running, facts.ready) = (true, true);
+        facts.gate = Some(open(disk));
+    }
+
+    /// It holds the data and its config is loaded.
+    pub(super) fn serves(&self) -> bool {
+        self.up && !self.starting && self.disk == Disk::Synced
     }
 
     pub(super) fn is_at(&self, host: &Host) -> bool {
@@ -69,6 +95,10 @@ impl Member {
             other => panic!("no pod: {other:?}"),
         }
     }
+}
+
+fn open(disk: gate::Disk) -> Report {
+    Report::Open { disk, message: "as the test says".to_owned() }
 }
 
 pub(super) fn pod_of(members: &BTreeMap<PodName, Member>, host: &Host) -> PodName {

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
     Action, ClusterState, ConfigStamp, Goal, Host, LOWERED_PRIORITY, LeavingMember, MemberAnchor, MemberGoal,
-    MemberId, MemberObservation, MemberRole, Millis, Placement, Plan, Pod, PodName, Recovery, ReplConfig,
-    RouterGoal, RouterObservation, RouterServer, Server, SetGoal, SetName, SetRole, ShardEntry, Step, Topology,
-    Turns, Vdc, majority, plan,
+    MemberId, MemberObservation, MemberRole, Millis, OBSERVATIONS_TO_BELIEVE, Placement, Plan, Pod, PodName,
+    Recovery, ReplConfig, RouterGoal, RouterObservation, RouterServer, Server, SetGoal, SetName, SetRole,
+    ShardEntry, Step, Topology, Turns, Vdc, majority, plan,
 };
 
 use member::pod_of;
@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) shards: Vec<ShardEntry>,
     pub(crate) cluster: ClusterState,
     pub(crate) revision: String,
-    /// Pods have a gate.
+    /// Servers start through the gate.
     pub(crate) gates: bool,
     pub(crate) now: Millis,
 }
@@ -134,6 +134,12 @@ impl World {
         members.into_iter().find(|m| m.pod.as_str() == pod).unwrap()
     }
 
+    /// Only the server's container is started again: its gate looks at the disk as it is now.
+    pub(crate) fn restart_container(&mut self, pod: &str) {
+        let held_data = self.wanted(pod).anchor.initialized;
+        self.member(pod).start(held_data);
+    }
+
     /// The pod ends and its volume is emptied.
     pub(crate) fn wipe(&mut self, pod: &str) {
         let member = self.member(pod);
@@ -206,12 +212,11 @@ impl World {
     pub(crate) fn tick(&mut self) {
         self.now += 1_000;
         for member in self.members.values_mut() {
+            member.starting = false;
             if matches!(member.pod, Pod::Absent) {
                 *member = Member { disk: member.disk, ..Member::fresh(member.host.clone(), &self.revision) };
                 let wanted = self.goal.sets.iter().find_map(|set| set.member_by_host(&member.host));
-                if self.gates && member.disk == Disk::Empty && wanted.is_some_and(|m| m.anchor.initialized) {
-                    member.hold();
-                }
+                member.start(self.gates && wanted.is_some_and(|m| m.anchor.initialized));
             }
             if let Pod::Present(pod) = &mut member.pod {
                 pod.target_revision = Some(self.revision.clone());
@@ -235,7 +240,12 @@ impl World {
                 } else {
                     Server::Unreachable { reason: "no answer".to_owned(), since: self.now - 1 }
                 };
-                let seen = MemberObservation { pod: member.pod.clone(), server, observed_at: self.now };
+                let seen = MemberObservation {
+                    pod: member.pod.clone(),
+                    server,
+                    observed_at: self.now,
+                    in_a_row: OBSERVATIONS_TO_BELIEVE,
+                };
                 topology.members.insert(pod.clone(), seen);
             }
         }

@@ -45,17 +45,17 @@ impl Set {
     pub(super) fn tick(&mut self, members: &mut BTreeMap<PodName, Member>) {
         let Some(config) = &mut self.config else { return };
         for listed in &config.members {
-            if let Some(member) = members.values_mut().find(|m| m.up && m.is_at(&listed.host)) {
+            if let Some(member) = members.values_mut().find(|m| m.up && !m.starting && m.is_at(&listed.host)) {
                 member.disk = match member.disk {
                     Disk::Empty => Disk::Syncing,
                     Disk::Syncing | Disk::Synced => Disk::Synced,
                 };
             }
         }
-        let healthy = |host: &Host| members.values().any(|m| m.up && m.disk == Disk::Synced && m.is_at(host));
+        let healthy = |host: &Host| members.values().any(|m| m.serves() && m.is_at(host));
         let voters: Vec<&ConfigMember> = config.voters().collect();
         let up = voters.iter().filter(|m| healthy(&m.host)).count();
-        let primary_up = self.primary.as_ref().is_some_and(|pod| members[pod].up);
+        let primary_up = self.primary.as_ref().is_some_and(|pod| members[pod].serves());
         if up < majority(voters.len()) {
             self.primary = None;
         } else if !primary_up {
@@ -80,12 +80,13 @@ impl Set {
         members: &BTreeMap<PodName, Member>,
     ) -> ServerState {
         let config = self.config.as_ref().filter(|_| member.disk != Disk::Empty);
+        let config = config.filter(|_| !member.starting);
         let listed = config.and_then(|c| Some((c, c.members.iter().find(|m| member.is_at(&m.host))?)));
-        let access = if self.users && listed.is_some() { Access::Granted } else { Access::NoUsers };
+        let holds_users = self.users && (listed.is_some() || member.starting && member.disk == Disk::Synced);
+        let access = if holds_users { Access::Granted } else { Access::NoUsers };
         let Some((config, me)) = listed else {
-            let removed = member.disk != Disk::Empty;
-            let replication =
-                if removed { Replication::Removed { config: None } } else { Replication::Uninitialized };
+            let removed = member.disk != Disk::Empty && !member.starting;
+            let replication = if removed { Replication::Removed { config: None } } else { Replication::Starting };
             return ServerState { hello: Hello::default(), access, replication };
         };
         let primary = self.primary.as_ref() == Some(pod);
@@ -136,6 +137,7 @@ impl Set {
 
     fn state(&self, pod: &PodName, member: &Member) -> MemberState {
         member.state.unwrap_or(match member.disk {
+            _ if member.starting => MemberState::Startup,
             Disk::Empty => MemberState::Startup,
             Disk::Syncing => MemberState::Startup2,
             Disk::Synced if self.primary.as_ref() == Some(pod) => MemberState::Primary,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use kogge_api::gate::{Disk, Hold, HoldReason, Report};
 use kogge_mongo::{
-    Action, Executor, Goal, Hold, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod, PodFacts,
-    PodName, Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
+    Action, Executor, Goal, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod, PodFacts, PodName,
+    Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
 };
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Outcome, Password, StepError, User};
 use mongodb::Client;
@@ -31,6 +32,8 @@ pub(crate) struct Operator {
     pub(crate) dead: BTreeSet<usize>,
     /// Members that the gates in their pods hold back, for their disks are empty, by index.
     pub(crate) held: BTreeSet<usize>,
+    /// Members whose disks were emptied, and which start on what the gate has seen empty, by index.
+    emptied: BTreeSet<usize>,
     /// Members that the operator does not reach, by index.
     pub(crate) blind_to: BTreeSet<usize>,
     /// Where the operator reaches a member instead of its own address, by index.
@@ -81,9 +84,10 @@ impl Operator {
             removals: Turns::default(),
         };
         let goal = Goal { cluster: name.to_owned(), sets: vec![goal], ..empty_goal() };
-        let (dead, held, blind_to) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (dead, held, emptied, blind_to) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (relays, engine) = (BTreeMap::new(), Engine::new());
-        let mut operator = Self { set, goal, dead, held, blind_to, relays, engine, started: Instant::now() };
+        let mut operator =
+            Self { set, goal, dead, held, emptied, blind_to, relays, engine, started: Instant::now() };
         operator.settle().await?;
         Ok(operator)
     }
@@ -98,6 +102,7 @@ impl Operator {
     pub(crate) fn wipe(&mut self, index: usize) -> Result<()> {
         self.kill(index);
         self.held.insert(index);
+        self.emptied.insert(index);
         self.set.members[index].wipe()
     }
 
@@ -259,6 +264,15 @@ impl Operator {
         }
     }
 
+    fn gate_report(&self, index: usize) -> Report {
+        let message = "as the test says".to_owned();
+        if self.held.contains(&index) {
+            return Report::Held(Hold { reason: HoldReason::LostDisk, message });
+        }
+        let disk = if self.emptied.contains(&index) { Disk::Empty } else { Disk::Data };
+        Report::Open { disk, message }
+    }
+
     fn pods(&self) -> BTreeMap<PodName, Pod> {
         let facts = |index: usize| PodFacts {
             uid: pod(index).to_string(),
@@ -268,10 +282,7 @@ impl Operator {
             revision: Some("1".to_owned()),
             target_revision: Some("1".to_owned()),
             resolves_everywhere: true,
-            held: self
-                .held
-                .contains(&index)
-                .then(|| Hold { lost_disk: true, message: "LostDisk: the disk is empty".to_owned() }),
+            gate: Some(self.gate_report(index)),
         };
         let seen = |index: usize| {
             if self.blind_to.contains(&index) {
