@@ -136,11 +136,14 @@ fn startup_overdue(view: &SetView<'_>, member: &MemberGoal, draft: &mut Draft<'_
     }
 }
 
-/// A member that answers and has applied nothing for long: it may have fallen off the oplog.
+/// A member that answers and has applied nothing for long: it may have fallen off the oplog. The time counts from when
+/// it was last started or joined: what it lacks from before then says nothing yet.
 fn falling_behind(view: &SetView<'_>, member: &MemberGoal, draft: &mut Draft<'_>) {
     let state = view.state_of(&member.host);
     let stale = matches!(state, Some(MemberState::Recovering | MemberState::Rollback));
-    if stale && view.lag_ms(&member.host).is_some_and(|lag| lag.unsigned_abs() > STUCK_AFTER) {
+    let runs = view.heard(&member.host).and_then(|heard| heard.uptime_secs);
+    let long = runs.is_some_and(|secs| secs.saturating_mul(1_000) > STUCK_AFTER);
+    if stale && long && view.lag_ms(&member.host).is_some_and(|lag| lag.unsigned_abs() > STUCK_AFTER) {
         draft.finding(
             FindingKind::Stuck,
             format!(
