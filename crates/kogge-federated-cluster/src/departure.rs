@@ -54,7 +54,7 @@ impl Prepared<'_> {
     pub(crate) fn released(&self, topology: &Topology, engine: &Plan, now: Millis) -> Released {
         let observation = &self.observation;
         let mut released = Released { volumes: observation.cluster.spec.deletion.data, ..Released::default() };
-        if !observation.unseen().is_empty() || !engine.available() {
+        if !observation.unseen().is_empty() || !engine.every_set_has_a_primary() {
             return released;
         }
         let identity = observation.identity;

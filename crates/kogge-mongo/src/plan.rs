@@ -249,8 +249,22 @@ impl Plan {
         self.steps.is_empty() && self.waiting.is_empty()
     }
 
-    /// Every set serves, by the members' own words.
+    /// The sets that the database is made of: the config servers, and each shard that was initiated and that no
+    /// router is known to leave out. A shard that is being added, or was removed, serves nothing of it.
+    pub fn parts(&self) -> impl Iterator<Item = (&SetName, &SetStatus)> {
+        let is_part = |set: &SetStatus| set.initialized && set.added_as_shard != Some(false);
+        self.sets.iter().filter(move |(_, set)| set.role == SetRole::Config || is_part(set))
+    }
+
+    /// The database serves, by its members' own words: it has shards, and each of its parts has a primary.
     pub fn available(&self) -> bool {
+        let has_shards = self.parts().any(|(_, set)| set.role != SetRole::Config)
+            || self.sets.values().all(|set| set.role == SetRole::Config);
+        !self.sets.is_empty() && has_shards && self.parts().all(|(_, set)| set.primary.is_some())
+    }
+
+    /// Every set has a primary, those that are no part of the database yet, or no more, included.
+    pub fn every_set_has_a_primary(&self) -> bool {
         !self.sets.is_empty() && self.sets.values().all(|set| set.primary.is_some())
     }
 

@@ -171,27 +171,23 @@ fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: O
 }
 
 fn available(plan: &DatabasePlan) -> Finding {
-    let unknown: Vec<&str> = plan
-        .engine
-        .sets
-        .iter()
-        .filter(|(_, set)| set.primary.is_none() && set.health == Health::Unknown)
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let finding = |status: Status, reason, message| Finding::new(types::AVAILABLE, status, reason, message);
+    let without = |is_unknown: bool| -> Vec<&str> {
+        let parts = plan.engine.parts().filter(|(_, set)| set.primary.is_none());
+        let of_kind = parts.filter(|(_, set)| !is_unknown || set.health == Health::Unknown);
+        of_kind.map(|(name, _)| name.as_str()).collect()
+    };
+    let (unknown, all) = (without(true), without(false));
     if plan.engine.available() {
-        Finding::new(types::AVAILABLE, true, "Serving", "every replica set has a primary")
-    } else if unknown.is_empty() {
-        let without: Vec<&str> = plan
-            .engine
-            .sets
-            .iter()
-            .filter(|(_, set)| set.primary.is_none())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        Finding::new(types::AVAILABLE, false, "NoPrimary", format!("without a primary: {}", without.join(", ")))
+        let message = "The config servers and every shard have a primary.".to_owned();
+        finding(Status::True, "Serving", message)
+    } else if !unknown.is_empty() {
+        let message = format!("Kogge has not observed these replica sets lately: {}.", unknown.join(", "));
+        finding(Status::Unknown, "MembersNotSeen", message)
+    } else if all.is_empty() {
+        finding(Status::False, "NoShard", "The routers list no shard yet.".to_owned())
     } else {
-        let message = format!("not seen lately: {}", unknown.join(", "));
-        Finding::new(types::AVAILABLE, Status::Unknown, "MembersNotSeen", message)
+        finding(Status::False, "NoPrimary", format!("These replica sets have no primary: {}.", all.join(", ")))
     }
 }
 

@@ -52,6 +52,26 @@ fn a_shard_more_is_added_beside_the_others() {
 }
 
 #[test]
+fn the_database_is_available_while_a_shard_is_added() {
+    let mut world = World::three_settled();
+    shard_count(&mut world, 2);
+    let mut seen_without_a_primary = false;
+    for _ in 0..400 {
+        world.round();
+        let status = world.status();
+        let added = status.replica_sets.get("ll2022-shard-1");
+        seen_without_a_primary |= added.is_some_and(|set| set.primary.is_none());
+        assert!(status.available, "{:?}", status.conditions);
+        assert_eq!(world.condition(types::AVAILABLE).status, "True");
+        if world.is_ready() {
+            break;
+        }
+    }
+    world.settle();
+    assert!(seen_without_a_primary && world.servers.routers.lists(SECOND));
+}
+
+#[test]
 fn a_shard_fewer_gives_its_databases_away_before_its_members_go() {
     let mut world = two();
     shard_count(&mut world, 1);

@@ -74,6 +74,23 @@ fn a_shard_is_added_when_it_has_a_primary_and_a_router_serves() {
 }
 
 #[test]
+fn what_no_router_lists_does_not_take_the_database_away() {
+    let mut world = cluster(1);
+    world.want(SECOND, SetRole::Shard { index: 1 }, &voters(SHAPE));
+    let plan = world.plan();
+    assert_eq!(plan.sets[SECOND].primary, None);
+    assert!(plan.available() && !plan.every_set_has_a_primary());
+
+    // A shard that is listed counts, and so does the first one before it is.
+    world.run_until_settled(100);
+    world.set(SECOND).primary = None;
+    assert!(!world.plan().available(), "a shard that serves nothing");
+    let mut alone = cluster(1);
+    alone.shards.clear();
+    assert!(!alone.plan().available(), "a database without a shard");
+}
+
+#[test]
 fn case_45_a_shard_is_drained_before_it_goes() {
     let mut world = cluster(2);
     database(&mut world, SECOND, "shop");
