@@ -30,14 +30,20 @@ pub struct User {
     pub name: String,
     /// Its password.
     pub password: Password,
-    /// The password that it is being given: some servers know it already.
-    pub next: Option<Password>,
+    /// Who to log in as where this user is refused: a member that is behind knows the user of before.
+    pub fallback: Option<Box<User>>,
 }
 
 impl User {
-    /// The user with the password that it is being given; none where it keeps its own.
-    pub(crate) fn renewed(&self) -> Option<Self> {
-        Some(Self { name: self.name.clone(), password: self.next.clone()?, next: None })
+    /// A user without a fallback.
+    pub fn new(name: impl Into<String>, password: Password) -> Self {
+        Self { name: name.into(), password, fallback: None }
+    }
+
+    /// The user with a fallback.
+    #[must_use]
+    pub fn or(self, fallback: Option<Self>) -> Self {
+        Self { fallback: fallback.map(Box::new), ..self }
     }
 }
 

@@ -183,6 +183,17 @@ pub enum StepError {
         /// The primary.
         pod: PodName,
     },
+    /// A user that Kogge made, or was to make, is refused.
+    #[error(
+        "{pod} refuses user {user} with the password that Kogge has for it: somebody else created or changed that \
+         user; drop it on this replica set, and Kogge creates it again"
+    )]
+    UserRefused {
+        /// The server that was asked.
+        pod: PodName,
+        /// The user.
+        user: String,
+    },
     /// The step is not for the wire.
     #[error("{action} is not carried out by a command to a server")]
     NotForTheWire {
@@ -240,6 +251,7 @@ impl StepError {
             Self::Command { source, .. } | Self::HostNotFound { source, .. } => source.reason(),
             Self::Stale { .. } => "PlanStale",
             Self::Propagating { .. } => "ConfigPropagating",
+            Self::UserRefused { .. } => "UserRefused",
             Self::NotForTheWire { .. } => "NotForTheWire",
         }
     }
@@ -249,7 +261,7 @@ impl StepError {
         match self {
             Self::Command { source, .. } | Self::HostNotFound { source, .. } => source.class(),
             Self::Stale { .. } | Self::Propagating { .. } => ErrorClass::NeedsObservation,
-            Self::NotForTheWire { .. } => ErrorClass::NeedsPerson,
+            Self::UserRefused { .. } | Self::NotForTheWire { .. } => ErrorClass::NeedsPerson,
         }
     }
 }

@@ -33,8 +33,8 @@ pub(crate) enum Login<'a> {
 #[derive(Clone)]
 pub(crate) struct Session {
     client: Client,
-    /// By the password that the user is being given.
-    renewed: Option<Client>,
+    /// As the user's fallback.
+    fallback: Option<Client>,
     _tunnel: Arc<Tunnel>,
 }
 
@@ -51,8 +51,8 @@ impl Session {
         command: Document,
         deadline: Duration,
     ) -> Result<Document, CommandError> {
-        match (run_by(&self.client, database, command.clone(), deadline).await, &self.renewed) {
-            (Err(CommandError::Login { .. }), Some(renewed)) => run_by(renewed, database, command, deadline).await,
+        match (run_by(&self.client, database, command.clone(), deadline).await, &self.fallback) {
+            (Err(CommandError::Login { .. }), Some(other)) => run_by(other, database, command, deadline).await,
             (answer, _) => answer,
         }
     }
@@ -108,12 +108,12 @@ impl Sessions {
             Client::with_options(options(&tunnel, login))
                 .map_err(|error| CommandError::from_driver("connect".to_owned(), &error))
         };
-        let renewed = match login {
-            Login::User(user) => user.renewed(),
+        let fallback = match login {
+            Login::User(user) => user.fallback.as_deref(),
             Login::Nobody => None,
         };
-        let renewed = renewed.map(|user| client(Login::User(&user))).transpose()?;
-        let session = Session { client: client(login)?, renewed, _tunnel: tunnel.clone() };
+        let fallback = fallback.map(|user| client(Login::User(user))).transpose()?;
+        let session = Session { client: client(login)?, fallback, _tunnel: tunnel.clone() };
         let mut kept = self.kept.lock();
         if kept.get(pod).is_none_or(|kept| kept.identity != identity) {
             kept.insert(pod.clone(), Kept { identity, tunnel, nobody: None, user: None });

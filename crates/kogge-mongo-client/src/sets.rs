@@ -58,7 +58,7 @@ pub(crate) async fn create_users(wire: Wire<'_>, primary: &PodName) -> Result<Ou
     create_user(&administrator, operator).await.map_err(failed)
 }
 
-async fn create_user(session: &Session, user: &User) -> Result<Outcome, CommandError> {
+pub(crate) async fn create_user(session: &Session, user: &User) -> Result<Outcome, CommandError> {
     let command = doc! {
         "createUser": user.name.as_str(),
         "pwd": user.password.reveal(),

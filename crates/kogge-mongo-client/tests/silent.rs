@@ -20,7 +20,7 @@ mod support;
 use support::goal;
 
 fn access(servers: BTreeMap<PodName, SocketAddr>) -> ClusterAccess {
-    let user = |name: &str| User { name: name.to_owned(), password: Password::new("s3cret"), next: None };
+    let user = |name: &str| User::new(name, Password::new("s3cret"));
     ClusterAccess {
         reach: Arc::new(Loopback::new(servers)),
         credentials: Credentials { operator: user("operator"), admin: user("admin") },

@@ -43,7 +43,7 @@ fn member(dir: &Path, authority: &Authority, mode: TlsMode) -> Result<Member> {
 }
 
 async fn seen(member: &Member, trust: Option<Trust>) -> Result<Server> {
-    let user = |name: &str| User { name: name.to_owned(), password: Password::new("s3cret"), next: None };
+    let user = |name: &str| User::new(name, Password::new("s3cret"));
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
     let access = ClusterAccess {
         reach: Arc::new(Loopback::new(servers).trusting(trust)),

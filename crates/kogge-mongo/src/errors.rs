@@ -22,6 +22,8 @@ pub mod code {
     pub const HOST_UNREACHABLE: i32 = 6;
     /// The server did not find another one's name.
     pub const HOST_NOT_FOUND: i32 = 7;
+    /// No such user.
+    pub const USER_NOT_FOUND: i32 = 11;
     /// The user lacks the right, or the localhost exception is closed.
     pub const UNAUTHORIZED: i32 = 13;
     /// Wrong user or password.

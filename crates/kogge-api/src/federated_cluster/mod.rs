@@ -9,7 +9,7 @@ mod status;
 
 pub use component::{Component, InvalidComponent};
 pub use effective::PlacedComponent;
-pub use security::{RotationSpec, SecuritySpec, SecurityStatus, TlsMode, TlsSecretRef, TlsSpec};
+pub use security::{PreviousUser, RotationSpec, SecuritySpec, SecurityStatus, TlsMode, TlsSecretRef, TlsSpec};
 pub use spec::{
     DataPolicy, DeletionSpec, FederatedCluster, FederatedClusterSpec, GlobalSpec, MemberOverride, MemberSpec,
     OnFailure, PlacementSpec, ResourcesSpec, Role, RolloutSpec, RouterOverride, RouterSpec, ShardSpec,

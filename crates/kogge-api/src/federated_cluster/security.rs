@@ -1,8 +1,12 @@
 //! Who the members, the operator and clients are to each other.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube_core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::defaults;
+use crate::rules::rule;
 
 /// TLS, and what is to be made anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -78,7 +82,7 @@ pub struct TlsSecretRef {
 }
 
 /// What is to be made anew: whoever raises a number asks for it once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationSpec {
     /// The key that members authenticate to each other by.
@@ -90,9 +94,22 @@ pub struct RotationSpec {
     /// The authority, and every certificate with it.
     #[serde(default)]
     pub authority: u32,
-    /// The passwords of the administrator and of Kogge's own user.
+    /// The users of the administrator and of Kogge itself: the next ones have new names and new passwords.
     #[serde(default)]
     pub passwords: u32,
+    /// How long the administrator's previous user keeps working after the Secret names the next one. `0s` removes
+    /// it at once.
+    #[serde(default = "defaults::grace")]
+    #[schemars(length(max = 16), extend("default" = "1h", "x-kubernetes-validations" = [
+        rule("duration(self) >= duration('0s') && duration(self) <= duration('720h')", "spec.security.rotation.grace must be between 0s and 720h (30 days)"),
+    ]))]
+    pub grace: Duration,
+}
+
+impl Default for RotationSpec {
+    fn default() -> Self {
+        Self { keyfile: 0, certificates: 0, authority: 0, passwords: 0, grace: defaults::grace() }
+    }
 }
 
 /// What the pods were made with, and what is under way.
@@ -109,6 +126,19 @@ pub struct SecurityStatus {
     /// When certificates will be renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal: Option<Time>,
+    /// The administrator's previous user, which still works; none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_user: Option<PreviousUser>,
+}
+
+/// A user that the next one has replaced in the administrator's Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousUser {
+    /// Its name.
+    pub name: String,
+    /// When Kogge removes it from every replica set: `spec.security.rotation.grace` after it was replaced.
+    pub removed_at: Time,
 }
 
 #[cfg(test)]

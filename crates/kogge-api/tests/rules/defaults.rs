@@ -18,7 +18,7 @@ pub(crate) async fn check(clusters: &Resource, workers: &Resource) -> anyhow::Re
                 "deletion": {"coolOff": "168h", "data": "Retain"},
                 "security": {
                     "tls": {"mode": "Disabled"},
-                    "rotation": {"authority": 0, "certificates": 0, "keyfile": 0, "passwords": 0},
+                    "rotation": {"authority": 0, "certificates": 0, "grace": "1h", "keyfile": 0, "passwords": 0},
                 },
             }),
         ),

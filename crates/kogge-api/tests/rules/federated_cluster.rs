@@ -79,6 +79,12 @@ pub(crate) fn creates() -> Vec<Create> {
             Refused("spec.rollout.soak must be between 0s and 24h"),
         ),
         case("a soak of no duration", json!({"rollout": {"soak": "a while"}}), Refused("spec.rollout.soak")),
+        case("no grace", json!({"security": {"rotation": {"grace": "0s"}}}), Passes),
+        case(
+            "a grace of more than 30 days",
+            json!({"security": {"rotation": {"grace": "721h"}}}),
+            Refused("spec.security.rotation.grace must be between 0s and 720h (30 days)"),
+        ),
         case("no cool-off", json!({"deletion": {"coolOff": "0s"}}), Passes),
         case(
             "a cool-off below zero",

@@ -108,7 +108,7 @@ async fn a12_no_plan_shows_a_secret() {
     let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
     let shown = serde_json::to_string(&outline).unwrap() + &outline.to_string();
     assert!(shown.contains(r#""kind":"Secret""#), "the plan has a Secret to leave out");
-    for secret in [&secrets.current.keys[0], &secrets.passwords.operator, &secrets.passwords.admin] {
+    for secret in [&secrets.current.keys[0], &secrets.users.operator, &secrets.users.admin] {
         assert!(!shown.contains(secret.as_str()));
     }
 }

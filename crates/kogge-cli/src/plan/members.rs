@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kogge_federated_cluster::secrets::{ADMIN_USER, DatabaseSecrets, OPERATOR_USER, Passwords};
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Login, Users};
 use kogge_federated_cluster::{PORT, Prepared, Running};
 use kogge_mongo::{Millis, OBSERVATIONS_TO_BELIEVE, Topology};
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Password, PortForward, Target, Trust, User};
@@ -32,10 +32,14 @@ pub(super) async fn ask(prepared: &Prepared<'_>, secrets: &DatabaseSecrets, work
 }
 
 fn credentials(secrets: &DatabaseSecrets) -> Credentials {
-    let user = |name: &str, password: fn(&Passwords) -> &String| User {
-        name: name.to_owned(),
-        password: Password::new(password(&secrets.passwords)),
-        next: secrets.next_passwords.as_ref().map(|next| Password::new(password(next))),
-    };
-    Credentials { operator: user(OPERATOR_USER, |p| &p.operator), admin: user(ADMIN_USER, |p| &p.admin) }
+    let Credentials { operator, admin } = users(&secrets.users);
+    Credentials { operator: operator.or(secrets.fallback_operator().map(user)), admin }
+}
+
+fn users(users: &Users) -> Credentials {
+    Credentials { operator: user(users.operator()), admin: user(users.admin()) }
+}
+
+fn user(login: Login) -> User {
+    User::new(login.user, Password::new(login.password))
 }

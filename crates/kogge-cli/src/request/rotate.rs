@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use kogge_api::FederatedCluster;
 use kogge_api::federated_cluster::RotationSpec;
+use kogge_api::{FederatedCluster, names};
+use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::{Subject, Target};
@@ -28,7 +29,7 @@ enum What {
     Certificates,
     /// The authority, and every certificate with it
     Authority,
-    /// The passwords of the administrator and of Kogge's own user
+    /// The users of the administrator and of Kogge itself, with new names and passwords
     Passwords,
 }
 
@@ -39,12 +40,16 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
         .edit(&present, &json!({ "spec": { "security": { "rotation": raised(&present, &args.what) } } }))
         .await?;
     println!("{}: asked for; `kubectl wait --for=condition=Ready` tells when it is done", subject.full_name());
+    if args.what.contains(&What::Passwords) {
+        let (secret, grace) = (names::admin_secret(&present.name_any()), present.spec.security.rotation.grace);
+        println!("The previous user works for {grace} after Secret {secret} names the next one.");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The numbers of what is asked for, one higher than they are.
 fn raised(present: &FederatedCluster, what: &[What]) -> Value {
-    let RotationSpec { keyfile, certificates, authority, passwords } = &present.spec.security.rotation;
+    let RotationSpec { keyfile, certificates, authority, passwords, grace: _ } = &present.spec.security.rotation;
     let numbers = what.iter().map(|what| {
         let (field, number) = match what {
             What::Keyfile => ("keyfile", keyfile),

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kogge_api::conditions::{self as api_conditions, Finding};
 use kogge_api::federated_cluster::{
-    ConnectionStatus, FederatedClusterStatus, SecurityStatus, ShareStatus, WorkState,
+    ConnectionStatus, FederatedClusterStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
 };
 use kogge_api::{FederatedCluster, names};
 
@@ -78,11 +78,16 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
 
 fn security(prepared: &Prepared<'_>) -> SecurityStatus {
     let secrets = prepared.observation.secrets;
+    let grace = prepared.observation.cluster.spec.security.rotation.grace.into();
+    let time = |at| Timestamp::from_second(at).ok().map(Time);
     SecurityStatus {
         tls_mode: secrets.current.tls_mode(),
         generation: secrets.current.number,
         rotating: prepared.observation.rotating(),
-        renewal: secrets.renewal().and_then(|at| Timestamp::from_second(at).ok()).map(Time),
+        renewal: secrets.renewal().and_then(time),
+        previous_user: secrets
+            .previous_admin(grace)
+            .and_then(|(name, at)| Some(PreviousUser { name, removed_at: time(at)? })),
     }
 }
 

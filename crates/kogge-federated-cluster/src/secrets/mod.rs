@@ -4,6 +4,7 @@
 mod generation;
 mod mint;
 mod rotation;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,21 +23,19 @@ use super::revisions::system_labels;
 pub use generation::{Generation, Mounted, Tls, server_names};
 pub use mint::{Certificate, Mint, MintError, Sample};
 pub use rotation::{Issuer, Wanted};
-
-/// The user that Kogge itself works as.
-pub const OPERATOR_USER: &str = "kogge-operator";
-/// The administrator's user.
-pub const ADMIN_USER: &str = "admin";
+pub use users::{Login, PreviousUsers, Users, UsersStep};
 
 const ROTATION: &str = "rotation.json";
 
 /// The secrets of one database. Its `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseSecrets {
-    /// The passwords that the servers know.
-    pub passwords: Passwords,
-    /// The passwords that the servers are being told; until all know them, some know these already.
-    pub next_passwords: Option<Passwords>,
+    /// The users that every replica set knows.
+    pub users: Users,
+    /// The users that are being made; until all replica sets know them, some do.
+    pub next_users: Option<Users>,
+    /// The users that the present ones replaced; until they are removed everywhere.
+    pub previous_users: Option<PreviousUsers>,
     /// What pods are made with.
     pub current: Generation,
     /// What pods run that were not made anew yet.
@@ -46,21 +45,27 @@ pub struct DatabaseSecrets {
     /// Who issues the next ones: trusted already.
     pub incoming: Option<Issuer>,
     /// The requests that were granted.
-    pub rotated: RotationSpec,
+    pub rotated: Granted,
 }
 
-/// The passwords of Kogge's own user and of the administrator.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Passwords {
-    /// Of [`OPERATOR_USER`].
-    pub operator: String,
-    /// Of [`ADMIN_USER`].
-    pub admin: String,
+/// The numbers of `spec.security.rotation` that were granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Granted {
+    /// Of the keyfile.
+    pub keyfile: u32,
+    /// Of the certificates.
+    pub certificates: u32,
+    /// Of the authority.
+    pub authority: u32,
+    /// Of the users.
+    pub passwords: u32,
 }
 
-impl fmt::Debug for Passwords {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passwords(…)")
+impl From<&RotationSpec> for Granted {
+    fn from(asked: &RotationSpec) -> Self {
+        let RotationSpec { keyfile, certificates, authority, passwords, grace: _ } = *asked;
+        Self { keyfile, certificates, authority, passwords }
     }
 }
 
@@ -82,7 +87,16 @@ struct Rotation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     incoming: Option<Issuer>,
     #[serde(default)]
-    rotated: RotationSpec,
+    rotated: Granted,
+    /// The generation of the users; that of a Secret from before they had generations is the first.
+    #[serde(default = "first_generation")]
+    users: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    users_replaced_at: Option<i64>,
+}
+
+fn first_generation() -> u32 {
+    1
 }
 
 /// The secrets of a database that stands are gone.
@@ -117,15 +131,16 @@ impl DatabaseSecrets {
     pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
         let lacks = |key| IncompleteSecret { secret: secret.metadata.name.clone().unwrap_or_default(), key };
         let needed = |key: &'static str| text(secret, key).ok_or_else(|| lacks(key));
-        let next = (text(secret, "next-operator-password"), text(secret, "next-admin-password"));
         let rotation = serde_json::from_str(&needed(ROTATION)?).map_err(|_| lacks(ROTATION))?;
-        let Rotation { current, previous, issuer, incoming, rotated } = rotation;
+        let Rotation { current, previous, issuer, incoming, rotated, users: number, users_replaced_at } = rotation;
+        let users = |number, operator, admin| {
+            Some(Users { number, operator: text(secret, operator)?, admin: text(secret, admin)? })
+        };
+        let replaced = users(number.saturating_sub(1), "previous-operator-password", "previous-admin-password");
         Ok(Self {
-            passwords: Passwords { operator: needed("operator-password")?, admin: needed("admin-password")? },
-            next_passwords: match next {
-                (Some(operator), Some(admin)) => Some(Passwords { operator, admin }),
-                _ => None,
-            },
+            users: Users { number, operator: needed("operator-password")?, admin: needed("admin-password")? },
+            next_users: users(number.saturating_add(1), "next-operator-password", "next-admin-password"),
+            previous_users: replaced.map(|users| PreviousUsers { users, replaced_at: users_replaced_at }),
             current,
             previous,
             issuer,
@@ -142,15 +157,21 @@ impl DatabaseSecrets {
             issuer: self.issuer.clone(),
             incoming: self.incoming.clone(),
             rotated: self.rotated.clone(),
+            users: self.users.number,
+            users_replaced_at: self.previous_users.as_ref().and_then(|previous| previous.replaced_at),
         };
         let mut data = vec![
             (ROTATION, serde_json::to_string(&rotation)?),
-            ("operator-password", self.passwords.operator.clone()),
-            ("admin-password", self.passwords.admin.clone()),
+            ("operator-password", self.users.operator.clone()),
+            ("admin-password", self.users.admin.clone()),
         ];
-        if let Some(next) = &self.next_passwords {
+        if let Some(next) = &self.next_users {
             data.push(("next-operator-password", next.operator.clone()));
             data.push(("next-admin-password", next.admin.clone()));
+        }
+        if let Some(PreviousUsers { users, .. }) = &self.previous_users {
+            data.push(("previous-operator-password", users.operator.clone()));
+            data.push(("previous-admin-password", users.admin.clone()));
         }
         Ok(Secret {
             metadata: ObjectMeta {
@@ -189,11 +210,8 @@ impl DatabaseSecrets {
 
     /// The Secret for the database's users, beside the FederatedCluster.
     pub fn admin_secret(&self, identity: &Identity) -> Secret {
-        let mut data = vec![
-            ("username", ADMIN_USER.to_owned()),
-            ("password", self.passwords.admin.clone()),
-            ("uri", self.uri(identity)),
-        ];
+        let admin = self.users.admin();
+        let mut data = vec![("username", admin.user), ("password", admin.password), ("uri", self.uri(identity))];
         data.extend(self.current.tls.as_ref().map(|tls| ("ca.crt", tls.bundle())));
         Secret {
             metadata: ObjectMeta {

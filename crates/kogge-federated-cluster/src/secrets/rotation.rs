@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::generation::{Generation, Tls, server_names};
 use super::mint::{Certificate, Mint, MintError};
-use super::{DatabaseSecrets, Passwords};
+use super::{DatabaseSecrets, Granted, PreviousUsers, Users};
 use crate::identity::Identity;
 
 /// By whom certificates are issued.
@@ -110,13 +110,14 @@ impl DatabaseSecrets {
     /// The secrets of a database that begins now.
     pub fn begin(wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Self, MintError> {
         let mut secrets = Self {
-            passwords: Passwords { operator: mint.password(), admin: mint.password() },
-            next_passwords: None,
+            users: Users { number: 1, operator: mint.password(), admin: mint.password() },
+            next_users: None,
+            previous_users: None,
             current: Generation { number: 1, keys: vec![mint.key()], tls: None },
             previous: None,
             issuer: None,
             incoming: None,
-            rotated: wanted.security.rotation.clone(),
+            rotated: Granted::from(&wanted.security.rotation),
         };
         let mode = wanted.security.tls.mode;
         if mode != TlsMode::Disabled {
@@ -157,10 +158,7 @@ impl DatabaseSecrets {
         let mut next = Self { previous: None, ..self.clone() };
         next.turn_key(wanted, mint);
         next.turn_tls(wanted, now, mint)?;
-        if next.next_passwords.is_none() && self.rotated.passwords < wanted.security.rotation.passwords {
-            next.rotated.passwords = wanted.security.rotation.passwords;
-            next.next_passwords = Some(Passwords { operator: mint.password(), admin: mint.password() });
-        }
+        next.turn_users(wanted, mint);
         if next.current != self.current {
             next.current.number += 1;
             next.previous = Some(self.current.clone());
@@ -176,6 +174,17 @@ impl DatabaseSecrets {
         } else if self.rotated.keyfile < asked {
             self.rotated.keyfile = asked;
             self.current.keys.push(mint.key());
+        }
+    }
+
+    /// The next users are made up here and told to the servers later. One generation replaces another at a time, so
+    /// a request that comes within a grace waits for its end.
+    fn turn_users(&mut self, wanted: &Wanted<'_>, mint: &mut dyn Mint) {
+        let asked = wanted.security.rotation.passwords;
+        if self.next_users.is_none() && self.previous_users.is_none() && self.rotated.passwords < asked {
+            self.rotated.passwords = asked;
+            let number = self.users.number + 1;
+            self.next_users = Some(Users { number, operator: mint.password(), admin: mint.password() });
         }
     }
 
@@ -227,20 +236,11 @@ impl DatabaseSecrets {
         Ok(tls)
     }
 
-    /// With the passwords that the servers have by now.
-    #[must_use]
-    pub fn with_new_passwords(&self) -> Self {
-        match self.next_passwords.clone() {
-            Some(passwords) => Self { passwords, next_passwords: None, ..self.clone() },
-            None => self.clone(),
-        }
-    }
-
     /// What is being made anew, in words that do not change while one generation replaces the other.
     pub fn rotating(&self, asked: &SecuritySpec) -> Option<String> {
         let (mode, goal) = (self.current.tls_mode(), asked.tls.mode);
         let trusted = self.current.tls.as_ref().map_or(0, |tls| tls.trust.len());
-        let RotationSpec { keyfile, certificates, authority, passwords } = &asked.rotation;
+        let RotationSpec { keyfile, certificates, authority, passwords, grace: _ } = &asked.rotation;
         let has_tls = self.current.tls.is_some();
         let mut under_way = Vec::new();
         if self.current.keys.len() > 1 {
@@ -260,13 +260,26 @@ impl DatabaseSecrets {
         if mode != goal {
             under_way.push(format!("TLS: {mode:?} on the way to {goal:?}"));
         }
-        if self.next_passwords.is_some() || self.rotated.passwords < *passwords {
-            under_way.push("passwords: the servers are told the new ones".to_owned());
-        }
+        under_way.extend(self.rotating_users(*passwords));
         if under_way.is_empty() && self.previous.is_some() {
             under_way.push(format!("generation {} reaches the pods", self.current.number));
         }
         (!under_way.is_empty()).then(|| under_way.join("; "))
+    }
+
+    fn rotating_users(&self, asked: u32) -> Option<String> {
+        if let Some(next) = &self.next_users {
+            return Some(format!("passwords: user {} is being created on every replica set", next.admin().user));
+        }
+        if self.rotated.passwords >= asked {
+            return None;
+        }
+        Some(match &self.previous_users {
+            Some(PreviousUsers { users, .. }) => {
+                format!("passwords: the rotation starts once user {} is removed", users.admin().user)
+            }
+            None => "passwords: a rotation is requested".to_owned(),
+        })
     }
 
     /// When the next certificate is to be renewed, in seconds since 1970.

@@ -20,7 +20,7 @@ fn asking(mode: TlsMode, rotation: [u32; 4]) -> SecuritySpec {
     let [keyfile, certificates, authority, passwords] = rotation;
     SecuritySpec {
         tls: TlsSpec { mode, secret_ref: None },
-        rotation: RotationSpec { keyfile, certificates, authority, passwords },
+        rotation: RotationSpec { keyfile, certificates, authority, passwords, ..RotationSpec::default() },
     }
 }
 
@@ -59,7 +59,7 @@ fn get_along(one: &Generation, other: &Generation) -> Result<(), String> {
 }
 
 /// Goes on until nothing is left to do, reading everything back from the Secret before each step. The servers take
-/// the new passwords at once.
+/// the next users at once.
 fn carry_on(
     mut secrets: DatabaseSecrets,
     wanted: &Wanted<'_>,
@@ -70,8 +70,9 @@ fn carry_on(
         let stored = secrets.to_secret(&wanted.identity.id, "kogge-system").unwrap();
         let read = DatabaseSecrets::read(&stored).unwrap();
         assert_eq!(read, secrets, "it does not read back");
-        let Some(next) = read.with_new_passwords().advanced(wanted, SOON, mint).unwrap() else {
-            return (read.with_new_passwords(), generations);
+        let read = read.with_next_users().without_previous_users();
+        let Some(next) = read.advanced(wanted, SOON, mint).unwrap() else {
+            return (read, generations);
         };
         if next.current != read.current {
             let met = get_along(&read.current, &next.current);
@@ -186,17 +187,18 @@ fn a_secret_of_the_users_is_taken_over_and_followed() {
 }
 
 #[test]
-fn passwords_are_kept_before_the_servers_are_told() {
+fn the_next_users_are_kept_before_the_servers_are_told() {
     let (identity, asked) = (identity(), asking(Disabled, [0, 0, 0, 1]));
     let mut mint = Sample::default();
     let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Disabled, [0; 4])), &mut mint).unwrap();
     let next = begun.advanced(&wanted(&identity, &asked), SOON, &mut mint).unwrap().unwrap();
-    assert_eq!(next.passwords, begun.passwords);
+    assert_eq!(next.users, begun.users);
     assert_eq!(next.current, begun.current, "no pod is restarted for a password");
-    assert!(next.next_passwords.is_some() && next.rotating(&asked).is_some());
+    assert!(next.next_users.is_some() && next.rotating(&asked).is_some());
     assert_eq!(next.advanced(&wanted(&identity, &asked), SOON, &mut mint).unwrap(), None, "made once");
-    let done = next.with_new_passwords();
-    assert_eq!((Some(done.passwords), done.next_passwords), (next.next_passwords, None));
+    let done = next.with_next_users();
+    assert_eq!((Some(done.users), done.next_users), (next.next_users, None));
+    assert_eq!(done.previous_users.unwrap().users, begun.users);
 }
 
 prop_compose! {

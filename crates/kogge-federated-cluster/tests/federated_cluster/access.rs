@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kogge_api::federated_cluster::TlsMode;
 use kogge_chart::Chart;
@@ -118,6 +119,32 @@ fn tls_is_turned_on_step_by_step() {
     }
     world.settle();
     assert_eq!(modes, [TlsMode::Disabled, TlsMode::Allow, TlsMode::Prefer, TlsMode::Require]);
+}
+
+#[test]
+fn a_password_comes_with_the_next_user_and_the_previous_one_stays_for_the_grace() {
+    let mut world = World::three_settled();
+    world.edit(|spec| {
+        spec.security.rotation.passwords = 1;
+        spec.security.rotation.grace = Duration::from_mins(1).into();
+    });
+    world.settle();
+    let told = world.status().security.unwrap();
+    let previous = told.previous_user.unwrap();
+    assert_eq!((previous.name.as_str(), told.rotating, told.generation), ("admin", None, 1));
+    assert_eq!(secrets(&world).users.admin().user, "admin-2");
+    world.forget_history();
+    let stored = world.secrets.clone();
+    world.rounds(3);
+    assert!(world.writes.is_empty() && world.secrets == stored, "A5: nothing happens within the grace");
+    while world.status().security.unwrap().previous_user.is_some() {
+        let before = world.clock();
+        world.round();
+        let known = secrets(&world).previous_users.is_some();
+        assert!(known || before >= previous.removed_at, "it was removed at {before:?}");
+        assert!(world.is_ready(), "{:?}", world.status().conditions);
+    }
+    assert!(world.clock() >= previous.removed_at && world.writes.is_empty());
 }
 
 #[test]

@@ -208,11 +208,7 @@ impl Cluster {
     fn access(&self) -> ClusterAccess {
         let addresses: BTreeMap<PodName, SocketAddr> =
             self.servers.iter().map(|(pod, server)| (pod.clone(), server.address())).collect();
-        let user = |name: &str| User {
-            name: name.to_owned(),
-            password: Password::new(format!("{name}-password")),
-            next: None,
-        };
+        let user = |name: &str| User::new(name, Password::new(format!("{name}-password")));
         let reach: Arc<dyn MemberReach> = if self.direct {
             let address =
                 |(pod, address): (PodName, SocketAddr)| (pod, Address { address, uid: "uid".to_owned() });

@@ -63,7 +63,7 @@ impl One {
     }
 
     fn access(&self) -> ClusterAccess {
-        let user = |name: &str| User { name: name.to_owned(), password: Password::new(PASSWORD), next: None };
+        let user = |name: &str| User::new(name, Password::new(PASSWORD));
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         ClusterAccess {
             reach: Arc::new(Loopback::new(BTreeMap::from([(POD.into(), address)]))),

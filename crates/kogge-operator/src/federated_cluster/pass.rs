@@ -134,11 +134,9 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     // A namespace that is being deleted takes no new Secret.
     if cluster.metadata.deletion_timestamp.is_none() {
         tell::admin_secret(&identity, &held.secrets, context).await?;
-    }
-    if problem.is_none() && wanted.is_ok() {
-        let told =
-            secrets::change_passwords(cluster, &held, &identity, &planned, &engine, &access, context).await?;
-        carried = carried.and(told);
+        let changed =
+            secrets::change_users(cluster, &held, &prepared, &planned, &engine, &access, context).await?;
+        carried = carried.and(changed);
     }
     let unfit = wanted.as_ref().err().cloned();
     let problem = Problem::most_pressing([problem, carried.problem, unfit].into_iter().flatten());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::worker_cluster::Access;
-use kogge_federated_cluster::secrets::{ADMIN_USER, DatabaseSecrets, OPERATOR_USER, Passwords};
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Login, Users};
 use kogge_federated_cluster::{PORT, Prepared};
 use kogge_mongo_client::{
     Address, ClusterAccess, Credentials, Password, PortForward, Target, Trust, TrustError, User, Ways,
@@ -21,12 +21,17 @@ pub(super) fn access(prepared: &Prepared<'_>, context: &Context) -> Result<Clust
 }
 
 fn credentials(secrets: &DatabaseSecrets) -> Credentials {
-    let user = |name: &str, password: fn(&Passwords) -> &String| User {
-        name: name.to_owned(),
-        password: Password::new(password(&secrets.passwords)),
-        next: secrets.next_passwords.as_ref().map(|next| Password::new(password(next))),
-    };
-    Credentials { operator: user(OPERATOR_USER, |p| &p.operator), admin: user(ADMIN_USER, |p| &p.admin) }
+    let Credentials { operator, admin } = users(&secrets.users);
+    Credentials { operator: operator.or(secrets.fallback_operator().map(user)), admin }
+}
+
+/// The users of one generation, as the servers know them.
+pub(super) fn users(users: &Users) -> Credentials {
+    Credentials { operator: user(users.operator()), admin: user(users.admin()) }
+}
+
+fn user(login: Login) -> User {
+    User::new(login.user, Password::new(login.password))
 }
 
 /// Each pod by the way that its worker's `spec.access` says. What does not answer by that way does not answer.

@@ -1,18 +1,24 @@
 //! The database's secrets in the control cluster: made once, completed for new components, and taken from one
 //! generation to the next.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Secret;
-use kogge_api::FederatedCluster;
+use k8s_openapi::jiff::Timestamp;
 use kogge_api::federated_cluster::TlsMode;
+use kogge_api::{FederatedCluster, names};
 use kogge_federated_cluster::report::Problem;
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, Wanted};
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, UsersStep, Wanted};
 use kogge_federated_cluster::{DatabasePlan, Identity, Prepared};
 use kogge_mongo::PodName;
 use kogge_mongo_client::{ClusterAccess, Engine, Told};
+use kube::ResourceExt as _;
+use kube::runtime::events::EventType;
 use tracing::{info, warn};
 
 use super::carry_out::{Carried, is_told};
 use super::pass::PassError;
+use super::reach;
 use crate::certificate::{self, Unfit};
 use crate::context::Context;
 use crate::mint::OperatorMint;
@@ -107,37 +113,74 @@ pub(super) async fn advance(
     Ok(true)
 }
 
-/// Tells the servers new passwords, if there are any. They stand in the Secret before and take the old ones' place
-/// after, so that whoever is killed in between knows both.
-pub(super) async fn change_passwords(
+/// Takes the users' next step, if there is one: the next users are made on every replica set, the administrator's
+/// Secret has named them for the grace, the previous ones are removed. To be called only after the administrator's
+/// Secret was written.
+pub(super) async fn change_users(
     cluster: &FederatedCluster,
     held: &Held,
-    identity: &Identity,
+    prepared: &Prepared<'_>,
     plan: &DatabasePlan,
     engine: &Engine,
     access: &ClusterAccess,
     context: &Context,
 ) -> Result<Carried, PassError> {
-    let nothing = Carried::default();
-    if held.secrets.next_passwords.is_none() || !plan.is_settled() {
+    let (nothing, changed) = (Carried::default(), Carried { changed: true, ..Carried::default() });
+    let (identity, now) = (prepared.observation.identity, OperatorMint::new().now());
+    let grace = cluster.spec.security.rotation.grace.into();
+    let Some(step) = held.secrets.users_step(grace, now) else { return Ok(nothing) };
+    if prepared.observation.paused() {
         return Ok(nothing);
     }
     let primaries: Option<Vec<&PodName>> = plan.engine.sets.values().map(|set| set.primary.as_ref()).collect();
-    let Some(primaries) = primaries else { return Ok(nothing) };
-    match engine.change_passwords(access, primaries, || context.leadership.is_leader()).await {
+    let may = || context.leadership.is_leader();
+    let (next, outcome) = match (step, primaries) {
+        (UsersStep::BeginGrace, _) => {
+            let next = held.secrets.with_grace_from(now);
+            write(held, &next, identity, context).await?;
+            tell_of_previous(cluster, &next, grace, context).await;
+            return Ok(changed);
+        }
+        (UsersStep::Create(users), Some(primaries)) if plan.is_settled() => {
+            let users = reach::users(users);
+            (held.secrets.with_next_users(), engine.create_users(access, primaries, &users, may).await)
+        }
+        (UsersStep::Remove(users), Some(primaries)) => {
+            let names = [users.admin().user, users.operator().user];
+            (held.secrets.without_previous_users(), engine.remove_users(access, primaries, &names, may).await)
+        }
+        (UsersStep::Create(_) | UsersStep::Remove(_), _) => return Ok(nothing),
+    };
+    match outcome {
         Ok(Told::All) => {
-            write(held, &held.secrets.with_new_passwords(), identity, context).await?;
-            info!("the passwords are new");
-            Ok(Carried { changed: true, ..nothing })
+            write(held, &next, identity, context).await?;
+            info!(user = next.users.admin().user, "every replica set has the users of this generation");
+            Ok(changed)
         }
         Ok(Told::Stopped) => Ok(nothing),
         Err(error) => {
             if !is_told(cluster, error.reason()) {
-                warn!(%error, reason = error.reason(), "not every server knows the new passwords; trying again");
+                warn!(%error, reason = error.reason(), "not every replica set has the change of users yet; retrying");
             }
-            Ok(Carried::failed("the new passwords", &error))
+            Ok(Carried::failed("changing the users of the administrator and of Kogge", &error))
         }
     }
+}
+
+async fn tell_of_previous(
+    cluster: &FederatedCluster,
+    secrets: &DatabaseSecrets,
+    grace: Duration,
+    context: &Context,
+) {
+    let Some((previous, at)) = secrets.previous_admin(grace) else { return };
+    let (secret, present) = (names::admin_secret(&cluster.name_any()), secrets.users.admin().user);
+    let at = Timestamp::from_second(at).unwrap_or(Timestamp::MAX);
+    let note = format!(
+        "Secret {secret} names user {present}. The previous user {previous} works until {at}; clients must read the \
+         Secret again before then."
+    );
+    context.tell(cluster, EventType::Normal, "UserReplaced", &note).await;
 }
 
 /// Writes over what was read, and over nothing else.

@@ -11,7 +11,7 @@ use kogge_api::{FederatedCluster, FederatedClusterStatus, SYSTEM_NAMESPACE, gate
 use kogge_federated_cluster::acceptance::{self, Rendered};
 use kogge_federated_cluster::report::{self, Observed, Problem, soaking_for};
 use kogge_federated_cluster::revisions::Kept;
-use kogge_federated_cluster::secrets::{self, DatabaseSecrets, Mounted, Wanted};
+use kogge_federated_cluster::secrets::{self, DatabaseSecrets, Mounted, UsersStep, Wanted};
 use kogge_federated_cluster::{DatabasePlan, Identity, Observation, Prepared, Sighting, accepted_epoch, plan};
 use kogge_mongo::{PodName, Topology};
 use kogge_plan::ownership::Verdict;
@@ -194,12 +194,23 @@ impl World {
         let status = report::report(&observed);
         let seen =
             sighting.is_complete(&fleet) && sighting.placements.resolved.len() == cluster.spec.placement.len();
-        let next_secrets = if problem.is_none() && plan.has_one_generation(&prepared) {
+        let next_users = self.next_users(&secrets, plan.is_settled());
+        let next_secrets = if next_users.is_none() && problem.is_none() && plan.has_one_generation(&prepared) {
             secrets.advanced(&wanted, now.0.as_second(), &mut *mint).unwrap()
         } else {
-            None
+            next_users
         };
         Look::Planned(Box::new(Planned { plan, status, problem, seen, next_secrets }))
+    }
+
+    /// The secrets after the users' next step, which the servers of this world take at once.
+    fn next_users(&self, secrets: &DatabaseSecrets, settled: bool) -> Option<DatabaseSecrets> {
+        let now = self.clock().0.as_second();
+        match secrets.users_step(self.cluster.spec.security.rotation.grace.into(), now)? {
+            UsersStep::Create(_) => settled.then(|| secrets.with_next_users()),
+            UsersStep::BeginGrace => Some(secrets.with_grace_from(now)),
+            UsersStep::Remove(_) => Some(secrets.without_previous_users()),
+        }
     }
 
     /// Now, for people.

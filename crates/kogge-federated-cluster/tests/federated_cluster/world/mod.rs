@@ -307,11 +307,12 @@ impl World {
 
 /// What must be told nowhere.
 pub(crate) fn hidden(secrets: &DatabaseSecrets) -> Vec<String> {
-    let DatabaseSecrets { passwords, next_passwords, current, previous, .. } = secrets;
+    let DatabaseSecrets { users, next_users, previous_users, current, previous, .. } = secrets;
     let generations = [Some(current), previous.as_ref()].into_iter().flatten();
     let keys = generations.flat_map(|generation| generation.keys.clone());
-    let passwords = [Some(passwords), next_passwords.as_ref()].into_iter().flatten();
-    keys.chain(passwords.flat_map(|p| [p.operator.clone(), p.admin.clone()])).collect()
+    let replaced = previous_users.as_ref().map(|previous| &previous.users);
+    let users = [Some(users), next_users.as_ref(), replaced].into_iter().flatten();
+    keys.chain(users.flat_map(|users| [users.operator.clone(), users.admin.clone()])).collect()
 }
 
 /// What an action writes.

@@ -256,8 +256,7 @@ impl Operator {
         let reached = self.set.members.iter().enumerate().filter(|(i, _)| !self.blind_to.contains(i));
         let way = |i: usize, server: &Server| self.relays.get(&i).copied().unwrap_or_else(|| address(server));
         let addresses = reached.map(|(i, server)| (pod(i), way(i, server)));
-        let user =
-            |name: &str| User { name: name.to_owned(), password: Password::new(password(name)), next: None };
+        let user = |name: &str| User::new(name, Password::new(password(name)));
         ClusterAccess {
             reach: Arc::new(Loopback::new(addresses.collect())),
             credentials: Credentials { operator: user(OPERATOR), admin: user(ADMIN) },
