@@ -73,6 +73,55 @@ fn the_new_version_restarts_members_and_routers() {
     assert_eq!(newest.version.to_string(), "1.1.0");
 }
 
+/// How long a server goes on after SIGTERM by its own default, in seconds.
+const QUIESCE: u64 = 15;
+/// How long a primary that is told to end waits for a secondary to catch up, in seconds.
+const CATCH_UP: u64 = 10;
+/// What a server must at least have left to flush and close its files, in seconds.
+const FLUSH: u64 = 10;
+
+#[rstest]
+fn the_grace_period_covers_all_that_a_pod_does_to_end(
+    #[values("1.0.0", "1.1.0")] version: &str,
+    #[values("config", "shard-0", "mongos")] component: &str,
+    #[values(json!({}), json!({"handOverSeconds": 30, "terminationGracePeriodSeconds": 60}))] values: Value,
+) {
+    let component: Component = component.parse().unwrap();
+    let rendered = rendered(version, component, "vdc1", &values);
+    let kind = if component.is_replica_set() { "StatefulSet" } else { "Deployment" };
+    let pod = &object(&rendered.objects, kind).data["spec"]["template"]["spec"];
+    let hand_over = pod["containers"][0].pointer("/lifecycle/preStop/sleep/seconds").and_then(Value::as_u64);
+    assert_eq!(hand_over.is_some(), !component.is_replica_set(), "routers alone are in a Service that balances");
+    let catch_up = if component.is_replica_set() { CATCH_UP } else { 0 };
+    let needed = hand_over.unwrap_or_default() + catch_up + QUIESCE + FLUSH;
+    let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(grace >= needed, "{component}: {grace} s, of {needed} s");
+}
+
+#[rstest]
+#[case(json!({"handOverSeconds": 31}), "handOverSeconds")]
+#[case(json!({"terminationGracePeriodSeconds": 59}), "terminationGracePeriodSeconds")]
+#[case(json!({"probes": {"readiness": null}}), "readiness")]
+fn what_would_cut_a_hand_over_short_is_refused(
+    #[values("1.0.0", "1.1.0")] version: &str,
+    #[case] values: Value,
+    #[case] named: &str,
+) {
+    let error = merged(&bytedoc(version), &values).unwrap_err().to_string();
+    assert!(error.contains(named), "{error}");
+}
+
+#[rstest]
+fn a_router_leaves_its_service_only_when_the_next_one_is_in_it(#[values("1.0.0", "1.1.0")] version: &str) {
+    let rendered = rendered(version, Component::Mongos, "vdc1", &json!({"handOverSeconds": 7}));
+    let spec = &object(&rendered.objects, "Deployment").data["spec"];
+    assert_eq!(spec["strategy"]["rollingUpdate"], json!({"maxSurge": 1, "maxUnavailable": 0}));
+    assert_eq!(spec["minReadySeconds"], 7);
+    let router = &spec["template"]["spec"]["containers"][0];
+    assert_eq!(router["lifecycle"], json!({"preStop": {"sleep": {"seconds": 7}}}));
+    assert!(router["readinessProbe"].is_object());
+}
+
 #[test]
 fn services_are_the_same_in_every_placement_and_revision() {
     for component in Component::all(1) {
@@ -121,7 +170,7 @@ fn the_revision_follows_every_input_and_nothing_else() {
     let mut other = base.clone();
     other.cluster.id = "zzzz2345".parse().unwrap();
     changed.push(revision(&other));
-    let more = merged(&chart, &json!({"terminationGracePeriodSeconds": 31})).unwrap().values;
+    let more = merged(&chart, &json!({"terminationGracePeriodSeconds": 61})).unwrap().values;
     changed.push(revision(&input(&chart, Component::Mongos, "vdc1", &more)));
     changed.push(revision(&input(&chart, Component::Mongos, "vdc2", &values)));
     changed.push(same);

@@ -143,7 +143,7 @@ fn counts(world: &World, of: &str) -> Vec<u64> {
 #[test]
 fn a_change_of_values_is_a_rollout_and_one_of_the_shape_is_none() {
     let mut world = World::three_settled();
-    world.set(&[("values", json!({"terminationGracePeriodSeconds": 45}))]);
+    world.set(&[("values", json!({"terminationGracePeriodSeconds": 75}))]);
     world.settle();
     assert_eq!(turns(&world).len(), 9);
     assert_eq!(world.status().rollout.unwrap().to, "1.0.0");
