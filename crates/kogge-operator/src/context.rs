@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::control::Control;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
+use crate::reachability::Reachability;
 
 /// The deadline of an event: it is told, or it is not; nothing waits for it.
 const EVENT_DEADLINE: Duration = Duration::from_secs(3);
@@ -52,6 +53,8 @@ pub struct Context {
     pub turns: Turns,
     /// Connections to members, by database.
     pub engines: Engines,
+    /// What answered last, for the log.
+    pub reachability: Reachability,
     /// The zero of the monotonic clock that observations are dated by.
     pub started: Instant,
 }

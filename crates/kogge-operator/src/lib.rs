@@ -8,6 +8,7 @@ pub mod http;
 pub mod leader;
 pub mod metrics;
 mod mint;
+mod reachability;
 #[cfg(test)]
 mod rotation_tests;
 mod run;

@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::http::{self, Readiness};
 use crate::leader::{Elector, Timing};
 use crate::metrics::Metrics;
+use crate::reachability::Reachability;
 use crate::settings::Settings;
 use crate::{federated_cluster, watch, worker_cluster};
 
@@ -107,6 +108,7 @@ async fn work(
         clusters: clusters.store(),
         turns: Turns::new(usize::from(settings.changes_per_vdc.get())),
         engines: Engines::default(),
+        reachability: Reachability::default(),
         started: Instant::now(),
     });
     info!(control_uid = %context.control_uid, "the controllers start");

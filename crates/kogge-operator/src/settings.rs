@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 
+/// What is logged by default: Kogge's own lines. Those of the client libraries name no worker and no member, and come
+/// dozens a second while one is unreachable; Kogge logs the change with its name.
+pub const LOG: &str = "kogge=info";
+
 /// Runs databases across many Kubernetes clusters from the control cluster.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "kogge-operator", version, about)]
@@ -28,10 +32,38 @@ pub struct Settings {
     /// Where `/healthz`, `/readyz` and `/metrics` are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// What is logged, as for `RUST_LOG`.
-    #[arg(long, env = "RUST_LOG", default_value = "info,kube=warn")]
+    /// What is logged, as for `RUST_LOG`. By default Kogge's own lines; `info,kube=debug,mongodb=debug` adds those of
+    /// the client libraries.
+    #[arg(long, env = "RUST_LOG", default_value = LOG)]
     pub log: String,
     /// Logs as text instead of JSON.
     #[arg(long)]
     pub log_text: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use tracing::Level;
+    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_libraries_lines_are_left_out_unless_they_are_asked_for() {
+        let lets_through = |log: &str, at: fn() -> bool| {
+            let subscriber = tracing_subscriber::registry().with(EnvFilter::new(log));
+            tracing::subscriber::with_default(subscriber, at)
+        };
+        let library = || tracing::event_enabled!(target: "kube_client::client::builder", Level::ERROR);
+        let driver = || tracing::event_enabled!(target: "mongodb::connection", Level::DEBUG);
+        let own = || tracing::event_enabled!(target: "kogge_fleet::write::target", Level::INFO);
+        let by_default = Settings::parse_from(["kogge-operator"]).log;
+        assert!(lets_through(&by_default, own));
+        assert!(!lets_through(&by_default, library) && !lets_through(&by_default, driver));
+        for asked in [library, driver, own] {
+            assert!(lets_through("info,kube=debug,mongodb=debug", asked));
+        }
+    }
 }

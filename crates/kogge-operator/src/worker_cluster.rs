@@ -81,6 +81,7 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
     if worker.metadata.deletion_timestamp.is_some() && in_use == 0 {
         context.fleet.remove(&name);
         context.metrics.worker_gone(&name.0);
+        context.reachability.worker_gone(&name.0);
         hold(worker, false, context).await?;
         return Ok(Action::await_change());
     }
@@ -93,6 +94,14 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
         let reached = found.conditions.iter().all(|finding| finding.status != Status::Unknown);
         if !reached && context.is_settling_in() {
             return Ok(Action::requeue(SETTLING));
+        }
+        for finding in found.conditions.iter().filter(|finding| finding.type_ == types::API_REACHABLE) {
+            match finding.status {
+                Status::True => context.reachability.of_worker(&name.0, None, context.now()),
+                Status::False => context.reachability.of_worker(&name.0, Some(&finding.message), context.now()),
+                // It recovers: neither lost nor back.
+                Status::Unknown => {}
+            }
         }
         let view = context.fleet.snapshot().workers.get(&name).cloned();
         let current = view.as_ref().filter(|view| view.is_current());

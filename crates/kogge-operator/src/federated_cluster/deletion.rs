@@ -159,5 +159,6 @@ async fn forget(id: &ClusterId, cluster: &FederatedCluster, context: &Context) -
     context.engines.forget(id);
     context.turns.forget(id);
     context.metrics.database_gone(&full_name(cluster));
+    context.reachability.database_gone(&full_name(cluster));
     Ok(())
 }

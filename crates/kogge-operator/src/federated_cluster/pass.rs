@@ -120,6 +120,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     let access = reach::access(&prepared, context)?;
     let observed_at = context.now();
     let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
+    context.reachability.of_database(&full_name(cluster), &topology, context.now());
     let now = tell::now();
     let mut planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
     let waiting = context.turns.ask(&identity.id, planned.demand(&prepared), context);
