@@ -171,6 +171,7 @@ impl CommandError {
     /// 94, NotYetInitialized.
     pub fn not_initialized() -> Self {
         Self::new(code::NOT_YET_INITIALIZED, "no replset config has been received")
+            .with("info", "run rs.initiate(...) if not yet done for the set")
     }
 
     /// 13, Unauthorized.

@@ -215,7 +215,7 @@ impl Mongod {
                 self.check_readable(request)?;
                 self.await_cluster_time(request).await?;
             }
-            "dbStats" | "collStats" | "explain" | "listCollections" | "listIndexes" => {
+            "dbStats" | "collStats" | "explain" | "listCollections" | "listIndexes" | "listDatabases" => {
                 self.check_readable(request)?;
             }
             _ => {}

@@ -85,7 +85,7 @@ impl Node {
         if let Kind::Mongod(mongod) = &kind
             && let Some(replication) = &mongod.replication
         {
-            replication.start().await?;
+            replication.start()?;
             if mongod.options.role == ClusterRole::Config {
                 tokio::spawn(mongod.clone().found_cluster());
             }
@@ -137,6 +137,7 @@ fn start_mongod(
                 peers: peers.clone(),
                 shutdown: shutdown.clone(),
                 fail_points: fail_points.clone(),
+                config_load: options.config_load,
             };
             Some(Replication::new(around, rand::rng().random())?)
         }

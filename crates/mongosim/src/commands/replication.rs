@@ -7,7 +7,7 @@ use crate::{
     mongod::Mongod,
     oplog::OpTime,
     query::number,
-    repl::{Replication, VoteRequest, election::ElectionReason, runtime::StepDownRequest},
+    repl::{MemberState, Replication, VoteRequest, election::ElectionReason, runtime::StepDownRequest},
     server::Request,
 };
 
@@ -21,6 +21,7 @@ impl Mongod {
             .replication
             .as_ref()
             .ok_or_else(|| CommandError::new(code::NO_REPLICATION_ENABLED, "not running with --replSet"))?;
+        check_state(replication, &request.name)?;
         match request.name.as_str() {
             "replSetInitiate" => {
                 let config = match request.body.get("replSetInitiate") {
@@ -83,6 +84,20 @@ impl Mongod {
     }
 }
 
+/// What mongod checks before it looks at a command: in STARTUP, with or without a configuration on disk, it has none.
+fn check_state(replication: &Replication, command: &str) -> CommandResult<()> {
+    match command {
+        "replSetInitiate" => Ok(()),
+        "replSetHeartbeat" if replication.is_starting_up() => Err(CommandError::new(
+            code::NOT_YET_INITIALIZED,
+            "Received heartbeat while still initializing replication system",
+        )),
+        "replSetHeartbeat" => Ok(()),
+        _ if replication.look(|c| c.state()) == MemberState::Startup => Err(CommandError::not_initialized()),
+        _ => Ok(()),
+    }
+}
+
 fn max_time(command: &Document) -> Option<Duration> {
     let millis = command.get("maxTimeMS").and_then(number::as_i64)?;
     u64::try_from(millis).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
@@ -99,9 +114,6 @@ fn seconds(value: Option<&bson::Bson>, name: &str) -> CommandResult<Option<Durat
 }
 
 async fn step_down(replication: &Arc<Replication>, command: &Document) -> CommandResult {
-    if replication.look(|c| c.config().is_none()) {
-        return Err(CommandError::not_initialized());
-    }
     let force = command.get("force").and_then(number::as_bool).unwrap_or(false);
     let period = seconds(command.get("replSetStepDown"), "stepdown period")?.unwrap_or(Duration::from_mins(1));
     let given = seconds(command.get("secondaryCatchUpPeriodSecs"), "secondaryCatchUpPeriodSecs")?;
@@ -115,9 +127,6 @@ async fn step_down(replication: &Arc<Replication>, command: &Document) -> Comman
 }
 
 fn freeze(replication: &Arc<Replication>, command: &Document) -> CommandResult {
-    if replication.look(|c| c.config().is_none()) {
-        return Err(CommandError::not_initialized());
-    }
     let period = seconds(command.get("replSetFreeze"), "replSetFreeze")?.unwrap_or_default();
     replication.with_result(|c, now| match c.freeze(now + period.as_millis() as u64, now) {
         Ok(effects) => (Ok(()), effects),

@@ -5,7 +5,7 @@ mod file;
 mod tests;
 mod tls;
 
-use std::{collections::BTreeSet, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -96,7 +96,8 @@ pub struct ServerArgs {
     /// YAML configuration file.
     #[arg(long, short = 'f')]
     pub config: Option<PathBuf>,
-    /// `name=value`; may be given several times.
+    /// `name=value`; may be given several times. Beside mongod's own parameters: `configLoadMillis`, how long a
+    /// member with a configuration on disk answers 94 after its start (1000 without it).
     #[arg(long = "setParameter")]
     pub set_parameter: Vec<String>,
     /// Size of the storage cache; accepted for compatibility.
@@ -178,6 +179,8 @@ pub struct Options {
     pub test_commands: bool,
     /// Fail points that hold from the start.
     pub fail_points: BTreeSet<FailPoint>,
+    /// How long a member takes to load the configuration on its disk (`configLoadMillis`).
+    pub config_load: Duration,
 }
 
 impl Options {
@@ -209,6 +212,7 @@ impl Options {
         let mut localhost_bypass = true;
         let mut test_commands = false;
         let mut fail_points = BTreeSet::new();
+        let mut config_load = CONFIG_LOAD;
         let from_file = file.set_parameter.iter().map(|(k, v)| (k.clone(), v.to_string().replace('"', "")));
         let from_args = args
             .set_parameter
@@ -223,6 +227,7 @@ impl Options {
                 | "diagnosticDataCollectionEnabled"
                 | "ShardingTaskExecutorPoolMinSize"
                 | "ShardingTaskExecutorPoolMaxSize" => {}
+                "configLoadMillis" => config_load = millis(&name, &value)?,
                 other if other.starts_with("failpoint.") => {
                     fail_points.extend(fail_point(other, &value)?);
                 }
@@ -246,8 +251,17 @@ impl Options {
             localhost_bypass,
             test_commands,
             fail_points,
+            config_load,
         })
     }
+}
+
+/// What mongod was seen to take, with all its data: it asks every host of its configuration whether it is this process.
+const CONFIG_LOAD: Duration = Duration::from_secs(1);
+
+fn millis(name: &str, value: &str) -> Result<Duration, OptionsError> {
+    let wrong = |_| invalid("--setParameter", &format!("{name} must be a number of milliseconds, not {value:?}"));
+    value.parse().map(Duration::from_millis).map_err(wrong)
 }
 
 /// `failpoint.<name>={"mode": "alwaysOn"}`.

@@ -4,6 +4,8 @@ use crate::error::{CommandError, CommandResult, code};
 /// What is being done to the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConfigState {
+    /// There is a configuration on disk, and it has not been loaded yet.
+    StartingUp,
     Uninitialized,
     Initiating,
     Steady,
@@ -31,6 +33,11 @@ impl Drop for ConfigGuard<'_> {
 }
 
 impl Replication {
+    /// Whether the configuration on disk has not been loaded yet.
+    pub fn is_starting_up(&self) -> bool {
+        *self.config_state.lock() == ConfigState::StartingUp
+    }
+
     pub(super) fn begin_initiate(&self) -> CommandResult<ConfigGuard<'_>> {
         self.enter(ConfigState::Initiating, |state| match state {
             ConfigState::Uninitialized => Ok(()),

@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub shutdown: CancellationToken,
     /// Where it is held.
     pub fail_points: Arc<FailPoints>,
+    /// How long it takes to load a configuration from disk.
+    pub config_load: Duration,
 }
 
 /// Replication of one process.
@@ -76,16 +78,19 @@ pub struct Replication {
 }
 
 impl Replication {
-    /// Reads what is on disk and starts; a stored configuration is installed once the listener
-    /// is up, see [`Self::start`].
+    /// Reads what is on disk; a stored configuration is loaded once the listener is up, see [`Self::start`].
     pub fn new(around: Surroundings, seed: u64) -> StorageResult<Arc<Self>> {
         let stored = around.storage.read()?.get_by_id(LastVote::NAMESPACE, &bson::Bson::Int32(0))?;
         let vote = stored.as_ref().and_then(LastVote::from_document).unwrap_or_default();
         let coordinator = Coordinator::new(&around.set_name, vote, around.storage.last_applied(), seed);
+        let state = match stored_config(&around)? {
+            Some(_) => ConfigState::StartingUp,
+            None => ConfigState::Uninitialized,
+        };
         Ok(Arc::new(Self {
             around,
             coordinator: Mutex::new(coordinator),
-            config_state: Mutex::new(ConfigState::Uninitialized),
+            config_state: Mutex::new(state),
             gate: Arc::default(),
             started: Instant::now(),
             changed: watch::Sender::new(0),
@@ -94,28 +99,30 @@ impl Replication {
         }))
     }
 
-    /// Starts timers and followers, and installs the stored configuration, if there is one.
-    pub async fn start(self: &Arc<Self>) -> StorageResult<()> {
-        let stored = self.stored_config()?;
-        if stored.is_some() {
-            *self.config_state.lock() = ConfigState::Steady;
-        }
+    /// Starts timers and followers, and begins to load the stored configuration, if there is one.
+    pub fn start(self: &Arc<Self>) -> StorageResult<()> {
         tokio::spawn(self.clone().run_timer());
         tokio::spawn(self.clone().run_fetcher());
         tokio::spawn(self.clone().run_reporter());
-        if let Some(config) = stored {
-            if !self.needs_initial_sync()? {
-                self.with(|c, now| c.set_follower_state(MemberState::Secondary, now));
-            }
-            self.install_stored(config).await;
+        if let Some(config) = stored_config(&self.around)? {
+            let has_history = !self.needs_initial_sync()?;
+            tokio::spawn(self.clone().load_config(config, has_history));
         }
         Ok(())
     }
 
-    fn stored_config(&self) -> StorageResult<Option<ReplSetConfig>> {
-        let id = bson::Bson::String(self.around.set_name.clone());
-        let stored = self.around.storage.read()?.get_by_id(CONFIG_NAMESPACE, &id)?;
-        Ok(stored.and_then(|d| ReplSetConfig::parse(&d).ok()))
+    /// As mongod does it: its listener is up, but until it has found itself in its configuration it answers as one
+    /// that has none, whatever it holds.
+    async fn load_config(self: Arc<Self>, config: ReplSetConfig, has_history: bool) {
+        tokio::select! {
+            () = self.around.shutdown.cancelled() => return,
+            () = tokio::time::sleep(self.around.config_load) => {}
+        }
+        if has_history {
+            self.with(|c, now| c.set_follower_state(MemberState::Secondary, now));
+        }
+        self.install_stored(config).await;
+        *self.config_state.lock() = ConfigState::Steady;
     }
 
     /// Milliseconds since the process began.
@@ -207,4 +214,10 @@ impl Replication {
     pub fn sync_status(&self) -> Option<Document> {
         self.sync_status.lock().clone()
     }
+}
+
+fn stored_config(around: &Surroundings) -> StorageResult<Option<ReplSetConfig>> {
+    let id = bson::Bson::String(around.set_name.clone());
+    let stored = around.storage.read()?.get_by_id(CONFIG_NAMESPACE, &id)?;
+    Ok(stored.and_then(|d| ReplSetConfig::parse(&d).ok()))
 }
