@@ -21,6 +21,7 @@ pub mod repl;
 pub mod server;
 pub mod sessions;
 pub mod sharding;
+pub mod shutdown;
 pub mod storage;
 pub mod testing;
 pub mod wire;

@@ -1,10 +1,6 @@
 //! A mongod: storage, replication, and the dispatch of its commands.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use bson::{Bson, Document, doc, oid::ObjectId};
@@ -18,15 +14,12 @@ use crate::{
     net::PeerPool,
     oplog::{OpTime, OplogWriter},
     options::{ClusterRole, Options},
-    repl::{Coordinator, MemberState, Replication, runtime::StepDownRequest},
+    repl::{Coordinator, MemberState, Replication},
     server::{Client, Request, Service},
     sharding::Moves,
+    shutdown::Shutdown,
     storage::{Storage, StorageResult},
 };
-
-const SHUTDOWN_CATCH_UP: Duration = Duration::from_secs(2);
-const HAND_OVER: Duration = Duration::from_secs(2);
-const STEP_DOWN_PERIOD: Duration = Duration::from_mins(1);
 
 /// One mongod process.
 pub struct Mongod {
@@ -94,27 +87,14 @@ impl Mongod {
         format!("{host}:{}", self.options.port)
     }
 
-    /// A clean end: a primary hands over first, then everything stops.
-    pub async fn shut_down(&self) {
-        if let Some(replication) = &self.replication
-            && replication.look(|c| c.is_leader() && c.config().is_some_and(|c| c.members.len() > 1))
-        {
-            let request = StepDownRequest { period: STEP_DOWN_PERIOD, catch_up: SHUTDOWN_CATCH_UP, force: true };
-            match replication.step_down(request).await {
-                // The successor may need this member's vote.
-                Ok(()) => replication.await_primary(HAND_OVER).await,
-                Err(e) => tracing::info!(error = %e, "no step-down before shutdown"),
-            }
-        }
-        self.shutdown.cancel();
-    }
-
     async fn hello(&self, client: &mut Client, request: &Request) -> CommandResult {
         let topology = match &self.replication {
             Some(replication) => replication.topology(),
             None => self.standalone_topology.subscribe(),
         };
+        self.check_not_quiescing()?;
         handshake::await_topology(request, self.process_id, topology).await?;
+        self.check_not_quiescing()?;
         let (hello, counter) = match &self.replication {
             Some(replication) => replication.look(|c| (c.hello(), c.topology_version())),
             None => (doc! { "isWritablePrimary": true }, 0),
@@ -134,6 +114,10 @@ impl Mongod {
             hello.insert("speculativeAuthenticate", reply);
         }
         Ok(hello)
+    }
+
+    fn check_not_quiescing(&self) -> CommandResult<()> {
+        self.replication.as_ref().map_or(Ok(()), |replication| replication.check_not_quiescing())
     }
 
     fn authorize(&self, client: &Client, request: &Request, need: Privilege<'_>) -> CommandResult<()> {
@@ -260,8 +244,9 @@ impl Mongod {
             "setDefaultRWConcern" => self.set_default_rw_concern(request).await,
             "setFeatureCompatibilityVersion" => self.set_feature_version(request).await,
             "shutdown" => {
-                self.shut_down().await;
-                Ok(Document::new())
+                self.shut_down(Shutdown::by_command(&request.body)?).await?;
+                // As on mongod, the end of the connection is the answer.
+                std::future::pending().await
             }
             "shardingState" => Ok(doc! { "enabled": self.options.role == ClusterRole::Shard }),
             "_shardsvrCloseDatabase" | "_shardsvrOpenDatabase" => self.set_database_open(request).await,

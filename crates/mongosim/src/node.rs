@@ -16,6 +16,7 @@ use crate::{
     options::{ClusterRole, Options},
     repl::{Replication, runtime::Surroundings},
     server::{Service, serve},
+    shutdown::Shutdown,
     storage::{Storage, StorageError},
 };
 
@@ -108,10 +109,15 @@ impl Node {
         self.shutdown.cancelled().await;
     }
 
-    /// Stops cleanly: a primary steps down first.
+    /// Ends it as SIGTERM does. A second signal changes nothing: mongod looks at none while it ends.
     pub async fn stop(&self) {
         match &self.kind {
-            Kind::Mongod(mongod) => mongod.shut_down().await,
+            Kind::Mongod(mongod) => {
+                let how = Shutdown::by_signal(mongod.options.shutdown_timeout);
+                if let Err(e) = mongod.shut_down(how).await {
+                    tracing::error!(error = %e, "shutdown");
+                }
+            }
             Kind::Mongos => self.shutdown.cancel(),
         }
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::{
     net::Faults,
@@ -48,13 +48,21 @@ pub struct Member {
 #[derive(Debug)]
 struct Running {
     faults: Arc<Faults>,
-    end: oneshot::Sender<bool>,
+    end: watch::Sender<End>,
     thread: thread::JoinHandle<()>,
 }
 
-/// Parameters under which a start does not take as long as on a real server. They shorten what there is, and leave
-/// nothing out.
-pub const SHORT_TIMES: [&str; 1] = ["configLoadMillis=100"];
+/// What a server is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    NotYet,
+    Cleanly,
+    AtOnce,
+}
+
+/// Parameters under which a start and an end do not take as long as on a real server. They shorten what there is, and
+/// leave nothing out.
+pub const SHORT_TIMES: [&str; 2] = ["configLoadMillis=100", "shutdownTimeoutMillisForSignaledShutdown=250"];
 
 /// A port of 127.0.0.1 that nobody uses now, and that this process has not given away before: whoever got it may not
 /// listen yet, or be down for a restart.
@@ -111,18 +119,15 @@ impl Member {
             return Ok(());
         }
         let options = Options::resolve(self.args.clone())?;
-        let (end, ended) = oneshot::channel::<bool>();
+        let (end, ended) = watch::channel(End::NotYet);
         let (up_tx, up) = std::sync::mpsc::channel();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let thread = thread::Builder::new().name(format!("mongosim-{}", self.port)).spawn(move || {
             runtime.block_on(async {
                 match start_patiently(options).await {
                     Ok(node) => {
-                        // A test that has gone away drops its end, which kills the server as well.
                         drop(up_tx.send(Ok(node.faults())));
-                        if ended.await == Ok(true) {
-                            node.stop().await;
-                        }
+                        run_until(&node, ended).await;
                     }
                     Err(e) => drop(up_tx.send(Err(e))),
                 }
@@ -151,19 +156,29 @@ impl Member {
 
     /// Ends it between two instructions, as a kill does: no step-down, no goodbye.
     pub fn kill(&mut self) {
-        self.end(false);
+        self.end(End::AtOnce);
     }
 
-    /// Ends it cleanly.
+    /// Ends it cleanly, and waits until it has ended.
     pub fn stop(&mut self) {
-        self.end(true);
+        self.end(End::Cleanly);
     }
 
-    fn end(&mut self, cleanly: bool) {
-        let Some(running) = self.running.take() else { return };
-        if running.end.send(cleanly).is_err() {
-            tracing::debug!(port = self.port, "the server had ended by itself");
+    /// Tells it to end cleanly, as SIGTERM does.
+    pub fn begin_stop(&self) {
+        if let Some(running) = &self.running {
+            running.end.send_replace(End::Cleanly);
         }
+    }
+
+    /// Whether it has ended, by itself or because it was told to.
+    pub fn has_ended(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| running.thread.is_finished())
+    }
+
+    fn end(&mut self, how: End) {
+        let Some(running) = self.running.take() else { return };
+        running.end.send_replace(how);
         if running.thread.join().is_err() {
             tracing::warn!(port = self.port, "the server had panicked");
         }
@@ -178,6 +193,21 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Runs a node until it has ended. A test that has gone away kills it.
+async fn run_until(node: &Node, mut told: watch::Receiver<End>) {
+    let mut killed = told.clone();
+    let cleanly = async {
+        if told.wait_for(|end| *end != End::NotYet).await.is_ok_and(|end| *end == End::Cleanly) {
+            node.stop().await;
+        }
+    };
+    tokio::select! {
+        () = cleanly => {}
+        _ = killed.wait_for(|end| *end == End::AtOnce) => {}
+        () = node.stopped() => {}
     }
 }
 

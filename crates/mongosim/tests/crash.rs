@@ -1,4 +1,4 @@
-//! The binary, killed with -9.
+//! The binary: killed with -9, and told to end.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bson::doc;
@@ -17,7 +17,7 @@ use mongodb::{
     bson::Document,
     options::{ClientOptions, WriteConcern},
 };
-use mongosim::testing::free_port;
+use mongosim::testing::{SHORT_TIMES, free_port};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
@@ -29,6 +29,13 @@ impl Server {
         self.0.kill().ok();
         self.0.wait().ok();
     }
+
+    /// SIGTERM.
+    fn terminate(&self) -> anyhow::Result<()> {
+        let told = Command::new("kill").arg(self.0.id().to_string()).status()?;
+        anyhow::ensure!(told.success(), "kill failed");
+        Ok(())
+    }
 }
 
 impl Drop for Server {
@@ -38,8 +45,14 @@ impl Drop for Server {
 }
 
 fn start(dir: &Path, port: u16) -> anyhow::Result<Server> {
+    start_with(dir, port, &SHORT_TIMES)
+}
+
+fn start_with(dir: &Path, port: u16, parameters: &[&str]) -> anyhow::Result<Server> {
     let process = Command::new(env!("CARGO_BIN_EXE_mongosim"))
-        .args(["--replSet", "crash", "--port", &port.to_string(), "--dbpath"])
+        .args(["--replSet", "crash", "--port", &port.to_string()])
+        .args(parameters.iter().flat_map(|parameter| ["--setParameter", parameter]))
+        .arg("--dbpath")
         .arg(dir)
         .stdout(Stdio::null())
         .spawn()?;
@@ -157,5 +170,25 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
         assert!((told..=told + ROUNDS).contains(&n), "{told} increments were acknowledged, {n} are there");
     }
     println!("killed {ROUNDS} times, {} writes acknowledged, none lost", acknowledged.inserted.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_alone_ends_at_once_on_sigterm() -> anyhow::Result<()> {
+    let dir = TempDir::new()?;
+    let port = free_port()?;
+    let mut server = start_with(dir.path(), port, &["configLoadMillis=100"])?;
+    eventually("the server to answer", async || probe("ping", port)).await?;
+    let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+    let config =
+        doc! { "_id": "crash", "version": 1, "members": [{ "_id": 0, "host": format!("127.0.0.1:{port}") }] };
+    client(&uri).await?.database("admin").run_command(doc! { "replSetInitiate": config }).await?;
+    eventually("it to take writes", async || leads(&uri).await).await?;
+    let began = Instant::now();
+    server.terminate()?;
+    let exit = server.0.wait()?;
+    assert_eq!(exit.code(), Some(0));
+    // It has the 15 s that mongod has, and nobody to wait for.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     Ok(())
 }

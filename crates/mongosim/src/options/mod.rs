@@ -181,6 +181,8 @@ pub struct Options {
     pub fail_points: BTreeSet<FailPoint>,
     /// How long a member takes to load the configuration on its disk (`configLoadMillis`).
     pub config_load: Duration,
+    /// How long a signalled end may take (`shutdownTimeoutMillisForSignaledShutdown`).
+    pub shutdown_timeout: Duration,
 }
 
 impl Options {
@@ -213,6 +215,7 @@ impl Options {
         let mut test_commands = false;
         let mut fail_points = BTreeSet::new();
         let mut config_load = CONFIG_LOAD;
+        let mut shutdown_timeout = SHUTDOWN_TIMEOUT;
         let from_file = file.set_parameter.iter().map(|(k, v)| (k.clone(), v.to_string().replace('"', "")));
         let from_args = args
             .set_parameter
@@ -227,6 +230,7 @@ impl Options {
                 | "diagnosticDataCollectionEnabled"
                 | "ShardingTaskExecutorPoolMinSize"
                 | "ShardingTaskExecutorPoolMaxSize" => {}
+                "shutdownTimeoutMillisForSignaledShutdown" => shutdown_timeout = millis(&name, &value)?,
                 "configLoadMillis" => config_load = millis(&name, &value)?,
                 other if other.starts_with("failpoint.") => {
                     fail_points.extend(fail_point(other, &value)?);
@@ -252,12 +256,16 @@ impl Options {
             test_commands,
             fail_points,
             config_load,
+            shutdown_timeout,
         })
     }
 }
 
 /// What mongod was seen to take, with all its data: it asks every host of its configuration whether it is this process.
 const CONFIG_LOAD: Duration = Duration::from_secs(1);
+
+/// mongod's own default.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn millis(name: &str, value: &str) -> Result<Duration, OptionsError> {
     let wrong = |_| invalid("--setParameter", &format!("{name} must be a number of milliseconds, not {value:?}"));

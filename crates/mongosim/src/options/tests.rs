@@ -53,3 +53,17 @@ fn the_file_gives_what_flags_leave_out() {
     assert!(parse(&["--config", file.to_str().unwrap()]).unwrap_err().contains("prt"));
     fs::remove_file(&file).unwrap();
 }
+
+#[test]
+fn times_are_mongods_own_unless_a_parameter_says_otherwise() {
+    let times = |args: &[&str]| parse(args).map(|o| (o.config_load.as_millis(), o.shutdown_timeout.as_millis()));
+    assert_eq!(times(&[]), Ok((1000, 15_000)));
+    let both =
+        ["--setParameter", "configLoadMillis=5", "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=7"];
+    assert_eq!(times(&both), Ok((5, 7)));
+    assert!(times(&["--setParameter", "configLoadMillis=soon"]).unwrap_err().contains("configLoadMillis"));
+    let file = std::env::temp_dir().join(format!("mongosim-times-{}.yaml", std::process::id()));
+    fs::write(&file, "setParameter: {shutdownTimeoutMillisForSignaledShutdown: 9}\n").unwrap();
+    assert_eq!(times(&["--config", file.to_str().unwrap()]), Ok((1000, 9)));
+    fs::remove_file(&file).unwrap();
+}

@@ -330,6 +330,12 @@ impl Coordinator {
         effects
     }
 
+    /// Lets clients look again, for what else has changed.
+    pub fn touch_topology(&mut self) -> Vec<Effect> {
+        self.topology_version += 1;
+        vec![Effect::TopologyChanged]
+    }
+
     /// Whether a configuration that was heard of may still be installed. A primary takes over only a forced one,
     /// which has no term.
     pub fn may_learn(&self, version: ConfigVersion) -> bool {

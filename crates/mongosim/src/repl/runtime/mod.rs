@@ -7,6 +7,7 @@ mod gate;
 mod initial_sync;
 mod initiate;
 mod install;
+mod quiesce;
 mod quorum;
 mod reconfig;
 mod reporter;
@@ -75,6 +76,7 @@ pub struct Replication {
     changed: watch::Sender<u64>,
     topology: watch::Sender<i64>,
     sync_status: Mutex<Option<Document>>,
+    quiesce_until: Mutex<Option<tokio::time::Instant>>,
 }
 
 impl Replication {
@@ -96,6 +98,7 @@ impl Replication {
             changed: watch::Sender::new(0),
             topology: watch::Sender::new(0),
             sync_status: Mutex::default(),
+            quiesce_until: Mutex::default(),
         }))
     }
 

@@ -133,13 +133,6 @@ impl Replication {
         })
     }
 
-    /// Waits until a primary is known.
-    pub async fn await_primary(&self, limit: Duration) {
-        if self.wait_for(Some(limit), |c| c.primary_index().map(drop)).await.is_none() {
-            tracing::info!("no primary in sight");
-        }
-    }
-
     /// Waits until everything applied here when it was asked is committed.
     pub async fn await_committed(&self, optime: OpTime, limit: Option<Duration>) -> bool {
         self.wait_for(limit, |c| (c.commit_point() >= optime).then_some(())).await.is_some()
