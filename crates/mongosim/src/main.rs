@@ -7,7 +7,7 @@ use clap::Parser;
 use mongosim::{
     node::Node,
     options::{Cli, Options},
-    probe,
+    probe, storage,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -42,6 +42,7 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         _ = terminate.recv() => node.stop().await,
         _ = interrupt.recv() => node.stop().await,
         () = node.stopped() => {}
+        () = node.failed() => std::process::exit(storage::EXIT_ABRUPT),
     }
     tracing::info!("stopping");
     tokio::time::sleep(LINGER).await;

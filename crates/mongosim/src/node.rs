@@ -1,6 +1,6 @@
 //! Starting a server from its options.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bson::oid::ObjectId;
 use rand::Rng;
@@ -17,7 +17,7 @@ use crate::{
     repl::{Replication, runtime::Surroundings},
     server::{Service, serve},
     shutdown::Shutdown,
-    storage::{Storage, StorageError},
+    storage::{self, Storage, StorageError},
 };
 
 /// Why a server does not start.
@@ -52,6 +52,7 @@ pub struct Node {
     kind: Kind,
     port: u16,
     shutdown: CancellationToken,
+    failed: CancellationToken,
     faults: Arc<Faults>,
 }
 
@@ -91,7 +92,11 @@ impl Node {
                 tokio::spawn(mongod.clone().found_cluster());
             }
         }
-        Ok(Self { kind, port, shutdown, faults })
+        let failed = CancellationToken::new();
+        if let Kind::Mongod(mongod) = &kind {
+            tokio::spawn(watch_data(mongod.options.dbpath.clone(), failed.clone()));
+        }
+        Ok(Self { kind, port, shutdown, failed, faults })
     }
 
     /// The port it listens on.
@@ -107,6 +112,12 @@ impl Node {
     /// Ends when the server has been told to stop.
     pub async fn stopped(&self) {
         self.shutdown.cancelled().await;
+    }
+
+    /// Ends when the server cannot go on: its data are gone from under it. It is to be ended at once, with
+    /// [`storage::EXIT_ABRUPT`].
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// Ends it as SIGTERM does. A second signal changes nothing: mongod looks at none while it ends.
@@ -150,4 +161,10 @@ fn start_mongod(
         None => None,
     };
     Ok(Arc::new(Mongod::new(options, process_id, storage, replication, peers, key, shutdown)))
+}
+
+async fn watch_data(dbpath: PathBuf, failed: CancellationToken) {
+    storage::vanished(&dbpath).await;
+    tracing::error!(dbpath = %dbpath.display(), "the data directory is gone, aborting");
+    failed.cancel();
 }

@@ -208,6 +208,7 @@ async fn run_until(node: &Node, mut told: watch::Receiver<End>) {
         () = cleanly => {}
         _ = killed.wait_for(|end| *end == End::AtOnce) => {}
         () = node.stopped() => {}
+        () = node.failed() => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! The binary: killed with -9, and told to end.
+//! The binary: killed with -9, told to end, and with its data removed from under it.
 
 mod common;
 
@@ -170,6 +170,25 @@ async fn no_journaled_write_is_lost() -> anyhow::Result<()> {
         assert!((told..=told + ROUNDS).contains(&n), "{told} increments were acknowledged, {n} are there");
     }
     println!("killed {ROUNDS} times, {} writes acknowledged, none lost", acknowledged.inserted.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_that_is_removed_ends_the_server_with_14() -> anyhow::Result<()> {
+    let dir = TempDir::new()?;
+    let (data, port) = (dir.path().join("data"), free_port()?);
+    let mut server = start(&data, port)?;
+    eventually("the server to answer", async || probe("ping", port)).await?;
+    std::fs::remove_dir_all(&data)?;
+    // Nobody asks it anything: an idle server finds out by itself.
+    let mut exit = None;
+    eventually("the server to end", async || {
+        exit = server.0.try_wait().ok().flatten();
+        exit.is_some()
+    })
+    .await?;
+    assert_eq!(exit.and_then(|exit| exit.code()), Some(14));
+    assert!(!data.exists(), "nothing was written again");
     Ok(())
 }
 

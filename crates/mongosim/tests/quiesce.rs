@@ -142,3 +142,18 @@ async fn a_shutdown_by_command_needs_a_successor_unless_it_is_forced() -> anyhow
     assert_eq!(code(&set.members[primary], end(doc! { "force": true })).await, -1);
     eventually("the server to have ended", async || set.members[primary].has_ended()).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_data_are_removed_ends() -> anyhow::Result<()> {
+    let mut set = Set::up("gone", 3).await?;
+    let gone = (set.primary().await? + 1) % 3;
+    std::fs::remove_dir_all(set.dir.path().join(gone.to_string()))?;
+    eventually("the server to have ended", async || set.members[gone].has_ended()).await?;
+    set.members[gone].kill();
+    set.members[gone].start()?;
+    // Nothing stands between it and its old name: it comes back, empty, as the voter that it was.
+    eventually("it to be copied anew", async || {
+        run(&set.members[gone], doc! { "hello": 1 }).await.is_ok_and(|h| h.get_bool("secondary").unwrap_or(false))
+    })
+    .await
+}

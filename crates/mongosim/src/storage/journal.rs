@@ -6,7 +6,7 @@ use std::{
 use redb::Database;
 use tokio::sync::watch;
 
-use super::{OplogLimit, ReadView, StorageError, StorageResult, WriteView};
+use super::{EXIT_ABRUPT, OplogLimit, ReadView, StorageError, StorageResult, WriteView};
 use crate::oplog::OpTime;
 
 /// Most changes that share one transaction.
@@ -31,7 +31,7 @@ pub(super) fn start(
                 if let Err(e) = commit(&db, &head, &limit, &mut oplog_bytes, batch) {
                     // After a failed commit nobody can say what is on disk: as mongod, stop.
                     tracing::error!(error = %e, "journal failed, aborting");
-                    std::process::abort();
+                    std::process::exit(EXIT_ABRUPT);
                 }
             }
         })

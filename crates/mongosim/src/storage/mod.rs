@@ -7,9 +7,11 @@
 mod journal;
 mod keys;
 mod tables;
+mod vanished;
 
 pub use keys::{document_key, type_order};
 pub use tables::{ReadView, Size, View, WriteView};
+pub use vanished::vanished;
 
 use std::{
     path::Path,
@@ -27,6 +29,11 @@ use journal::Job;
 
 /// Many members share one machine, and their data is small.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The store, in the data directory.
+const FILE: &str = "mongosim.redb";
+/// How a process ends that cannot go on with its data, as mongod does after a panic of its storage.
+pub const EXIT_ABRUPT: i32 = 14;
 
 /// The store failed or is gone; the process does not go on after the first.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -87,7 +94,7 @@ impl Storage {
     /// Opens or makes the store in `dir`, with an oplog of at most so many bytes.
     pub fn open(dir: &Path, oplog_bytes: u64) -> StorageResult<Self> {
         std::fs::create_dir_all(dir).map_err(|e| StorageError::Store(format!("{}: {e}", dir.display())))?;
-        let db = Database::builder().set_cache_size(CACHE_BYTES).create(dir.join("mongosim.redb"))?;
+        let db = Database::builder().set_cache_size(CACHE_BYTES).create(dir.join(FILE))?;
         let db = Arc::new(db);
         tables::create(&db)?;
         let head = ReadView::open(&db)?.oplog_head()?;
