@@ -41,6 +41,7 @@ pub mod code {
     pub const NODE_NOT_ELECTABLE: i32 = 104;
     pub const INCONSISTENT_SET_NAMES: i32 = 108;
     pub const CONFIGURATION_IN_PROGRESS: i32 = 109;
+    pub const CANNOT_INITIALIZE_NODE_WITH_DATA: i32 = 110;
     pub const CONFLICTING_OPERATION: i32 = 117;
     pub const COMMAND_NOT_SUPPORTED: i32 = 115;
     pub const FAILED_TO_SATISFY_READ_PREFERENCE: i32 = 133;
@@ -52,6 +53,7 @@ pub mod code {
     pub const TRANSACTION_TOO_OLD: i32 = 225;
     pub const STALE_DB_VERSION: i32 = 249;
     pub const EXCEEDED_TIME_LIMIT: i32 = 262;
+    pub const FAIL_POINT_SET_FAILED: i32 = 266;
     pub const CONFIG_NOT_COMMITTED: i32 = 308;
     pub const MECHANISM_UNAVAILABLE: i32 = 334;
     pub const NOT_WRITABLE_PRIMARY: i32 = 10107;
@@ -107,6 +109,7 @@ pub fn code_name(code: i32) -> String {
         104 => "NodeNotElectable",
         108 => "InconsistentReplicaSetNames",
         109 => "ConfigurationInProgress",
+        110 => "CannotInitializeNodeWithData",
         115 => "CommandNotSupported",
         117 => "ConflictingOperationInProgress",
         133 => "FailedToSatisfyReadPreference",
@@ -117,6 +120,7 @@ pub fn code_name(code: i32) -> String {
         203 => "NoShardingEnabled",
         225 => "TransactionTooOld",
         262 => "ExceededTimeLimit",
+        266 => "FailPointSetFailed",
         308 => "CurrentConfigNotCommittedYet",
         334 => "MechanismUnavailable",
         10107 => "NotWritablePrimary",

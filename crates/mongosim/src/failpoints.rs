@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bson::{Bson, Document};
 use tokio::sync::watch;
 
-use crate::error::{CommandError, CommandResult};
+use crate::error::{CommandError, CommandResult, code};
 
 /// A place where a server can be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub enum FailPoint {
     InitialSyncHangs,
     /// `stopReplProducer`: nothing is fetched from the sync source.
     FetchesNothing,
-    /// `blockHeartbeatReconfigInFinish`: no configuration is learnt by heartbeat.
+    /// `blockHeartbeatReconfigFinish`: no configuration is learnt by heartbeat.
     LearnsNoConfig,
 }
 
@@ -24,7 +24,7 @@ impl FailPoint {
         match name {
             "initialSyncHangBeforeCopyingDatabases" => Some(Self::InitialSyncHangs),
             "stopReplProducer" => Some(Self::FetchesNothing),
-            "blockHeartbeatReconfigInFinish" => Some(Self::LearnsNoConfig),
+            "blockHeartbeatReconfigFinish" => Some(Self::LearnsNoConfig),
             _ => None,
         }
     }
@@ -43,7 +43,8 @@ impl FailPoints {
     /// `configureFailPoint`.
     pub fn configure(&self, command: &Document) -> CommandResult {
         let name = command.get_str("configureFailPoint").unwrap_or_default();
-        let point = FailPoint::named(name).ok_or_else(|| CommandError::bad_value(format!("{name} not found")))?;
+        let unknown = || CommandError::new(code::FAIL_POINT_SET_FAILED, format!("{name} not found"));
+        let point = FailPoint::named(name).ok_or_else(unknown)?;
         let holds = match command.get("mode").and_then(Bson::as_str) {
             Some("alwaysOn") => true,
             Some("off") => false,

@@ -99,7 +99,8 @@ impl Mongod {
             Some(replication) => replication.look(|c| (c.hello(), c.topology_version())),
             None => (doc! { "isWritablePrimary": true }, 0),
         };
-        let mut hello = handshake::complete(hello, request, client, self.process_id, counter);
+        let mut hello =
+            handshake::complete(hello, request, client, self.process_id, counter, self.options.version);
         if self.options.role == ClusterRole::Config {
             hello.insert("configsvr", 2);
         }
@@ -184,7 +185,7 @@ impl Mongod {
             "_isSelf" => return Ok(doc! { "id": self.process_id }),
             _ => {}
         }
-        if let Some(result) = diagnostics::run(client, request) {
+        if let Some(result) = diagnostics::run(client, request, self.options.version) {
             return result;
         }
         if request.name.starts_with("replSet") {
@@ -238,7 +239,7 @@ impl Mongod {
             "usersInfo" => self.users_info(request),
             "rolesInfo" => Ok(Self::roles_info(request)),
             "configureFailPoint" if self.options.test_commands => self.configure_fail_point(request),
-            "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls()),
+            "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls(), self.options.version),
             "getParameter" => self.get_parameter(request),
             "getDefaultRWConcern" => self.get_default_rw_concern(),
             "setDefaultRWConcern" => self.set_default_rw_concern(request).await,

@@ -155,6 +155,7 @@ fn start_mongod(
                 shutdown: shutdown.clone(),
                 fail_points: fail_points.clone(),
                 config_load: options.config_load,
+                version: options.version,
             };
             Some(Replication::new(around, rand::rng().random())?)
         }

@@ -61,7 +61,7 @@ impl Mongod {
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if replication.enter_quiesce_if_secondary(left) {
+            if self.options.version.quiesces() && replication.enter_quiesce_if_secondary(left) {
                 tracing::info!(?left, "quiesce mode");
                 tokio::time::sleep(left).await;
             }

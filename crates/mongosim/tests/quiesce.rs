@@ -14,6 +14,7 @@ use mongosim::{
 use tokio::time::Instant;
 
 const LIMIT: Duration = Duration::from_secs(20);
+const SLOW_END: &str = "shutdownTimeoutMillisForSignaledShutdown=600000";
 
 /// A connection that says no hello by itself: a driver has no use for a server that ends.
 async fn connect(member: &Member) -> anyhow::Result<Connection> {
@@ -28,16 +29,9 @@ fn hello() -> bson::Document {
     doc! { "hello": 1, "$db": "admin" }
 }
 
-/// Makes a set's members end as slowly as a test needs to look at it.
+/// A set whose members end as slowly as a test needs to look at it.
 async fn set_that_ends_slowly(name: &str) -> anyhow::Result<Set> {
-    let mut set = Set::fresh(name, 3)?;
-    for member in &mut set.members {
-        member.kill();
-        member.set_args(|args| {
-            args.set_parameter.push("shutdownTimeoutMillisForSignaledShutdown=600000".to_owned());
-        });
-        member.start()?;
-    }
+    let set = Set::fresh_with(name, 3, &[SLOW_END])?;
     set.initiate(common::fast_settings()).await?;
     Ok(set)
 }
@@ -156,4 +150,15 @@ async fn a_member_whose_data_are_removed_ends() -> anyhow::Result<()> {
         run(&set.members[gone], doc! { "hello": 1 }).await.is_ok_and(|h| h.get_bool("secondary").unwrap_or(false))
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_5_0_there_is_no_quiesce_mode() -> anyhow::Result<()> {
+    let mut set = Set::fresh_with("old", 3, &[SLOW_END, "serverVersion=4.4"])?;
+    set.initiate(common::fast_settings()).await?;
+    let ending = (set.primary().await? + 1) % 3;
+    let began = Instant::now();
+    set.members[ending].stop();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    Ok(())
 }

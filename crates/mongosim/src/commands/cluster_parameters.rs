@@ -1,6 +1,6 @@
 use bson::{Bson, Document, doc};
 
-use super::{diagnostics::FEATURE_VERSION, write_concern::WriteConcern};
+use super::write_concern::WriteConcern;
 use crate::{
     error::{CommandError, CommandResult, code},
     mongod::Mongod,
@@ -18,7 +18,6 @@ pub const RW_CONCERN_ID: &str = "ReadWriteConcernDefaults";
 pub const VERSION_NAMESPACE: &str = "admin.system.version";
 /// Its `_id`.
 pub const FEATURE_VERSION_ID: &str = "featureCompatibilityVersion";
-const FEATURE_VERSIONS: [&str; 2] = ["6.0", "7.0"];
 
 impl Mongod {
     fn concern_defaults(&self) -> CommandResult<Document> {
@@ -33,10 +32,10 @@ impl Mongod {
 
     /// What a write waits for when nobody says anything.
     pub(crate) fn implicit_durability(&self) -> Option<Durability> {
-        let majority = self
-            .replication
-            .as_ref()
-            .is_some_and(|r| r.look(|c| c.config().is_some_and(crate::repl::ReplSetConfig::implicit_majority)));
+        let majority = self.options.version.has_implicit_majority()
+            && self.replication.as_ref().is_some_and(|r| {
+                r.look(|c| c.config().is_some_and(crate::repl::ReplSetConfig::implicit_majority))
+            });
         majority.then_some(Durability::Majority)
     }
 
@@ -89,13 +88,14 @@ impl Mongod {
     /// `setFeatureCompatibilityVersion`.
     pub(crate) async fn set_feature_version(&self, request: &Request) -> CommandResult {
         let version = request.body.get_str("setFeatureCompatibilityVersion").unwrap_or_default();
-        if !FEATURE_VERSIONS.contains(&version) {
+        let known = self.options.version.features();
+        if !known.contains(&version) {
             return Err(CommandError::bad_value(format!(
                 "Invalid feature compatibility version value '{version}'; expected one of {}",
-                FEATURE_VERSIONS.join(", ")
+                known.join(", ")
             )));
         }
-        if !request.body.get_bool("confirm").unwrap_or(false) {
+        if self.options.version.confirms_features() && !request.body.get_bool("confirm").unwrap_or(false) {
             return Err(CommandError::new(
                 7_369_100,
                 "Once you have upgraded, downgrading is not easy: run the command again with 'confirm: true'",
@@ -113,7 +113,7 @@ impl Mongod {
         let stored = self.storage.read()?.get_by_id(VERSION_NAMESPACE, &id)?;
         Ok(stored
             .and_then(|d| d.get_str("version").ok().map(str::to_owned))
-            .unwrap_or_else(|| FEATURE_VERSION.to_owned()))
+            .unwrap_or_else(|| self.options.version.feature().to_owned()))
     }
 
     /// `getParameter`, for the parameters that are there.

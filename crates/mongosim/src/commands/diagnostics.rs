@@ -9,16 +9,15 @@ use crate::{
     auth,
     error::{CommandError, CommandResult, code},
     net::Tls,
+    options::ServerVersion,
     server::{Client, Request},
 };
 
-/// The server version that is played.
-pub const VERSION: &str = "7.0.14";
-/// The feature compatibility version of a fresh server.
-pub const FEATURE_VERSION: &str = "7.0";
-
 /// `rotateCertificates`: reads certificates, keys and authorities again, for the connections to come.
-pub fn rotate_certificates(tls: Option<&Arc<Tls>>) -> CommandResult {
+pub fn rotate_certificates(tls: Option<&Arc<Tls>>, version: ServerVersion) -> CommandResult {
+    if !version.rotates_certificates() {
+        return Err(CommandError::new(code::COMMAND_NOT_FOUND, "no such command: 'rotateCertificates'"));
+    }
     let refused = |reason: String| CommandError::new(code::INVALID_SSL_CONFIGURATION, reason);
     let tls = tls.ok_or_else(|| CommandError::new(code::ILLEGAL_OPERATION, "Must have TLS enabled"))?;
     tls.reload().map_err(|e| refused(e.to_string()))?;
@@ -27,14 +26,14 @@ pub fn rotate_certificates(tls: Option<&Arc<Tls>>) -> CommandResult {
 }
 
 /// Runs a command of this family; `None` when it is of another.
-pub fn run(client: &mut Client, request: &Request) -> Option<CommandResult> {
+pub fn run(client: &mut Client, request: &Request, version: ServerVersion) -> Option<CommandResult> {
     Some(match request.name.as_str() {
         "ping" | "endSessions" | "refreshSessions" | "killSessions" | "fsync" | "getnonce" => Ok(Document::new()),
         "setParameter" => set_parameter(request),
         "startSession" => {
             Ok(doc! { "id": { "id": auth::random_uuid() }, "timeoutMinutes": handshake::SESSION_MINUTES })
         }
-        "buildInfo" | "buildinfo" => Ok(build_info()),
+        "buildInfo" | "buildinfo" => Ok(build_info(version)),
         "whatsmyuri" => Ok(doc! { "you": client.peer.to_string() }),
         "connectionStatus" => Ok(connection_status(client)),
         "logout" => {
@@ -50,11 +49,11 @@ pub fn run(client: &mut Client, request: &Request) -> Option<CommandResult> {
 }
 
 /// What every server's `serverStatus` has.
-pub fn server_status(process: &str, started: Instant) -> Document {
+pub fn server_status(process: &str, started: Instant, version: ServerVersion) -> Document {
     let uptime = started.elapsed();
     doc! {
         "host": hostname(),
-        "version": VERSION,
+        "version": version.full(),
         "process": process,
         "pid": i64::from(std::process::id()),
         "uptime": uptime.as_secs_f64().floor(),
@@ -108,11 +107,12 @@ fn log(request: &Request) -> CommandResult {
     }
 }
 
-fn build_info() -> Document {
+fn build_info(version: ServerVersion) -> Document {
+    let full = version.full();
     let parts: Vec<Bson> =
-        VERSION.split('.').filter_map(|p| p.parse::<i32>().ok()).chain([0]).map(Bson::Int32).collect();
+        full.split('.').filter_map(|p| p.parse::<i32>().ok()).chain([0]).map(Bson::Int32).collect();
     doc! {
-        "version": VERSION,
+        "version": full,
         "versionArray": parts,
         "gitVersion": "mongosim",
         "modules": ["mongosim"],

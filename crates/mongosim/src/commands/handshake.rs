@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     error::{CommandError, CommandResult},
+    options::ServerVersion,
     query::number,
     server::{Client, Request},
     wire,
@@ -51,6 +52,7 @@ pub fn complete(
     client: &Client,
     process_id: ObjectId,
     counter: i64,
+    version: ServerVersion,
 ) -> Document {
     if request.name != "hello"
         && let Some(writable) = hello.get("isWritablePrimary").cloned()
@@ -66,8 +68,8 @@ pub fn complete(
         "localTime": DateTime::now(),
         "logicalSessionTimeoutMinutes": SESSION_MINUTES,
         "connectionId": client.id,
-        "minWireVersion": wire::WIRE_VERSIONS.0,
-        "maxWireVersion": wire::WIRE_VERSIONS.1,
+        "minWireVersion": 0,
+        "maxWireVersion": version.max_wire(),
         "readOnly": false,
         "ok": 1.0,
     });

@@ -23,7 +23,7 @@ pub(super) fn on_disk(size: Size) -> i64 {
 impl Mongod {
     /// `serverStatus`.
     pub(crate) fn server_status(&self) -> Document {
-        let mut status = diagnostics::server_status("mongod", self.started);
+        let mut status = diagnostics::server_status("mongod", self.started, self.options.version);
         if let Some(replication) = &self.replication {
             let mut repl = replication.look(crate::repl::Coordinator::hello);
             repl.insert("rbid", 1);
@@ -152,7 +152,7 @@ impl Mongod {
                 "rejectedPlans": [],
             },
             "command": inner.clone(),
-            "serverInfo": { "host": self.own_host(), "port": i32::from(self.options.port), "version": diagnostics::VERSION },
+            "serverInfo": { "host": self.own_host(), "port": i32::from(self.options.port), "version": self.options.version.full() },
         })
     }
 

@@ -7,7 +7,9 @@ use crate::{
     mongod::Mongod,
     oplog::OpTime,
     query::number,
-    repl::{MemberState, Replication, VoteRequest, election::ElectionReason, runtime::StepDownRequest},
+    repl::{
+        Coordinator, MemberState, Replication, VoteRequest, election::ElectionReason, runtime::StepDownRequest,
+    },
     server::Request,
 };
 
@@ -87,13 +89,12 @@ impl Mongod {
 /// What mongod checks before it looks at a command: in STARTUP, with or without a configuration on disk, it has none.
 fn check_state(replication: &Replication, command: &str) -> CommandResult<()> {
     match command {
-        "replSetInitiate" => Ok(()),
         "replSetHeartbeat" if replication.is_starting_up() => Err(CommandError::new(
             code::NOT_YET_INITIALIZED,
             "Received heartbeat while still initializing replication system",
         )),
-        "replSetHeartbeat" => Ok(()),
-        _ if replication.look(|c| c.state()) == MemberState::Startup => Err(CommandError::not_initialized()),
+        "replSetInitiate" | "replSetHeartbeat" => Ok(()),
+        _ if replication.look(Coordinator::state) == MemberState::Startup => Err(CommandError::not_initialized()),
         _ => Ok(()),
     }
 }

@@ -28,7 +28,8 @@ impl Mongos {
             hello.insert("info", "the config servers have not been reached yet");
         }
         let counter = *self.topology.borrow();
-        let mut hello = handshake::complete(hello, request, client, self.process_id, counter);
+        let mut hello =
+            handshake::complete(hello, request, client, self.process_id, counter, self.options.version);
         if !serves {
             return Ok(hello);
         }
@@ -91,13 +92,13 @@ impl Mongos {
             return sasl::start(self, client, request).await;
         }
         self.authorize(client, request, need).await?;
-        if let Some(result) = diagnostics::run(client, request) {
+        if let Some(result) = diagnostics::run(client, request, self.options.version) {
             return result;
         }
         match request.name.as_str() {
             "getMore" => self.get_more(request).await,
             "killCursors" => self.kill_cursors(request).await,
-            "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls()),
+            "rotateCertificates" => diagnostics::rotate_certificates(self.peers.tls(), self.options.version),
             "createUser"
             | "updateUser"
             | "dropUser"
@@ -108,7 +109,7 @@ impl Mongos {
                 let reads = matches!(request.name.as_str(), "usersInfo" | "rolesInfo");
                 self.run_on(&self.config, &stripped(&request.body), reads).await
             }
-            "serverStatus" => Ok(diagnostics::server_status("mongos", self.started)),
+            "serverStatus" => Ok(diagnostics::server_status("mongos", self.started, self.options.version)),
             "listDatabases" => {
                 let mut reply = self.cluster_command(request).await?;
                 if self.options.auth {

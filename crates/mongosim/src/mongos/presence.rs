@@ -17,7 +17,7 @@ impl Mongos {
             let presence = doc! {
                 "_id": &id,
                 "created": self.created,
-                "mongoVersion": diagnostics::VERSION,
+                "mongoVersion": self.options.version.full(),
                 "ping": DateTime::now(),
                 "up": self.started.elapsed().as_secs() as i64,
                 "waiting": true,

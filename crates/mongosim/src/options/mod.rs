@@ -4,6 +4,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod version;
 
 use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{failpoints::FailPoint, net::TlsOptions};
 use file::{ConfigFile, read_file};
 pub use tls::TlsArgs;
+pub use version::ServerVersion;
 
 /// Plays mongod and, with `--configdb`, mongos.
 #[derive(Debug, Parser)]
@@ -97,7 +99,8 @@ pub struct ServerArgs {
     #[arg(long, short = 'f')]
     pub config: Option<PathBuf>,
     /// `name=value`; may be given several times. Beside mongod's own parameters: `configLoadMillis`, how long a
-    /// member with a configuration on disk answers 94 after its start (1000 without it).
+    /// member with a configuration on disk answers 94 after its start (1000 without it), and `serverVersion`, the
+    /// server that is played: 4.4, 5.0, 6.0, 7.0 (without it) or 8.0.
     #[arg(long = "setParameter")]
     pub set_parameter: Vec<String>,
     /// Size of the storage cache; accepted for compatibility.
@@ -183,6 +186,8 @@ pub struct Options {
     pub config_load: Duration,
     /// How long a signalled end may take (`shutdownTimeoutMillisForSignaledShutdown`).
     pub shutdown_timeout: Duration,
+    /// The server that is played (`serverVersion`).
+    pub version: ServerVersion,
 }
 
 impl Options {
@@ -216,6 +221,7 @@ impl Options {
         let mut fail_points = BTreeSet::new();
         let mut config_load = CONFIG_LOAD;
         let mut shutdown_timeout = SHUTDOWN_TIMEOUT;
+        let mut version = ServerVersion::default();
         let from_file = file.set_parameter.iter().map(|(k, v)| (k.clone(), v.to_string().replace('"', "")));
         let from_args = args
             .set_parameter
@@ -231,6 +237,9 @@ impl Options {
                 | "ShardingTaskExecutorPoolMinSize"
                 | "ShardingTaskExecutorPoolMaxSize" => {}
                 "shutdownTimeoutMillisForSignaledShutdown" => shutdown_timeout = millis(&name, &value)?,
+                "serverVersion" => {
+                    version = value.parse().map_err(|e: String| invalid("--setParameter", &e))?;
+                }
                 "configLoadMillis" => config_load = millis(&name, &value)?,
                 other if other.starts_with("failpoint.") => {
                     fail_points.extend(fail_point(other, &value)?);
@@ -257,6 +266,7 @@ impl Options {
             fail_points,
             config_load,
             shutdown_timeout,
+            version,
         })
     }
 }

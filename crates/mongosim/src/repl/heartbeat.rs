@@ -116,6 +116,9 @@ impl Coordinator {
             reply.insert("syncingTo", source);
         }
         let Some(config) = &self.config else { return reply };
+        if let Some(id) = config.settings.replica_set_id() {
+            reply.insert("$replData", doc! { "replicaSetId": id.clone() });
+        }
         if let Some(primary) = self.primary_index() {
             reply.insert("primaryId", config.members[primary].id);
         }

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::{MemberConfig, ReplSetConfig, config::ConfigVersion};
-use crate::error::{CommandError, CommandResult, code};
+use super::{ReplSetConfig, config::ConfigVersion};
+use crate::{
+    error::{CommandError, CommandResult, code},
+    options::ServerVersion,
+};
 
 fn incompatible(message: impl Into<String>) -> CommandError {
     CommandError::new(code::INCOMPATIBLE_CONFIG, message)
 }
 
 /// Marks voters that join, and those that still do, as `newlyAdded` (safe path only).
-pub fn mark_newly_added(old: &ReplSetConfig, new: &mut ReplSetConfig) {
+pub fn mark_newly_added(old: &ReplSetConfig, new: &mut ReplSetConfig, version: ServerVersion) {
+    if !version.has_newly_added() {
+        return;
+    }
     for member in &mut new.members {
         let joins = match old.member_by_id(member.id) {
             None => true,
@@ -28,19 +34,23 @@ pub fn check(
     new: &ReplSetConfig,
     force: bool,
     default_write_concern_set: bool,
+    version: ServerVersion,
 ) -> CommandResult<()> {
-    if old.implicit_majority() != new.implicit_majority() && !default_write_concern_set {
+    let guards_concern = version.has_implicit_majority();
+    if guards_concern && old.implicit_majority() != new.implicit_majority() && !default_write_concern_set {
         return Err(incompatible(
             "Reconfig attempted to install a config that would change the implicit default write concern. \
              Use the setDefaultRWConcern command to set a cluster-wide write concern and try the reconfig again.",
         ));
     }
-    new.validate(false).map_err(|e| incompatible(e.message))?;
+    new.validate(version.allows_several_arbiters()).map_err(|e| incompatible(e.message))?;
     check_order(old.config_version(), new.config_version(), force)?;
     check_identity(old, new)?;
     check_members(old, new)?;
     if !force {
-        check_psa(old, new)?;
+        if guards_concern {
+            check_psa(old, new)?;
+        }
         check_single_change(old, new)?;
     }
     Ok(())
@@ -100,14 +110,15 @@ fn check_members(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> 
     Ok(())
 }
 
-/// A new primary-secondary-arbiter set with two electable members needs an old set whose quorums
-/// overlap with it.
+/// Where an election can be won without anybody who holds the newest writes, no second electable member may come
+/// beside an arbiter. Votes and priorities count as they were given: who joins will have them.
 fn check_psa(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> {
-    let is_psa = |c: &ReplSetConfig| c.voter_count() == 3 && c.voters().any(|(_, m)| m.arbiter_only);
-    let electable = |c: &ReplSetConfig| c.voters().filter(|(_, m)| m.is_electable()).count();
-    let writable: BTreeSet<i64> = old.voters().filter(|(_, m)| !m.arbiter_only).map(|(_, m)| m.id).collect();
-    let gains = new.voters().any(|(_, m)| !m.arbiter_only && !writable.contains(&m.id));
-    if is_psa(new) && electable(new) == 2 && gains {
+    let voters = old.members.iter().filter(|m| m.votes > 0).count();
+    let arbiters = old.members.iter().filter(|m| m.arbiter_only).count();
+    let overlap = voters / 2 + 1 <= voters - arbiters;
+    let is_psa = new.members.len() == 3 && new.members.iter().filter(|m| m.arbiter_only).count() == 1;
+    let electable = new.members.iter().filter(|m| m.priority > 0.0).count();
+    if !overlap && is_psa && electable > 1 {
         return Err(incompatible(
             "Rejecting reconfig where the new config has a PSA topology and the secondary is electable, \
              but the old config contains only one writable node. Refer to the manual for the steps.",
@@ -116,13 +127,10 @@ fn check_psa(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> {
     Ok(())
 }
 
+/// Who joins as `newlyAdded` has no vote yet, and is not counted.
 fn check_single_change(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> {
-    // A voter that joins counts by the vote that it was given, though it does not vote before it has synced.
-    let was_joining: BTreeSet<i64> = old.members.iter().filter(|m| m.newly_added).map(|m| m.id).collect();
-    let joins = |m: &&MemberConfig| m.newly_added && !was_joining.contains(&m.id);
-    let before: BTreeSet<i64> = old.voters().map(|(_, m)| m.id).collect();
-    let after = new.members.iter().filter(|m| m.is_voter() || joins(m)).map(|m| m.id);
-    let changed = before.symmetric_difference(&after.collect()).count();
+    let voters = |c: &ReplSetConfig| -> BTreeSet<i64> { c.voters().map(|(_, m)| m.id).collect() };
+    let changed = voters(old).symmetric_difference(&voters(new)).count();
     if changed > 1 {
         return Err(incompatible(format!(
             "Non force replica set reconfig can only add or remove at most 1 voting member, not {changed}"

@@ -8,7 +8,7 @@ use super::{
     Coordinator, Effect, LastVote, MemberState, Millis, ReplSetConfig, commit_point, config::ConfigVersion,
     reconfig_checks,
 };
-use crate::oplog::OpTime;
+use crate::{oplog::OpTime, options::ServerVersion};
 
 fn config(members: usize) -> ReplSetConfig {
     let members: Vec<bson::Document> =
@@ -232,15 +232,18 @@ fn newcomers_are_marked_and_do_not_count() {
     let old = config(3);
     let mut new = config(4);
     new.version = 2;
-    reconfig_checks::mark_newly_added(&old, &mut new);
+    reconfig_checks::mark_newly_added(&old, &mut new, ServerVersion::V7_0);
     assert_eq!(new.voter_count(), 3);
-    assert!(reconfig_checks::check(&old, &new, false, false).is_ok());
+    assert!(reconfig_checks::check(&old, &new, false, false, ServerVersion::V7_0).is_ok());
     new.members[3].newly_added = false;
-    assert!(reconfig_checks::check(&old, &new, false, false).is_ok(), "one voter more");
+    assert!(reconfig_checks::check(&old, &new, false, false, ServerVersion::V7_0).is_ok(), "one voter more");
     let mut two_more = config(5);
     two_more.version = 2;
-    assert_eq!(reconfig_checks::check(&old, &two_more, false, false).unwrap_err().code, 103);
-    assert!(reconfig_checks::check(&old, &two_more, true, false).is_ok(), "force does not count voters");
+    assert_eq!(reconfig_checks::check(&old, &two_more, false, false, ServerVersion::V7_0).unwrap_err().code, 103);
+    assert!(
+        reconfig_checks::check(&old, &two_more, true, false, ServerVersion::V7_0).is_ok(),
+        "force does not count voters"
+    );
 }
 
 #[test]
@@ -250,8 +253,8 @@ fn an_arbiter_changes_the_implicit_write_concern() {
     new.version = 2;
     new.members[2].arbiter_only = true;
     new.members[2].priority = 0.0;
-    assert_eq!(reconfig_checks::check(&old, &new, false, false).unwrap_err().code, 103);
-    assert!(reconfig_checks::check(&old, &new, false, true).is_ok());
+    assert_eq!(reconfig_checks::check(&old, &new, false, false, ServerVersion::V7_0).unwrap_err().code, 103);
+    assert!(reconfig_checks::check(&old, &new, false, true, ServerVersion::V7_0).is_ok());
 }
 
 #[test]

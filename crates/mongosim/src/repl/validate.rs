@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::{MemberConfig, ReplSetConfig};
-use crate::error::{CommandError, CommandResult, code};
+use crate::{
+    error::{CommandError, CommandResult, code},
+    options::ServerVersion,
+};
 
 const MAX_MEMBERS: usize = 50;
 const MAX_VOTERS: usize = 7;
@@ -139,8 +142,8 @@ impl ReplSetConfig {
     }
 
     /// Further checks of an initiate: version 1, and nothing that only a running set has.
-    pub fn validate_for_initiate(&self, configsvr_flag: bool) -> CommandResult<()> {
-        self.validate(false)?;
+    pub fn validate_for_initiate(&self, configsvr_flag: bool, version: ServerVersion) -> CommandResult<()> {
+        self.validate(version.allows_several_arbiters())?;
         if self.version != 1 {
             return Err(wrong(format!("version must be 1 in an initiate, not {}", self.version)));
         }

@@ -14,8 +14,6 @@ use std::sync::atomic::{AtomicI32, Ordering};
 pub const MAX_MESSAGE_BYTES: i32 = 48_000_000;
 /// Largest document, in bytes (`maxBsonObjectSize`).
 pub const MAX_DOCUMENT_BYTES: i32 = 16 * 1024 * 1024;
-/// Wire versions spoken: 7.0's is 21.
-pub const WIRE_VERSIONS: (i32, i32) = (0, 21);
 
 static REQUEST_ID: AtomicI32 = AtomicI32::new(1);
 

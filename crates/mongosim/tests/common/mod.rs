@@ -34,10 +34,18 @@ pub fn fast_settings() -> Document {
 impl Set {
     /// Fresh members, not initiated.
     pub fn fresh(name: &str, count: usize) -> anyhow::Result<Self> {
+        Self::fresh_with(name, count, &[])
+    }
+
+    /// The same, with further parameters.
+    pub fn fresh_with(name: &str, count: usize, parameters: &[&str]) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
-        let members = (0..count)
-            .map(|i| Member::spawn(args(name, &dir.path().join(i.to_string()))))
-            .collect::<Result<_, _>>()?;
+        let start = |i: usize| {
+            let mut args = args(name, &dir.path().join(i.to_string()));
+            args.set_parameter.extend(parameters.iter().map(|&parameter| parameter.to_owned()));
+            Member::spawn(args)
+        };
+        let members = (0..count).map(start).collect::<Result<_, _>>()?;
         Ok(Self { name: name.to_owned(), members, dir })
     }
 

@@ -4,7 +4,7 @@ use bson::{Bson, Document, doc, oid::ObjectId};
 
 use super::{CONFIG_NAMESPACE, Replication};
 use crate::{
-    commands::{FEATURE_VERSION_ID, VERSION_NAMESPACE, diagnostics::FEATURE_VERSION},
+    commands::{FEATURE_VERSION_ID, VERSION_NAMESPACE},
     error::{CommandError, CommandResult, code},
     oplog::{Operation, OplogWriter},
     options::ClusterRole,
@@ -32,7 +32,7 @@ impl Replication {
             )));
         }
         config.term = 0;
-        config.validate_for_initiate(self.around.role == ClusterRole::Config)?;
+        config.validate_for_initiate(self.around.role == ClusterRole::Config, self.around.version)?;
         let own = match self.find_self(&config, false).await.as_slice() {
             [own] => *own,
             [] => {
@@ -55,7 +55,7 @@ impl Replication {
             )));
         }
         config.settings.set_replica_set_id(Bson::ObjectId(ObjectId::new()));
-        self.quorum_for_initiate(&config, own).await?;
+        self.check_quorum(&config, own).await?;
         self.store_first_config(&config).await?;
         self.with(|c, now| {
             let mut effects = c.set_follower_state(MemberState::Secondary, now);
@@ -80,13 +80,14 @@ impl Replication {
 
     async fn store_first_config(&self, config: &ReplSetConfig) -> CommandResult<()> {
         let stored = config.to_internal_document();
+        let feature = self.around.version.feature();
         self.around
             .storage
             .write(move |view| {
                 view.put(CONFIG_NAMESPACE, &stored)?;
                 let mut writer = OplogWriter::new(view, Some(-1))?;
                 writer.log("", Operation::Noop(doc! { "msg": "initiating set" }), None)?;
-                let version = doc! { "_id": FEATURE_VERSION_ID, "version": FEATURE_VERSION };
+                let version = doc! { "_id": FEATURE_VERSION_ID, "version": feature };
                 writer.log(VERSION_NAMESPACE, Operation::Insert(version), None)
             })
             .await?;

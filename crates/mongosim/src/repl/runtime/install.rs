@@ -10,7 +10,8 @@ use crate::{
     storage::StorageResult,
 };
 
-const SELF_CHECK: Duration = Duration::from_secs(10);
+/// mongod's own patience with a host that says nothing.
+const SELF_CHECK: Duration = Duration::from_secs(30);
 const SELF_RETRY: Duration = Duration::from_secs(1);
 
 impl Replication {

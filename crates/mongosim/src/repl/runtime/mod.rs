@@ -36,7 +36,7 @@ use crate::{
     failpoints::FailPoints,
     net::PeerPool,
     oplog::{OpTime, OplogWriter},
-    options::ClusterRole,
+    options::{ClusterRole, ServerVersion},
     storage::{Storage, StorageResult},
 };
 use config_state::ConfigState;
@@ -64,6 +64,8 @@ pub struct Surroundings {
     pub fail_points: Arc<FailPoints>,
     /// How long it takes to load a configuration from disk.
     pub config_load: Duration,
+    /// The server that is played.
+    pub version: ServerVersion,
 }
 
 /// Replication of one process.

@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use bson::{Document, doc};
 use rand::Rng;
+use tokio::time::Instant;
 
 use super::Replication;
 use crate::{
@@ -33,6 +34,8 @@ impl Replication {
     }
 
     async fn reconfig_safely(self: &Arc<Self>, given: &Document, limit: Option<Duration>) -> CommandResult<()> {
+        // One limit for the whole command. What cannot be interrupted takes of it what it takes.
+        let deadline = limit.map(|limit| Instant::now() + limit);
         let term = self.must_be_writable()?;
         self.await_config_committed(limit, code::CONFIG_NOT_COMMITTED).await?;
         let guard = self.begin_reconfig()?;
@@ -47,12 +50,12 @@ impl Replication {
         new.reject_newly_added()?;
         new.term = term;
         keep_identity(&old, &mut new);
-        reconfig_checks::mark_newly_added(&old, &mut new);
+        reconfig_checks::mark_newly_added(&old, &mut new, self.around.version);
         let own = self.check(&old, &new, false).await?;
-        self.quorum_for_reconfig(&new, own).await?;
+        self.check_quorum(&new, own).await?;
         let version = self.log_and_install(new, own, term).await?;
         guard.done();
-        self.await_propagation(version, limit).await
+        self.await_propagation(version, deadline).await
     }
 
     async fn reconfig_by_force(self: &Arc<Self>, given: &Document) -> CommandResult<()> {
@@ -73,10 +76,11 @@ impl Replication {
 
     async fn check(&self, old: &ReplSetConfig, new: &ReplSetConfig, force: bool) -> CommandResult<usize> {
         let default_set = self.default_write_concern_is_set()?;
-        reconfig_checks::check(old, new, force, default_set)?;
+        reconfig_checks::check(old, new, force, default_set, self.around.version)?;
         new.validate_role(self.around.role == ClusterRole::Config)
             .map_err(|e| CommandError::new(code::INCOMPATIBLE_CONFIG, e.message))?;
-        let own = self.find_self(new, true).await.first().copied().ok_or_else(|| {
+        let first_only = !self.around.version.asks_every_host_for_itself();
+        let own = self.find_self(new, first_only).await.into_iter().min().ok_or_else(|| {
             CommandError::new(
                 code::NODE_NOT_FOUND,
                 format!("No host described in new configuration for replica set {} maps to this node", new.name),

@@ -108,13 +108,24 @@ impl Replication {
         })
     }
 
-    /// Waits until a majority has an installed configuration. Every failure leaves it installed.
+    /// Waits until a majority has an installed configuration. Every failure leaves it installed; a command whose time
+    /// is up by then fails, though it may have spread.
     pub(super) async fn await_propagation(
         &self,
         version: ConfigVersion,
-        limit: Option<Duration>,
+        deadline: Option<Instant>,
     ) -> CommandResult<()> {
-        self.wait_for(limit, |c| {
+        let late = || {
+            Err(CommandError::new(
+                code::MAX_TIME_MS_EXPIRED,
+                "Reconfig finished but failed to propagate to a majority :: caused by :: operation exceeded time limit",
+            ))
+        };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return late();
+        }
+        self.wait_for(left, |c| {
             if !c.is_leader() {
                 return Some(Err(CommandError::new(
                     code::PRIMARY_STEPPED_DOWN,
@@ -125,12 +136,7 @@ impl Replication {
             (c.voters_with_config(version) >= needed).then_some(Ok(()))
         })
         .await
-        .unwrap_or_else(|| {
-            Err(CommandError::new(
-                code::MAX_TIME_MS_EXPIRED,
-                "the new configuration is installed, but did not reach a majority in time",
-            ))
-        })
+        .unwrap_or_else(late)
     }
 
     /// Waits until everything applied here when it was asked is committed.
