@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let options = Options::resolve(cli.server)?;
     start_log(&options)?;
-    let node = Node::start(options).await?;
+    let node = Node::start(options)?;
     tracing::info!(port = node.port(), "listening");
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;

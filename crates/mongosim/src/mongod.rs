@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{ClusterKey, Privilege, localhost_exception_grants, users},
+    auth::{ClusterKey, Mechanism, Privilege, localhost_exception_grants, users},
     commands::{self, cursors::Cursors, diagnostics, handshake, sasl},
     error::{CommandError, CommandResult, code},
     net::PeerPool,
@@ -104,16 +104,7 @@ impl Mongod {
         if self.options.role == ClusterRole::Config {
             hello.insert("configsvr", 2);
         }
-        if let Ok(name) = request.body.get_str("saslSupportedMechs")
-            && let Some(mechanisms) = sasl::supported_mechanisms(self, name).await
-        {
-            hello.insert("saslSupportedMechs", mechanisms);
-        }
-        if let Ok(given) = request.body.get_document("speculativeAuthenticate")
-            && let Some(reply) = sasl::speculate(self, client, given).await
-        {
-            hello.insert("speculativeAuthenticate", reply);
-        }
+        sasl::complete_hello(self, client, request, &mut hello).await?;
         Ok(hello)
     }
 
@@ -308,5 +299,9 @@ impl sasl::Users for Mongod {
 
     fn key(&self) -> Option<&ClusterKey> {
         self.key.as_ref()
+    }
+
+    fn enabled(&self) -> &[Mechanism] {
+        &self.options.auth_mechanisms
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bson::oid::ObjectId;
 use rand::Rng;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
     shutdown::Shutdown,
     storage::{self, Storage, StorageError},
 };
+
+/// Connections that wait to be accepted; as the system allows at most by default.
+const BACKLOG: u32 = 4096;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,7 @@ pub enum StartError {
 
 enum Kind {
     Mongod(Arc<Mongod>),
-    Mongos,
+    Mongos(Arc<Mongos>),
 }
 
 /// A running server.
@@ -58,31 +61,34 @@ pub struct Node {
 
 impl Node {
     /// Starts a mongod or a mongos.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub fn start(options: Options) -> Result<Self, StartError> {
         let key = options.key_file.as_deref().map(ClusterKey::load).transpose()?;
         let shutdown = CancellationToken::new();
         let faults = Arc::new(Faults::default());
         let tls = options.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         let peers = Arc::new(PeerPool::new(tls.clone(), key.clone(), faults.clone()));
-        let mut listeners = Vec::new();
+        let mut sockets = Vec::new();
         let mut port = options.port;
         for ip in &options.bind {
             let address = SocketAddr::new(*ip, port);
             let listen = |source| StartError::Listen { address, source };
-            let listener = TcpListener::bind(address).await.map_err(listen)?;
-            port = listener.local_addr().map_err(listen)?.port();
-            listeners.push(listener);
+            let socket = reserve(address).map_err(listen)?;
+            port = socket.local_addr().map_err(listen)?.port();
+            sockets.push((address, socket));
         }
         let options = Options { port, ..options };
         let process_id = ObjectId::new();
-        let (kind, service): (Kind, Arc<dyn Service>) = if let Some((set, hosts)) = options.config_db.clone() {
-            (Kind::Mongos, Mongos::start(options, process_id, &set, hosts, peers, key, shutdown.clone()))
-        } else {
-            let mongod = start_mongod(options, process_id, peers, key, shutdown.clone())?;
-            (Kind::Mongod(mongod.clone()), mongod)
+        let kind = match options.config_db.clone() {
+            Some((set, hosts)) => {
+                Kind::Mongos(Mongos::start(options, process_id, &set, hosts, peers, key, shutdown.clone()))
+            }
+            None => Kind::Mongod(start_mongod(options, process_id, peers, key, shutdown.clone())?),
         };
-        for listener in listeners {
-            tokio::spawn(serve(listener, tls.clone(), service.clone(), shutdown.clone()));
+        match &kind {
+            Kind::Mongod(mongod) => listen(sockets, tls.as_ref(), mongod, &shutdown)?,
+            Kind::Mongos(mongos) => {
+                tokio::spawn(start_mongos(mongos.clone(), sockets, tls, shutdown.clone()));
+            }
         }
         if let Kind::Mongod(mongod) = &kind
             && let Some(replication) = &mongod.replication
@@ -129,7 +135,51 @@ impl Node {
                     tracing::error!(error = %e, "shutdown");
                 }
             }
-            Kind::Mongos => self.shutdown.cancel(),
+            Kind::Mongos(_) => self.shutdown.cancel(),
+        }
+    }
+}
+
+/// Takes an address without listening to it yet: who connects is refused.
+fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listen<S: Service>(
+    sockets: Vec<(SocketAddr, TcpSocket)>,
+    tls: Option<&Arc<Tls>>,
+    service: &Arc<S>,
+    shutdown: &CancellationToken,
+) -> Result<(), StartError> {
+    for (address, socket) in sockets {
+        let listener = socket.listen(BACKLOG).map_err(|source| StartError::Listen { address, source })?;
+        tokio::spawn(serve(listener, tls.cloned(), service.clone(), shutdown.clone()));
+    }
+    Ok(())
+}
+
+/// A mongos listens once it has reached its config servers, and ends if it then cannot.
+async fn start_mongos(
+    mongos: Arc<Mongos>,
+    sockets: Vec<(SocketAddr, TcpSocket)>,
+    tls: Option<Arc<Tls>>,
+    shutdown: CancellationToken,
+) {
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        () = mongos.reached() => {}
+    }
+    match listen(sockets, tls.as_ref(), &mongos, &shutdown) {
+        Ok(()) => {
+            tracing::info!("config servers reached, serving");
+            mongos.tell_presence(shutdown).await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "ending");
+            shutdown.cancel();
         }
     }
 }

@@ -217,7 +217,7 @@ async fn start_patiently(options: Options) -> Result<Node, StartError> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let began = Instant::now();
     loop {
-        match Node::start(options.clone()).await {
+        match Node::start(options.clone()) {
             Err(StartError::Storage(_) | StartError::Listen { .. }) if began.elapsed() < PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

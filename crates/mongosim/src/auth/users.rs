@@ -3,10 +3,7 @@
 use bson::{Bson, Document, doc};
 use rand::Rng;
 
-use super::{
-    Role,
-    scram::{Credential, ITERATIONS},
-};
+use super::{Mechanism, Role, scram::Credential};
 use crate::error::{CommandError, CommandResult, code};
 
 /// The namespace that holds the users.
@@ -30,15 +27,21 @@ pub fn from_create(command: &Document, db: &str) -> CommandResult {
         "userId": random_uuid(),
         "user": user,
         "db": db,
-        "credentials": credentials(password)?,
+        "credentials": credentials(user, password, &mechanisms(command)?)?,
         "roles": roles,
     })
 }
 
 /// A stored document with the changes of `updateUser`.
 pub fn apply_update(mut stored: Document, command: &Document, db: &str) -> CommandResult {
-    if let Ok(password) = command.get_str("pwd") {
-        stored.insert("credentials", credentials(password)?);
+    let given = command.contains_key("mechanisms");
+    match command.get_str("pwd") {
+        Ok(password) => {
+            let user = stored.get_str("user").unwrap_or_default().to_owned();
+            stored.insert("credentials", credentials(&user, password, &mechanisms(command)?)?);
+        }
+        Err(_) if given => narrow(&mut stored, &mechanisms(command)?)?,
+        Err(_) => {}
     }
     if let Some(roles) = parse_roles(command, db)? {
         stored.insert("roles", roles);
@@ -85,17 +88,23 @@ pub fn roles(stored: &Document) -> Vec<Role> {
         .unwrap_or_default()
 }
 
-/// What proves a user's password.
-pub fn credential(stored: &Document) -> Option<Credential> {
-    Credential::from_document(stored.get_document("credentials").ok()?.get_document("SCRAM-SHA-256").ok()?)
+/// What proves a user's password in one way.
+pub fn credential(stored: &Document, mechanism: Mechanism) -> Option<Credential> {
+    let kept = stored.get_document("credentials").ok()?.get_document(mechanism.name()).ok()?;
+    Credential::from_document(mechanism, kept)
+}
+
+/// In which ways a user's password can be proven.
+pub fn proves(stored: &Document) -> impl Iterator<Item = Mechanism> {
+    let kept = stored.get_document("credentials").ok();
+    Mechanism::ALL
+        .into_iter()
+        .filter(move |mechanism| kept.is_some_and(|kept| kept.contains_key(mechanism.name())))
 }
 
 /// A user as `usersInfo` shows it: without credentials unless they are asked for.
 pub fn info(mut stored: Document, show_credentials: bool) -> Document {
-    let mechanisms = stored
-        .get_document("credentials")
-        .map(|c| c.keys().cloned().map(Bson::String).collect::<Vec<_>>())
-        .unwrap_or_default();
+    let mechanisms: Vec<Bson> = proves(&stored).map(|mechanism| mechanism.name().into()).collect();
     if !show_credentials {
         stored.remove("credentials");
     }
@@ -103,13 +112,48 @@ pub fn info(mut stored: Document, show_credentials: bool) -> Document {
     stored
 }
 
-fn credentials(password: &str) -> CommandResult {
+/// The mechanisms that `createUser` and `updateUser` ask for; all of them unless they are named.
+fn mechanisms(command: &Document) -> CommandResult<Vec<Mechanism>> {
+    let Some(given) = command.get("mechanisms") else { return Ok(Mechanism::ALL.to_vec()) };
+    let given = given
+        .as_array()
+        .filter(|given| !given.is_empty())
+        .ok_or_else(|| CommandError::bad_value("mechanisms field must not be empty"))?;
+    given
+        .iter()
+        .map(|name| {
+            let name = name.as_str().unwrap_or_default();
+            Mechanism::named(name)
+                .ok_or_else(|| CommandError::bad_value(format!("Unknown auth mechanism '{name}'")))
+        })
+        .collect()
+}
+
+/// Keeps the credentials of some mechanisms alone: without the password none can be added.
+fn narrow(stored: &mut Document, wanted: &[Mechanism]) -> CommandResult<()> {
+    let has: Vec<Mechanism> = proves(stored).collect();
+    if wanted.iter().any(|mechanism| !has.contains(mechanism)) {
+        return Err(CommandError::bad_value("mechanisms field must be a subset of previously set mechanisms"));
+    }
+    if let Ok(kept) = stored.get_document_mut("credentials") {
+        for gone in has.iter().filter(|mechanism| !wanted.contains(mechanism)) {
+            kept.remove(gone.name());
+        }
+    }
+    Ok(())
+}
+
+fn credentials(user: &str, password: &str, mechanisms: &[Mechanism]) -> CommandResult {
     if password.is_empty() {
         return Err(CommandError::bad_value("Password cannot be empty"));
     }
-    let credential =
-        Credential::derive(password, ITERATIONS).map_err(|e| CommandError::bad_value(e.to_string()))?;
-    Ok(doc! { "SCRAM-SHA-256": credential.to_document() })
+    let mut kept = Document::new();
+    for mechanism in mechanisms {
+        let credential = Credential::derive(*mechanism, user, password, mechanism.iterations())
+            .map_err(|e| CommandError::bad_value(e.to_string()))?;
+        kept.insert(mechanism.name(), credential.to_document());
+    }
+    Ok(kept)
 }
 
 fn parse_roles(command: &Document, db: &str) -> CommandResult<Option<Vec<Bson>>> {

@@ -126,7 +126,8 @@ impl Mongod {
             reply.insert("enableLocalhostAuthBypass", self.options.localhost_bypass);
         }
         if request.body.contains_key("authenticationMechanisms") {
-            reply.insert("authenticationMechanisms", vec!["SCRAM-SHA-256"]);
+            let enabled: Vec<&str> = self.options.auth_mechanisms.iter().map(|m| m.name()).collect();
+            reply.insert("authenticationMechanisms", enabled);
         }
         if reply.is_empty() {
             return Err(CommandError::new(code::INVALID_OPTIONS, "no option found to get"));

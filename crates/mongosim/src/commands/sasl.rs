@@ -1,4 +1,4 @@
-//! `saslStart` and `saslContinue`, with SCRAM-SHA-256 alone.
+//! `saslStart` and `saslContinue`.
 
 use std::sync::LazyLock;
 
@@ -8,15 +8,13 @@ use parking_lot::Mutex;
 
 use crate::{
     auth::{
-        ClusterKey, Conversation, Principal,
+        ClusterKey, Conversation, Mechanism, Principal,
         scram::{self, Credential, INTERNAL_ITERATIONS, ServerExchange},
         users,
     },
     error::{CommandError, CommandResult, code},
     server::{Client, Request},
 };
-
-const MECHANISM: &str = "SCRAM-SHA-256";
 
 /// Where users are looked up: the own store, or for mongos the config servers.
 #[async_trait]
@@ -25,25 +23,57 @@ pub trait Users: Send + Sync {
     async fn user(&self, db: &str, name: &str) -> CommandResult<Option<Document>>;
     /// The cluster's key, if there is one.
     fn key(&self) -> Option<&ClusterKey>;
+    /// `authenticationMechanisms`.
+    fn enabled(&self) -> &[Mechanism];
 }
 
 fn denied() -> CommandError {
     CommandError::new(code::AUTHENTICATION_FAILED, "Authentication failed.")
 }
 
-/// The `saslSupportedMechs` of hello for a user that exists.
-pub async fn supported_mechanisms(users: &dyn Users, name: &str) -> Option<Vec<Bson>> {
-    let (db, user) = name.split_once('.')?;
-    let known = if (db, user) == ("local", "__system") {
-        users.key().is_some()
+/// Adds what hello says of authentication. Where the users cannot be read, hello fails: a client that was told nothing
+/// would take it for an unknown user and fall back to SCRAM-SHA-1 (`SASLServerMechanismRegistry`).
+pub async fn complete_hello(
+    users: &dyn Users,
+    client: &mut Client,
+    request: &Request,
+    hello: &mut Document,
+) -> CommandResult<()> {
+    if let Ok(name) = request.body.get_str("saslSupportedMechs")
+        && let Some(mechanisms) = supported_mechanisms(users, name).await?
+    {
+        hello.insert("saslSupportedMechs", mechanisms);
+    }
+    if let Ok(given) = request.body.get_document("speculativeAuthenticate")
+        && let Some(reply) = speculate(users, client, given).await
+    {
+        hello.insert("speculativeAuthenticate", reply);
+    }
+    Ok(())
+}
+
+/// The `saslSupportedMechs` of a user that exists.
+async fn supported_mechanisms(users: &dyn Users, name: &str) -> CommandResult<Option<Vec<Bson>>> {
+    let (db, user) = name
+        .split_once('.')
+        .ok_or_else(|| CommandError::bad_value("UserName must contain a '.' separated database.user pair"))?;
+    let known: Vec<Mechanism> = if (db, user) == ("local", "__system") {
+        if users.key().is_none() {
+            return Ok(None);
+        }
+        Mechanism::ALL.to_vec()
     } else {
-        users.user(db, user).await.ok()?.is_some()
+        match users.user(db, user).await? {
+            Some(stored) => users::proves(&stored).collect(),
+            None => return Ok(None),
+        }
     };
-    known.then(|| vec![Bson::String(MECHANISM.to_owned())])
+    let enabled = users.enabled();
+    Ok(Some(known.into_iter().filter(|m| enabled.contains(m)).map(|m| m.name().into()).collect()))
 }
 
 /// `speculativeAuthenticate` of hello: an error only means that the client starts over.
-pub async fn speculate(users: &dyn Users, client: &mut Client, given: &Document) -> Option<Document> {
+async fn speculate(users: &dyn Users, client: &mut Client, given: &Document) -> Option<Document> {
     let db = given.get_str("db").unwrap_or("admin").to_owned();
     let request = Request { name: "saslStart".into(), db, body: given.clone() };
     start(users, client, &request).await.ok()
@@ -53,15 +83,15 @@ pub async fn speculate(users: &dyn Users, client: &mut Client, given: &Document)
 pub async fn start(users: &dyn Users, client: &mut Client, request: &Request) -> CommandResult {
     client.auth.conversation = None;
     let mechanism = request.body.get_str("mechanism").unwrap_or_default();
-    if mechanism != MECHANISM {
-        return Err(CommandError::new(
+    let mechanism = Mechanism::named(mechanism).filter(|m| users.enabled().contains(m)).ok_or_else(|| {
+        CommandError::new(
             code::MECHANISM_UNAVAILABLE,
             format!("Received authentication for mechanism {mechanism} which is not enabled"),
-        ));
-    }
+        )
+    })?;
     let first = payload(&request.body)?;
     let name = scram::user_of(&first).map_err(|e| CommandError::bad_value(e.to_string()))?;
-    let (principal, credentials) = resolve(users, &request.db, &name).await?;
+    let (principal, credentials) = resolve(users, &request.db, &name, mechanism).await?;
     let (exchange, reply) = ServerExchange::start(&first, credentials).map_err(|_| denied())?;
     let skip_empty = request
         .body
@@ -97,34 +127,41 @@ pub fn proceed(client: &mut Client, request: &Request) -> CommandResult {
     Ok(step(reply, false))
 }
 
-async fn resolve(users: &dyn Users, db: &str, name: &str) -> CommandResult<(Principal, Vec<Credential>)> {
+async fn resolve(
+    users: &dyn Users,
+    db: &str,
+    name: &str,
+    mechanism: Mechanism,
+) -> CommandResult<(Principal, Vec<Credential>)> {
     if db == "local" && name == "__system" {
         let key = users.key().ok_or_else(denied)?;
-        return Ok((Principal::system(), internal_credentials(key)?));
+        return Ok((Principal::system(), internal_credentials(key, mechanism)?));
     }
     let stored = users.user(db, name).await?.ok_or_else(denied)?;
-    let credential = users::credential(&stored).ok_or_else(denied)?;
+    let credential = users::credential(&stored, mechanism).ok_or_else(denied)?;
     let principal = Principal { user: name.to_owned(), db: db.to_owned(), roles: users::roles(&stored) };
     Ok((principal, vec![credential]))
 }
 
 /// Credentials of the cluster's keys, derived once for each and with one salt, as the client is
 /// told only one.
-fn internal_credentials(key: &ClusterKey) -> CommandResult<Vec<Credential>> {
-    static DERIVED: LazyLock<Mutex<Vec<(String, Credential)>>> = LazyLock::new(Mutex::default);
+fn internal_credentials(key: &ClusterKey, mechanism: Mechanism) -> CommandResult<Vec<Credential>> {
+    static DERIVED: LazyLock<Mutex<Vec<(Mechanism, String, Credential)>>> = LazyLock::new(Mutex::default);
     let mut derived = DERIVED.lock();
     let mut credentials: Vec<Credential> = Vec::new();
     for text in key.texts() {
-        if let Some((_, credential)) = derived.iter().find(|(known, _)| known == text) {
+        let known = derived.iter().find(|(of, known, _)| *of == mechanism && known == text);
+        if let Some((_, _, credential)) = known {
             credentials.push(credential.clone());
             continue;
         }
+        let user = &Principal::system().user;
         let credential = match credentials.first() {
-            Some(first) => first.same_salt(text),
-            None => Credential::derive(text, INTERNAL_ITERATIONS),
+            Some(first) => first.same_salt(user, text),
+            None => Credential::derive(mechanism, user, text, INTERNAL_ITERATIONS),
         }
         .map_err(|e| CommandError::new(code::AUTHENTICATION_FAILED, e.to_string()))?;
-        derived.push((text.to_owned(), credential.clone()));
+        derived.push((mechanism, text.to_owned(), credential.clone()));
         credentials.push(credential);
     }
     Ok(credentials)

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Mongos, SetMonitor};
 use crate::{
-    auth::{ClusterKey, Privilege, localhost_exception_grants, users},
+    auth::{ClusterKey, Mechanism, Privilege, localhost_exception_grants, users},
     commands::{self, cursors, diagnostics, handshake, sasl},
     error::{CommandError, CommandResult, code},
     query::number,
@@ -22,27 +22,11 @@ const CURSOR_LIMIT: Duration = Duration::from_mins(1);
 impl Mongos {
     async fn hello(&self, client: &mut Client, request: &Request) -> CommandResult {
         handshake::await_topology(request, self.process_id, self.topology.subscribe()).await?;
-        let serves = self.serves();
-        let mut hello = doc! { "isWritablePrimary": serves, "msg": "isdbgrid" };
-        if !serves {
-            hello.insert("info", "the config servers have not been reached yet");
-        }
+        let hello = doc! { "isWritablePrimary": true, "msg": "isdbgrid" };
         let counter = *self.topology.borrow();
         let mut hello =
             handshake::complete(hello, request, client, self.process_id, counter, self.options.version);
-        if !serves {
-            return Ok(hello);
-        }
-        if let Ok(name) = request.body.get_str("saslSupportedMechs")
-            && let Some(mechanisms) = sasl::supported_mechanisms(self, name).await
-        {
-            hello.insert("saslSupportedMechs", mechanisms);
-        }
-        if let Ok(given) = request.body.get_document("speculativeAuthenticate")
-            && let Some(reply) = sasl::speculate(self, client, given).await
-        {
-            hello.insert("speculativeAuthenticate", reply);
-        }
+        sasl::complete_hello(self, client, request, &mut hello).await?;
         Ok(hello)
     }
 
@@ -79,14 +63,6 @@ impl Mongos {
                 return Err(unknown());
             }
             _ => {}
-        }
-        if !self.serves() {
-            tokio::time::timeout(Self::FIND_PRIMARY, self.config.reached()).await.map_err(|_| {
-                CommandError::new(
-                    code::FAILED_TO_SATISFY_READ_PREFERENCE,
-                    "the config servers have not been reached",
-                )
-            })?;
         }
         if request.name == "saslStart" {
             return sasl::start(self, client, request).await;
@@ -283,5 +259,9 @@ impl sasl::Users for Mongos {
 
     fn key(&self) -> Option<&ClusterKey> {
         self.key.as_ref()
+    }
+
+    fn enabled(&self) -> &[Mechanism] {
+        &self.options.auth_mechanisms
     }
 }

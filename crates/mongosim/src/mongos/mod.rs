@@ -8,9 +8,13 @@ mod forward;
 mod monitor;
 mod presence;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bson::{DateTime, Timestamp, oid::ObjectId};
+use bson::{DateTime, Timestamp, doc, oid::ObjectId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{auth::ClusterKey, net::PeerPool, options::Options};
 use catalog::Catalog;
 use monitor::SetMonitor;
+
+/// Between two attempts to reach the config servers; the server's own interval.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// One mongos process.
 pub struct Mongos {
@@ -37,7 +44,7 @@ pub struct Mongos {
 }
 
 impl Mongos {
-    /// Starts looking for the config servers; until they are found it answers hello alone.
+    /// Starts looking for the config servers; it serves once [`Self::reached`] has ended.
     pub fn start(
         options: Options,
         process_id: ObjectId,
@@ -47,35 +54,31 @@ impl Mongos {
         key: Option<ClusterKey>,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let config = SetMonitor::start(config_set, config_hosts, peers.clone(), shutdown.clone());
-        let mongos = Arc::new(Self {
+        Arc::new(Self {
             options,
             process_id,
             key,
             peers: peers.clone(),
-            config: config.clone(),
-            catalog: Catalog::new(peers, shutdown.clone()),
+            config: SetMonitor::start(config_set, config_hosts, peers.clone(), shutdown.clone()),
+            catalog: Catalog::new(peers, shutdown),
             cursors: Mutex::default(),
             topology: watch::Sender::new(0),
             cluster_time: Mutex::new(Timestamp { time: 0, increment: 0 }),
             created: DateTime::now(),
             started: Instant::now(),
-        });
-        let this = mongos.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = config.reached() => {
-                    tracing::info!("config servers reached, serving");
-                    this.topology.send_modify(|counter| *counter = 1);
-                    this.tell_presence(shutdown.clone()).await;
-                }
-            }
-        });
-        mongos
+        })
     }
 
-    fn serves(&self) -> bool {
-        *self.topology.borrow() > 0
+    /// Ends when the cluster's identity has been read from the config servers: before that no client is listened to
+    /// (`initializeSharding` in `mongos_main.cpp`). They need no primary for that.
+    pub(crate) async fn reached(&self) {
+        loop {
+            match self.config_rows("config", "version", doc! {}).await {
+                Ok(rows) if !rows.is_empty() => break,
+                Ok(_) => tracing::info!("the cluster has no identity yet"),
+                Err(e) => tracing::info!(error = %e, "the config servers have not been reached yet"),
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 }

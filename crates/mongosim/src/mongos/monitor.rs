@@ -167,12 +167,6 @@ impl SetMonitor {
         // The sender lives in this monitor, which the caller holds.
         drop(primary.wait_for(|known| known.as_deref() != Some(host)).await);
     }
-
-    /// Ends when a primary has been seen.
-    pub(super) async fn reached(&self) {
-        let mut primary = self.primary.subscribe();
-        drop(primary.wait_for(Option::is_some).await);
-    }
 }
 
 /// The members that a reply names.

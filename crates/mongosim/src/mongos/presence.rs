@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(10);
 
 impl Mongos {
     /// Notes in `config.mongos` that this router is there, as long as it lives: `sh.status()` lists them.
-    pub(super) async fn tell_presence(self: Arc<Self>, shutdown: CancellationToken) {
+    pub(crate) async fn tell_presence(self: Arc<Self>, shutdown: CancellationToken) {
         let id = format!("{}:{}", diagnostics::hostname(), self.options.port);
         loop {
             let presence = doc! {

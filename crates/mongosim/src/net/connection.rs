@@ -10,10 +10,13 @@ use tokio::{
 
 use super::{Faults, Stream, Tls};
 use crate::{
-    auth::{ClusterKey, scram::ClientExchange},
+    auth::{ClusterKey, Mechanism, scram::ClientExchange},
     error::CommandError,
     wire::{self, Message, OpMsg, WireError},
 };
+
+/// How members prove the cluster key to each other.
+const INTERNAL: Mechanism = Mechanism::ScramSha256;
 
 /// Why a peer could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -130,14 +133,14 @@ impl Connection {
         let (exchange, first) = ClientExchange::start("__system");
         let reply = self
             .sasl(
-                doc! { "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(first), "$db": "local" },
+                doc! { "saslStart": 1, "mechanism": INTERNAL.name(), "payload": binary(first), "$db": "local" },
                 deadline,
             )
             .await?;
         let conversation = reply.get("conversationId").cloned().unwrap_or(bson::Bson::Int32(1));
         let server_first = payload(&reply);
         let (verifier, last) =
-            exchange.answer(password, &server_first).map_err(|e| refused(&self.host, e.to_string()))?;
+            exchange.answer(INTERNAL, password, &server_first).map_err(|e| refused(&self.host, e.to_string()))?;
         let reply = self
             .sasl(
                 doc! { "saslContinue": 1, "conversationId": conversation, "payload": binary(last), "$db": "local" },

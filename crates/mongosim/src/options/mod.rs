@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{failpoints::FailPoint, net::TlsOptions};
+use crate::{auth::Mechanism, failpoints::FailPoint, net::TlsOptions};
 use file::{ConfigFile, read_file};
 pub use tls::TlsArgs;
 pub use version::ServerVersion;
@@ -176,6 +176,8 @@ pub struct Options {
     pub logpath: Option<PathBuf>,
     /// Most bytes of the oplog.
     pub oplog_bytes: u64,
+    /// How a password may be proven (`authenticationMechanisms`).
+    pub auth_mechanisms: Vec<Mechanism>,
     /// The localhost exception (`enableLocalhostAuthBypass`).
     pub localhost_bypass: bool,
     /// Whether commands for tests are known (`enableTestCommands`).
@@ -216,6 +218,7 @@ impl Options {
         let tls = TlsOptions::resolve(args.tls, file.net.tls)?;
         let key_file = args.key_file.or(file.security.key_file);
         let auth = args.auth || key_file.is_some() || file.security.authorization.as_deref() == Some("enabled");
+        let mut auth_mechanisms = Mechanism::ALL.to_vec();
         let mut localhost_bypass = true;
         let mut test_commands = false;
         let mut fail_points = BTreeSet::new();
@@ -231,8 +234,8 @@ impl Options {
             match name.as_str() {
                 "enableLocalhostAuthBypass" => localhost_bypass = !matches!(value.as_str(), "0" | "false"),
                 "enableTestCommands" => test_commands = !matches!(value.as_str(), "0" | "false"),
-                "authenticationMechanisms"
-                | "logLevel"
+                "authenticationMechanisms" => auth_mechanisms = mechanisms(&value)?,
+                "logLevel"
                 | "diagnosticDataCollectionEnabled"
                 | "ShardingTaskExecutorPoolMinSize"
                 | "ShardingTaskExecutorPoolMaxSize" => {}
@@ -261,6 +264,7 @@ impl Options {
             tls,
             logpath: args.logpath.or(file.system_log.path),
             oplog_bytes: oplog_bytes(args.oplog_size.or(file.replication.oplog_size_mb))?,
+            auth_mechanisms,
             localhost_bypass,
             test_commands,
             fail_points,
@@ -280,6 +284,15 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 fn millis(name: &str, value: &str) -> Result<Duration, OptionsError> {
     let wrong = |_| invalid("--setParameter", &format!("{name} must be a number of milliseconds, not {value:?}"));
     value.parse().map(Duration::from_millis).map_err(wrong)
+}
+
+/// The mechanisms that are known here, of a list that may name the server's others as well.
+fn mechanisms(list: &str) -> Result<Vec<Mechanism>, OptionsError> {
+    let names = list.split(',').map(str::trim);
+    if let Some(unknown) = names.clone().find(|n| Mechanism::named(n).is_none() && *n != "MONGODB-X509") {
+        return Err(invalid("authenticationMechanisms", &format!("{unknown} is no mechanism of the server")));
+    }
+    Ok(names.filter_map(Mechanism::named).collect())
 }
 
 /// `failpoint.<name>={"mode": "alwaysOn"}`.

@@ -69,6 +69,7 @@ fn version() -> String {
         hash.update(name);
         hash.update(content);
     }
-    let hash = format!("{:x}", hash.finalize());
-    hash[..12].to_owned()
+    let mut start = [0; 8];
+    start.copy_from_slice(&hash.finalize()[..8]);
+    format!("{:016x}", u64::from_be_bytes(start))[..12].to_owned()
 }
