@@ -185,7 +185,9 @@ impl Mongod {
         match request.name.as_str() {
             "insert" | "update" | "delete" | "findAndModify" | "findandmodify" => {
                 commands::unsupported::refuse(request)?;
+                self.check_writable_database(request)?;
             }
+            "create" | "createIndexes" | "renameCollection" => self.check_writable_database(request)?,
             "find" | "count" | "aggregate" | "distinct" => {
                 commands::unsupported::refuse(request)?;
                 self.check_readable(request)?;

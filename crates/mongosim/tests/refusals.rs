@@ -3,7 +3,7 @@
 mod common;
 
 use bson::{Bson, Document, doc};
-use common::{Set, client};
+use common::{Set, client, code_of, run};
 
 /// Database, command, and the code of its refusal.
 fn refusals() -> Vec<(&'static str, Document, i32)> {
@@ -104,5 +104,35 @@ async fn what_is_not_implemented_is_refused_by_code() -> anyhow::Result<()> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_servers_have_no_user_databases() -> anyhow::Result<()> {
+    let dir = tempfile::TempDir::new()?;
+    let mut args = mongosim::testing::member_args("cfg", dir.path());
+    args.configsvr = true;
+    let set = Set { name: "cfg".to_owned(), members: vec![mongosim::testing::Member::spawn(args)?], dir };
+    let mut config = set.config();
+    config.insert("configsvr", true);
+    run(&set.members[0], doc! { "replSetInitiate": config }).await?;
+    set.primary().await?;
+    let driver = set.client().await?;
+    let test = driver.database("test");
+    for command in [
+        doc! { "insert": "c", "documents": [{ "_id": 1 }] },
+        doc! { "update": "c", "updates": [{ "q": {}, "u": { "$set": { "a": 1 } } }] },
+        doc! { "delete": "c", "deletes": [{ "q": {}, "limit": 1 }] },
+        doc! { "findAndModify": "c", "query": {}, "remove": true },
+        doc! { "create": "c" },
+        doc! { "createIndexes": "c", "indexes": [{ "key": { "a": 1 }, "name": "a_1" }] },
+    ] {
+        assert_eq!(test.run_command(command.clone()).await.map_or_else(|e| code_of(&e), |_| 0), 73, "{command}");
+    }
+    for db in ["admin", "config", "local"] {
+        driver.database(db).run_command(doc! { "insert": "c", "documents": [{ "_id": 1 }] }).await?;
+    }
+    let names = driver.list_database_names().await?;
+    assert!(!names.contains(&"test".to_owned()), "{names:?}");
     Ok(())
 }

@@ -21,6 +21,15 @@ pub(crate) struct History {
 impl History {
     /// Starts writing through an unmodified driver: majority concern, retryable writes.
     pub(crate) async fn start(uri: &str) -> Result<Self> {
+        Self::start_in("history", uri).await
+    }
+
+    /// The same on config servers, which have no user databases.
+    pub(crate) async fn start_on_config_servers(uri: &str) -> Result<Self> {
+        Self::start_in("config", uri).await
+    }
+
+    async fn start_in(database: &str, uri: &str) -> Result<Self> {
         let mut options = ClientOptions::parse(uri).await?;
         options.server_selection_timeout = Some(Duration::from_secs(15));
         let majority = CollectionOptions::builder()
@@ -28,7 +37,7 @@ impl History {
             .read_concern(ReadConcern::majority())
             .build();
         let collection =
-            Client::with_options(options)?.database("history").collection_with_options("writes", majority);
+            Client::with_options(options)?.database(database).collection_with_options("writes", majority);
         let stop = CancellationToken::new();
         let writer = tokio::spawn(write(collection.clone(), stop.clone()));
         Ok(Self { collection, stop, writer })

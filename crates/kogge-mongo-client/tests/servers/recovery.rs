@@ -71,7 +71,7 @@ async fn h34_to_h36_a_lost_majority_is_given_up_by_a_person_and_stays_out() -> R
     // The two that are left take majority writes.
     let hosts = cluster.hosts(SET)?[..2].join(",");
     let uri = format!("mongodb://admin:admin-password@{hosts}/?replicaSet={SET}&authSource=admin");
-    let history = History::start(&uri).await?;
+    let history = History::start_on_config_servers(&uri).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     // The lost ones come back with their old data. They learn that they are out, and nobody lets them in.

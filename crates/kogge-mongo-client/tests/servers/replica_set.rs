@@ -23,7 +23,7 @@ async fn a_set_forms_grows_and_rolls_while_a_client_writes() -> Result<()> {
     let initiates = cluster.names().iter().filter(|name| **name == "Initiate").count();
     assert_eq!(initiates, 1);
 
-    let history = History::start(&cluster.uri(SET)?).await?;
+    let history = History::start_on_config_servers(&cluster.uri(SET)?).await?;
     cluster.want(SET, ROLE, FIVE)?;
     let plan = cluster.until_ready(LIMIT).await?;
     assert!(plan.sets[SET].members.iter().all(|m| m.votes == 1 && m.priority > 0.0));

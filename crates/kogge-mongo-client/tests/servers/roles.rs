@@ -33,7 +33,7 @@ async fn a_primary_moves_away_and_voters_become_standbys_and_back() -> Result<()
     let mut cluster = Cluster::new()?;
     cluster.want(SET, SetRole::Config, FIVE)?;
     let plan = cluster.until_ready(LIMIT).await?;
-    let history = History::start(&cluster.uri(SET)?).await?;
+    let history = History::start_on_config_servers(&cluster.uri(SET)?).await?;
 
     let left = vdc_of_primary(&plan)?;
     cluster.goal.away_from.insert(left.as_str().into());

@@ -7,11 +7,13 @@ use mongodb::bson::{Document, doc};
 use crate::support::{Lab, Operator, eventually, pod, state};
 
 const WRITTEN: i32 = 20;
+/// Config servers have no user databases.
+const DATABASE: &str = "config";
 
 async fn write(operator: &Operator, primary: usize) -> Result<()> {
     for id in 0..WRITTEN {
         let insert = doc! { "insert": "c", "documents": [{ "_id": id }], "writeConcern": { "w": "majority" } };
-        let answer = operator.run_on(primary, "test", insert).await?;
+        let answer = operator.run_on(primary, DATABASE, insert).await?;
         assert!(!answer.contains_key("writeConcernError"), "{answer}");
     }
     Ok(())
@@ -34,7 +36,7 @@ async fn is_back_as_another(operator: &mut Operator, wiped: usize) -> Result<()>
     assert_eq!((member.get_i32("_id")?, member.get_i32("votes")?), (3, 1), "{member}");
     let mut count = doc! { "count": "c" };
     count.insert("$readPreference", doc! { "mode": "secondaryPreferred" });
-    let counted: Document = operator.run_on(wiped, "test", count).await?;
+    let counted: Document = operator.run_on(wiped, DATABASE, count).await?;
     assert_eq!(counted.get_i32("n")?, WRITTEN);
     Ok(())
 }

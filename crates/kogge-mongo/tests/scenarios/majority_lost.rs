@@ -13,6 +13,8 @@ use crate::support::{
 /// Of three members the first survives; the others were in the data centre that is lost.
 const SURVIVOR: usize = 0;
 const LOST: [usize; 2] = [1, 2];
+/// Config servers have no user databases.
+const DATABASE: &str = "config";
 
 fn found(plan: &Plan, kind: FindingKind) -> bool {
     plan.findings.iter().any(|finding| finding.kind == kind)
@@ -164,7 +166,7 @@ async fn h37_a_lost_data_centre_with_a_higher_term_outranks_a_force_so_the_opera
     let theirs = term(&operator, other).await?;
     let acknowledged = async |operator: &Operator, index: usize, id: i32| {
         let insert = doc! { "insert": "c", "documents": [{ "_id": id }], "writeConcern": { "w": "majority" } };
-        operator.run_on(index, "test", insert).await
+        operator.run_on(index, DATABASE, insert).await
     };
     acknowledged(&operator, other, 1).await?;
 
@@ -192,7 +194,7 @@ async fn h37_a_lost_data_centre_with_a_higher_term_outranks_a_force_so_the_opera
             }
         }
         let [primary] = primaries[..] else { return None };
-        operator.run_on(primary, "test", doc! { "find": "c", "readConcern": { "level": "majority" } }).await.ok()
+        operator.run_on(primary, DATABASE, doc! { "find": "c", "readConcern": { "level": "majority" } }).await.ok()
     })
     .await?;
     let kept = found.get_document("cursor")?.get_array("firstBatch")?;

@@ -4,10 +4,33 @@ use super::{DATABASES, SHARDS, config_server::Change};
 use crate::{
     error::{CommandError, CommandResult, code},
     mongod::Mongod,
+    options::ClusterRole,
+    repl::Coordinator,
     server::Request,
 };
 
+const INTERNAL: [&str; 3] = ["admin", "config", "local"];
+
 impl Mongod {
+    /// Config servers have no user databases (`userAllowedCreateNS`).
+    pub(crate) fn check_writable_database(&self, request: &Request) -> CommandResult<()> {
+        let target = match request.name.as_str() {
+            "renameCollection" => request.body.get_str("to").ok().and_then(|ns| ns.split('.').next()),
+            _ => Some(request.db.as_str()),
+        };
+        let db = target.unwrap_or_default();
+        let primary = self.replication.as_ref().is_none_or(|r| r.look(Coordinator::is_writable));
+        // Another than the primary refuses every write for that alone.
+        if self.options.role != ClusterRole::Config || INTERNAL.contains(&db) || !primary {
+            return Ok(());
+        }
+        let collection = request.body.get_str(&request.name).unwrap_or_default();
+        Err(CommandError::new(
+            code::INVALID_NAMESPACE,
+            format!("Can't create user databases on a --configsvr instance {db}.{collection}"),
+        ))
+    }
+
     /// The shard of a database; a new database goes to the shard with the fewest.
     pub(super) async fn place_database(&self, request: &Request) -> CommandResult {
         let db = request
