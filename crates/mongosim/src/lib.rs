@@ -17,6 +17,7 @@ pub mod oplog;
 pub mod options;
 pub mod probe;
 pub mod query;
+pub mod quiesce;
 pub mod repl;
 pub mod server;
 pub mod sessions;

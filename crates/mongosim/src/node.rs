@@ -135,7 +135,10 @@ impl Node {
                     tracing::error!(error = %e, "shutdown");
                 }
             }
-            Kind::Mongos(_) => self.shutdown.cancel(),
+            Kind::Mongos(mongos) => {
+                mongos.quiesce().await;
+                self.shutdown.cancel();
+            }
         }
     }
 }

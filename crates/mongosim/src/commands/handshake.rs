@@ -45,6 +45,11 @@ pub async fn await_topology(
     Ok(())
 }
 
+/// What a client gives back to wait for a change.
+pub fn topology_version(process_id: ObjectId, counter: i64) -> Document {
+    doc! { "processId": process_id, "counter": counter }
+}
+
 /// Adds what every server says to its own part of hello.
 pub fn complete(
     mut hello: Document,
@@ -61,7 +66,7 @@ pub fn complete(
     }
     hello.extend(doc! {
         "helloOk": true,
-        "topologyVersion": { "processId": process_id, "counter": counter },
+        "topologyVersion": topology_version(process_id, counter),
         "maxBsonObjectSize": wire::MAX_DOCUMENT_BYTES,
         "maxMessageSizeBytes": wire::MAX_MESSAGE_BYTES,
         "maxWriteBatchSize": 100_000,

@@ -22,8 +22,10 @@ const CURSOR_LIMIT: Duration = Duration::from_mins(1);
 impl Mongos {
     async fn hello(&self, client: &mut Client, request: &Request) -> CommandResult {
         handshake::await_topology(request, self.process_id, self.topology.subscribe()).await?;
-        let hello = doc! { "isWritablePrimary": true, "msg": "isdbgrid" };
         let counter = *self.topology.borrow();
+        let version = handshake::topology_version(self.process_id, counter);
+        self.quiesce.refuse_hello("Mongos").map_err(|refusal| refusal.with("topologyVersion", version))?;
+        let hello = doc! { "isWritablePrimary": true, "msg": "isdbgrid" };
         let mut hello =
             handshake::complete(hello, request, client, self.process_id, counter, self.options.version);
         sasl::complete_hello(self, client, request, &mut hello).await?;

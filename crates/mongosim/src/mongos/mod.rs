@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::ClusterKey, net::PeerPool, options::Options};
+use crate::{auth::ClusterKey, net::PeerPool, options::Options, quiesce::Quiesce};
 use catalog::Catalog;
 use monitor::SetMonitor;
 
@@ -37,6 +37,7 @@ pub struct Mongos {
     /// Which host has a cursor.
     cursors: Mutex<HashMap<i64, String>>,
     topology: watch::Sender<i64>,
+    quiesce: Quiesce,
     /// The latest time that a set has told.
     cluster_time: Mutex<Timestamp>,
     created: DateTime,
@@ -63,10 +64,18 @@ impl Mongos {
             catalog: Catalog::new(peers, shutdown),
             cursors: Mutex::default(),
             topology: watch::Sender::new(0),
+            quiesce: Quiesce::default(),
             cluster_time: Mutex::new(Timestamp { time: 0, increment: 0 }),
             created: DateTime::now(),
             started: Instant::now(),
         })
+    }
+
+    /// A clean end: clients are told first, and served until their time to go elsewhere is over.
+    pub(crate) async fn quiesce(&self) {
+        let length = self.options.router_quiesce;
+        tracing::info!(millis = length.as_millis() as u64, "entering quiesce mode");
+        self.quiesce.last(length, || self.topology.send_modify(|counter| *counter += 1)).await;
     }
 
     /// Ends when the cluster's identity has been read from the config servers: before that no client is listened to

@@ -178,6 +178,8 @@ pub struct Options {
     pub oplog_bytes: u64,
     /// How a password may be proven (`authenticationMechanisms`).
     pub auth_mechanisms: Vec<Mechanism>,
+    /// How long a router serves on after the signal to end (`mongosShutdownTimeoutMillisForSignaledShutdown`).
+    pub router_quiesce: Duration,
     /// The localhost exception (`enableLocalhostAuthBypass`).
     pub localhost_bypass: bool,
     /// Whether commands for tests are known (`enableTestCommands`).
@@ -219,6 +221,7 @@ impl Options {
         let key_file = args.key_file.or(file.security.key_file);
         let auth = args.auth || key_file.is_some() || file.security.authorization.as_deref() == Some("enabled");
         let mut auth_mechanisms = Mechanism::ALL.to_vec();
+        let mut router_quiesce = SHUTDOWN_TIMEOUT;
         let mut localhost_bypass = true;
         let mut test_commands = false;
         let mut fail_points = BTreeSet::new();
@@ -235,6 +238,9 @@ impl Options {
                 "enableLocalhostAuthBypass" => localhost_bypass = !matches!(value.as_str(), "0" | "false"),
                 "enableTestCommands" => test_commands = !matches!(value.as_str(), "0" | "false"),
                 "authenticationMechanisms" => auth_mechanisms = mechanisms(&value)?,
+                "mongosShutdownTimeoutMillisForSignaledShutdown" if config_db.is_some() => {
+                    router_quiesce = millis(&name, &value)?;
+                }
                 "logLevel"
                 | "diagnosticDataCollectionEnabled"
                 | "ShardingTaskExecutorPoolMinSize"
@@ -265,6 +271,7 @@ impl Options {
             logpath: args.logpath.or(file.system_log.path),
             oplog_bytes: oplog_bytes(args.oplog_size.or(file.replication.oplog_size_mb))?,
             auth_mechanisms,
+            router_quiesce,
             localhost_bypass,
             test_commands,
             fail_points,
@@ -278,7 +285,7 @@ impl Options {
 /// What mongod was seen to take, with all its data: it asks every host of its configuration whether it is this process.
 const CONFIG_LOAD: Duration = Duration::from_secs(1);
 
-/// mongod's own default.
+/// The default of mongod and mongos.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn millis(name: &str, value: &str) -> Result<Duration, OptionsError> {

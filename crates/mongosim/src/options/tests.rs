@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::Parser as _;
 
 use super::{Cli, ClusterRole, Options};
-use crate::net::TlsMode;
+use crate::{auth::Mechanism, net::TlsMode};
 
 fn parse(args: &[&str]) -> Result<Options, String> {
     let cli =
@@ -66,4 +66,22 @@ fn times_are_mongods_own_unless_a_parameter_says_otherwise() {
     fs::write(&file, "setParameter: {shutdownTimeoutMillisForSignaledShutdown: 9}\n").unwrap();
     assert_eq!(times(&["--config", file.to_str().unwrap()]), Ok((1000, 9)));
     fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_router_serves_on_for_fifteen_seconds_unless_it_is_told_otherwise() {
+    const MILLIS: &str = "mongosShutdownTimeoutMillisForSignaledShutdown=250";
+    let router = ["--configdb", "cfg/h1"];
+    assert_eq!(parse(&router).unwrap().router_quiesce.as_secs(), 15);
+    let shorter = parse(&[&router[..], &["--setParameter", MILLIS]].concat()).unwrap();
+    assert_eq!(shorter.router_quiesce.as_millis(), 250);
+    assert!(parse(&["--setParameter", MILLIS]).unwrap_err().contains("unknown parameter"));
+}
+
+#[test]
+fn mechanisms_are_those_of_the_server() {
+    let of = |list: &str| parse(&["--setParameter", &format!("authenticationMechanisms={list}")]);
+    assert_eq!(parse(&[]).unwrap().auth_mechanisms, Mechanism::ALL);
+    assert_eq!(of("MONGODB-X509,SCRAM-SHA-256").unwrap().auth_mechanisms, [Mechanism::ScramSha256]);
+    assert!(of("SCRAM-SHA-512").unwrap_err().contains("SCRAM-SHA-512"));
 }
