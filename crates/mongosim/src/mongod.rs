@@ -16,7 +16,7 @@ use crate::{
     options::{ClusterRole, Options},
     repl::{Coordinator, MemberState, Replication},
     server::{Client, Request, Service},
-    sharding::Moves,
+    sharding::{Moves, Rounds},
     shutdown::Shutdown,
     storage::{Storage, StorageResult},
 };
@@ -34,6 +34,7 @@ pub struct Mongod {
     pub(crate) shutdown: CancellationToken,
     pub(crate) started: Instant,
     pub(crate) moves: Moves,
+    pub(crate) rounds: Rounds,
     standalone_topology: watch::Sender<i64>,
 }
 
@@ -59,6 +60,7 @@ impl Mongod {
             shutdown,
             started: Instant::now(),
             moves: Moves::default(),
+            rounds: Rounds::default(),
             standalone_topology: watch::Sender::new(0),
         }
     }
@@ -243,6 +245,8 @@ impl Mongod {
                 std::future::pending().await
             }
             "shardingState" => Ok(doc! { "enabled": self.options.role == ClusterRole::Shard }),
+            "_shardsvrDonateRange" => self.donate_range(request).await,
+            "_shardsvrReceiveRange" => self.receive_range(request),
             "_shardsvrCloseDatabase" | "_shardsvrOpenDatabase" => self.set_database_open(request).await,
             name if name.starts_with("_configsvr") => self.config_server_command(request).await,
             name => Err(CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{name}'"))),

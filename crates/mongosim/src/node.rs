@@ -94,8 +94,14 @@ impl Node {
             && let Some(replication) = &mongod.replication
         {
             replication.start()?;
-            if mongod.options.role == ClusterRole::Config {
-                tokio::spawn(mongod.clone().found_cluster());
+            match mongod.options.role {
+                ClusterRole::Config => {
+                    tokio::spawn(mongod.clone().found_cluster());
+                    tokio::spawn(mongod.clone().keep_sessions_collection());
+                    tokio::spawn(mongod.clone().balance());
+                }
+                ClusterRole::Shard => drop(tokio::spawn(mongod.clone().delete_ranges())),
+                ClusterRole::None => {}
             }
         }
         let failed = CancellationToken::new();

@@ -129,6 +129,10 @@ impl Mongod {
             let enabled: Vec<&str> = self.options.auth_mechanisms.iter().map(|m| m.name()).collect();
             reply.insert("authenticationMechanisms", enabled);
         }
+        if request.body.contains_key("orphanCleanupDelaySecs") {
+            let delay = self.options.sharding.orphan_cleanup_delay;
+            reply.insert("orphanCleanupDelaySecs", delay.as_secs() as i32);
+        }
         if reply.is_empty() {
             return Err(CommandError::new(code::INVALID_OPTIONS, "no option found to get"));
         }

@@ -60,6 +60,8 @@ pub fn privilege<'a>(name: &str, db: &'a str) -> Option<Privilege<'a>> {
         | "_configsvrCreateDatabase"
         | "_shardsvrCloseDatabase"
         | "_shardsvrOpenDatabase"
+        | "_shardsvrDonateRange"
+        | "_shardsvrReceiveRange"
         | "_configsvrBalancerStart"
         | "_configsvrBalancerStop"
         | "_configsvrBalancerStatus" => Privilege::Internal,

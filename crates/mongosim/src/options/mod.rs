@@ -1,6 +1,7 @@
 //! Command-line flags and the YAML configuration file, as mongod and mongos take them.
 
 mod file;
+mod sharding;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{auth::Mechanism, failpoints::FailPoint, net::TlsOptions};
 use file::{ConfigFile, read_file};
+pub use sharding::ShardingParameters;
 pub use tls::TlsArgs;
 pub use version::ServerVersion;
 
@@ -180,6 +182,8 @@ pub struct Options {
     pub auth_mechanisms: Vec<Mechanism>,
     /// How long a router serves on after the signal to end (`mongosShutdownTimeoutMillisForSignaledShutdown`).
     pub router_quiesce: Duration,
+    /// Parameters of sharded clusters.
+    pub sharding: ShardingParameters,
     /// The localhost exception (`enableLocalhostAuthBypass`).
     pub localhost_bypass: bool,
     /// Whether commands for tests are known (`enableTestCommands`).
@@ -222,6 +226,7 @@ impl Options {
         let auth = args.auth || key_file.is_some() || file.security.authorization.as_deref() == Some("enabled");
         let mut auth_mechanisms = Mechanism::ALL.to_vec();
         let mut router_quiesce = SHUTDOWN_TIMEOUT;
+        let mut sharding = ShardingParameters::default();
         let mut localhost_bypass = true;
         let mut test_commands = false;
         let mut fail_points = BTreeSet::new();
@@ -250,6 +255,7 @@ impl Options {
                     version = value.parse().map_err(|e: String| invalid("--setParameter", &e))?;
                 }
                 "configLoadMillis" => config_load = millis(&name, &value)?,
+                other if sharding.set(other, &value)? => {}
                 other if other.starts_with("failpoint.") => {
                     fail_points.extend(fail_point(other, &value)?);
                 }
@@ -272,6 +278,7 @@ impl Options {
             oplog_bytes: oplog_bytes(args.oplog_size.or(file.replication.oplog_size_mb))?,
             auth_mechanisms,
             router_quiesce,
+            sharding,
             localhost_bypass,
             test_commands,
             fail_points,

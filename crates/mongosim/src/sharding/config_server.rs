@@ -6,11 +6,12 @@ use crate::{
     mongod::Mongod,
     oplog::{OpTime, Operation},
     options::ClusterRole,
-    repl::runtime::Durability,
+    repl::{Coordinator, runtime::Durability},
     server::Request,
 };
 
-const BALANCER: &str = "balancer";
+/// The balancer's `_id` among the settings.
+pub(super) const BALANCER: &str = "balancer";
 
 impl Mongod {
     /// `_configsvr*`: what a mongos asks of the config servers' primary.
@@ -27,14 +28,21 @@ impl Mongod {
             "_configsvrMovePrimary" => self.move_primary(request).await,
             "_configsvrCreateDatabase" => self.place_database(request).await,
             "_configsvrBalancerStart" => self.set_balancer("full").await,
-            "_configsvrBalancerStop" => self.set_balancer("off").await,
+            "_configsvrBalancerStop" => {
+                let stopped = self.set_balancer("off").await?;
+                // As the server does: what moves now arrives first.
+                self.rounds.at_rest().await;
+                Ok(stopped)
+            }
             "_configsvrBalancerStatus" => self.balancer_status(),
             name => Err(CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{name}'"))),
         }
     }
 
     async fn set_balancer(&self, mode: &str) -> CommandResult {
-        let setting = doc! { "_id": BALANCER, "mode": mode, "stopped": mode == "off" };
+        let mut setting =
+            self.storage.read()?.get_by_id(SETTINGS, &Bson::String(BALANCER.to_owned()))?.unwrap_or_default();
+        setting.extend(doc! { "_id": BALANCER, "mode": mode, "stopped": mode == "off" });
         self.store(vec![(SETTINGS, Change::Put(setting))]).await?;
         Ok(Document::new())
     }
@@ -42,7 +50,9 @@ impl Mongod {
     fn balancer_status(&self) -> CommandResult {
         let setting = self.storage.read()?.get_by_id(SETTINGS, &Bson::String(BALANCER.to_owned()))?;
         let mode = setting.as_ref().and_then(|d| d.get_str("mode").ok()).unwrap_or("full");
-        Ok(doc! { "mode": mode, "inBalancerRound": false, "numBalancerRounds": 0_i64, "term": 0_i64 })
+        let (running, ended) = self.rounds.told();
+        let term = self.replication.as_ref().map_or(0, |r| r.look(Coordinator::term));
+        Ok(doc! { "mode": mode, "inBalancerRound": running, "numBalancerRounds": ended, "term": term })
     }
 
     /// Makes changes to the cluster's catalog at once and waits for a majority.

@@ -104,7 +104,7 @@ impl Mongod {
         Ok(Document::new())
     }
 
-    async fn primary_of(&self, shard: &Document) -> CommandResult<String> {
+    pub(super) async fn primary_of(&self, shard: &Document) -> CommandResult<String> {
         let url = ShardUrl::parse(shard.get_str("host").unwrap_or_default())?;
         Ok(self.find_primary(&url).await?.0)
     }

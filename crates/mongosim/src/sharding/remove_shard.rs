@@ -1,6 +1,6 @@
 use bson::{Bson, doc};
 
-use super::{DATABASES, SHARDS, config_server::Change};
+use super::{CHUNKS, DATABASES, SHARDS, config_server::Change};
 use crate::{
     error::{CommandError, CommandResult, code},
     mongod::Mongod,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Mongod {
-    /// `removeShard`: started, ongoing while databases are left, completed.
+    /// `removeShard`: started, ongoing while chunks or databases are left, completed.
     pub(super) async fn remove_shard(&self, request: &Request) -> CommandResult {
         let name = request.body.get_str(&request.name).unwrap_or_default().to_owned();
         let id = Bson::String(name.clone());
@@ -27,6 +27,12 @@ impl Mongod {
             .filter(|d| d.get_str("primary").ok() == Some(name.as_str()))
             .filter_map(|d| d.get("_id").cloned())
             .collect();
+        let chunks: Vec<bson::Document> = view
+            .all(CHUNKS)?
+            .into_iter()
+            .filter(|chunk| chunk.get_str("shard").ok() == Some(name.as_str()))
+            .collect();
+        let jumbo = chunks.iter().filter(|chunk| chunk.get_bool("jumbo").unwrap_or(false)).count();
         drop(view);
         if !draining(&shard) {
             shard.insert("draining", true);
@@ -39,11 +45,16 @@ impl Mongod {
                 "dbsToMove": left,
             });
         }
-        if !left.is_empty() {
+        if !left.is_empty() || !chunks.is_empty() {
             return Ok(doc! {
                 "msg": "draining ongoing",
                 "state": "ongoing",
-                "remaining": { "chunks": 0_i64, "dbs": left.len() as i64, "jumboChunks": 0_i64, "collectionsToMove": 0_i64 },
+                "remaining": {
+                    "chunks": chunks.len() as i64,
+                    "dbs": left.len() as i64,
+                    "jumboChunks": jumbo as i64,
+                    "collectionsToMove": 0_i64,
+                },
                 "note": "you need to drop or movePrimary these databases",
                 "dbsToMove": left,
             });
