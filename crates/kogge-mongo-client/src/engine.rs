@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use kogge_mongo::{
     Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, ServerState,
-    Step, Topology,
+    SetGoal, SetRole, Step, Topology,
 };
 use parking_lot::Mutex;
 
@@ -70,12 +70,19 @@ impl Engine {
         let members: BTreeSet<&PodName> = sets
             .flat_map(|set| set.members.iter().map(|m| &m.pod).chain(set.leaving.iter().map(|m| &m.pod)))
             .collect();
+        let takers: BTreeSet<&PodName> = chunk_takers(goal).collect();
         let routers: BTreeSet<&PodName> = goal.routers.iter().map(|router| &router.pod).collect();
         self.sessions.keep_only(&members.union(&routers).copied().collect());
         self.members.keep_only(&members);
         self.routers.keep_only(&routers);
         let (members, routers) = futures::join!(
-            join_all(members.into_iter().map(|pod| self.observe_member(access, pod, pods, now))),
+            join_all(members.into_iter().map(|pod| self.observe_member(
+                access,
+                pod,
+                takers.contains(pod),
+                pods,
+                now
+            ))),
             join_all(routers.into_iter().map(|pod| self.observe_router(access, pod, now))),
         );
         let topology = Topology { members: members.into_iter().collect(), routers: routers.into_iter().collect() };
@@ -135,12 +142,15 @@ impl Engine {
         &self,
         access: &ClusterAccess,
         pod: &PodName,
+        takes_chunks: bool,
         pods: &BTreeMap<PodName, Pod>,
         now: Millis,
     ) -> (PodName, MemberObservation) {
         let identity = access.reach.identity(pod);
         let (sessions, way, asked) = (self.sessions.clone(), access.clone(), pod.clone());
-        let question = || async move { observe::member(&sessions, &*way.reach, &way.credentials, &asked).await };
+        let question = || async move {
+            observe::member(&sessions, &*way.reach, &way.credentials, &asked, takes_chunks).await
+        };
         let (server, observed_at) = match self.members.ask(pod, identity, now, question).await {
             Ok((state, asked_at)) => (Server::Reachable(state), asked_at),
             Err(silence) => (Server::Unreachable { reason: silence.reason, since: silence.since }, now),
@@ -165,6 +175,14 @@ impl Engine {
         };
         (pod.clone(), RouterObservation { server, observed_at })
     }
+}
+
+/// The members of the shards that stay, while another one is being removed.
+fn chunk_takers(goal: &Goal) -> impl Iterator<Item = &PodName> {
+    let leaves = |set: &SetGoal| set.retired || set.removals.under_way();
+    let shards = || goal.sets.iter().filter(|set| set.role != SetRole::Config);
+    let drains = shards().any(leaves);
+    shards().filter(move |set| drains && !leaves(set)).flat_map(|set| set.members.iter().map(|member| &member.pod))
 }
 
 /// What carrying a step out needs.

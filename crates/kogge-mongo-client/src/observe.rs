@@ -15,18 +15,26 @@ use crate::{sharding, wire};
 /// One read command's deadline; the whole member has [`crate::MEMBER_DEADLINE`].
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(4);
 
-/// What a member's server says, as the operator where it is known, else as the localhost exception allows.
+/// What a member's server says, as the operator where it is known, else as the localhost exception allows. The primary
+/// of a shard that takes the chunks of another one is asked for those that it cannot take yet.
 pub(crate) async fn member(
     sessions: &Sessions,
     reach: &dyn MemberReach,
     credentials: &Credentials,
     pod: &PodName,
+    takes_chunks: bool,
 ) -> Result<ServerState, CommandError> {
     let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
     match operator.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await {
         Err(CommandError::Login { message, .. }) => as_nobody(sessions, reach, credentials, pod, message).await,
         answer => {
-            let state = as_user(&operator, answer, Access::Granted).await?;
+            let mut state = as_user(&operator, answer, Access::Granted).await?;
+            if let Replication::Member { status, .. } = &mut state.replication
+                && takes_chunks
+                && status.my_state == MemberState::Primary
+            {
+                status.kept_ranges = sharding::kept_ranges(&operator).await;
+            }
             sessions.drop_nobody(pod);
             Ok(state)
         }

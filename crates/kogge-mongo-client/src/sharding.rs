@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kogge_mongo::errors::code;
-use kogge_mongo::{Chunks, ClusterState, ShardEntry, ShardingAction};
-use mongodb::bson::{Document, doc};
+use kogge_mongo::{
+    BalancerWindow, Chunks, ClusterState, CollectionChunks, KeptRanges, ShardEntry, ShardingAction,
+};
+use mongodb::bson::{Bson, Document, doc};
 
 use crate::engine::{Outcome, Wire};
 use crate::error::{CommandError, StepError};
@@ -18,6 +20,10 @@ use crate::wire;
 const CATALOG_DEADLINE: Duration = Duration::from_secs(15);
 /// How long to wait for a move of data, or for a balancing round to end, before it is observed again.
 const MOVE_DEADLINE: Duration = Duration::from_secs(3);
+/// Collections of a draining shard that are counted one by one.
+const COLLECTIONS: i32 = 10;
+/// Chunks of a draining shard that are read for that: a cluster may have millions.
+const CHUNKS_READ: i32 = 100_000;
 /// How long every server of the cluster may take to change its feature compatibility version.
 const FEATURE_VERSION_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -52,8 +58,11 @@ pub(crate) async fn observe(router: &Session, shards: &[ShardEntry]) -> Result<C
     }
     state.databases = databases(router).await?;
     for shard in draining {
-        state.chunks.insert(shard.name.clone(), chunks(router, &shard.name).await?);
+        let (chunks, collections) = futures::join!(chunks(router, &shard.name), collections(router, &shard.name));
+        state.chunks.insert(shard.name.clone(), chunks?);
+        state.collections.insert(shard.name.clone(), told(collections)?.unwrap_or_default());
     }
+    state.balancer_window = told(balancer_window(router).await)?.flatten();
     Ok(state)
 }
 
@@ -65,7 +74,7 @@ fn is_set(defaults: &Document, concern: &str) -> bool {
 }
 
 /// An answer, or none where the server refused.
-fn told(answer: Result<Document, CommandError>) -> Result<Option<Document>, CommandError> {
+fn told<T>(answer: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
     match answer {
         Ok(reply) => Ok(Some(reply)),
         Err(CommandError::Server { .. }) => Ok(None),
@@ -101,6 +110,84 @@ async fn chunks(router: &Session, shard: &str) -> Result<Chunks, CommandError> {
         total: count(doc! { "shard": shard }).await?,
         jumbo: count(doc! { "shard": shard, "jumbo": true }).await?,
     })
+}
+
+/// The collections with most chunks on a shard. Chunks name their collection by its uuid, before 5.0 by its name.
+async fn collections(router: &Session, shard: &str) -> Result<Vec<CollectionChunks>, CommandError> {
+    let counted = doc! {
+        "aggregate": "chunks",
+        "pipeline": [
+            { "$match": { "shard": shard } },
+            { "$limit": CHUNKS_READ },
+            { "$group": { "_id": { "uuid": "$uuid", "name": "$ns" }, "chunks": { "$sum": 1 } } },
+            { "$sort": { "chunks": -1 } },
+            { "$limit": COLLECTIONS },
+        ],
+        "cursor": {},
+    };
+    let counted = router.run_in("config", counted, READ_DEADLINE).await?;
+    let counted: Vec<(Document, u64)> = wire::first_batch(&counted)
+        .filter_map(|row| {
+            let chunks = row.get("chunks").and_then(wire::integer)?;
+            Some((row.get_document("_id").ok()?.clone(), u64::try_from(chunks).ok()?))
+        })
+        .collect();
+    let uuids: Vec<Bson> = counted.iter().filter_map(|(id, _)| id.get("uuid").cloned()).collect();
+    let find = doc! {
+        "find": "collections",
+        "filter": { "uuid": { "$in": uuids } },
+        "projection": { "uuid": 1 },
+        "limit": COLLECTIONS,
+        "singleBatch": true,
+    };
+    let listed = router.run_in("config", find, READ_DEADLINE).await?;
+    let listed: Vec<&Document> = wire::first_batch(&listed).collect();
+    let name = |id: &Document| {
+        let by_uuid = listed.iter().find(|row| row.get("uuid").is_some() && row.get("uuid") == id.get("uuid"));
+        let name = by_uuid.and_then(|row| row.get_str("_id").ok()).or_else(|| id.get_str("name").ok());
+        name.map(str::to_owned)
+    };
+    Ok(counted
+        .iter()
+        .filter_map(|(id, chunks)| Some(CollectionChunks { name: name(id)?, chunks: *chunks }))
+        .collect())
+}
+
+/// When the balancer may move chunks, if somebody said so.
+async fn balancer_window(router: &Session) -> Result<Option<BalancerWindow>, CommandError> {
+    let find = doc! { "find": "settings", "filter": { "_id": "balancer" }, "limit": 1, "singleBatch": true };
+    let reply = router.run_in("config", find, READ_DEADLINE).await?;
+    let setting = wire::first_batch(&reply).next();
+    Ok(setting.and_then(|setting| {
+        let window = setting.get_document("activeWindow").ok()?;
+        let at = |field| window.get_str(field).ok().map(str::to_owned);
+        Some(BalancerWindow { start: at("start")?, stop: at("stop")? })
+    }))
+}
+
+/// What a shard's primary gave away and has not deleted yet; what it refuses to tell is absent.
+pub(crate) async fn kept_ranges(primary: &Session) -> Option<KeptRanges> {
+    let counted = doc! {
+        "aggregate": "rangeDeletions",
+        "pipeline": [
+            { "$limit": CHUNKS_READ },
+            { "$group": { "_id": "$nss", "ranges": { "$sum": 1 } } },
+            { "$sort": { "ranges": -1 } },
+            { "$limit": COLLECTIONS },
+        ],
+        "cursor": {},
+    };
+    let delay = doc! { "getParameter": 1, "orphanCleanupDelaySecs": 1 };
+    let (counted, delay) =
+        futures::join!(primary.run_in("config", counted, READ_DEADLINE), primary.run(delay, READ_DEADLINE));
+    let counted = counted.ok()?;
+    let rows = wire::first_batch(&counted).filter_map(|row| {
+        let ranges = row.get("ranges").and_then(wire::integer)?;
+        Some((row.get_str("_id").ok()?.to_owned(), u64::try_from(ranges).ok()?))
+    });
+    let seconds = |reply: Document| reply.get("orphanCleanupDelaySecs").and_then(wire::integer);
+    let delay_seconds = delay.ok().and_then(seconds).and_then(|seconds| u64::try_from(seconds).ok());
+    Some(KeptRanges { by_collection: rows.collect(), delay_seconds })
 }
 
 /// Carries out a step about the sharded cluster.

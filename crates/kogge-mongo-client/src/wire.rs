@@ -90,6 +90,7 @@ pub(crate) fn status(reply: &Document) -> Result<ReplStatus, CommandError> {
         members: members.map(|member| status_member(read, member?, asked)).collect::<Result<_, _>>()?,
         initial_sync: reply.get_document("initialSyncStatus").ok().map(initial_sync),
         oplog_bytes: None,
+        kept_ranges: None,
     })
 }
 

@@ -59,10 +59,10 @@ pub use goal::{
 pub use names::{Host, MemberId, Placement, PodName, SetName, Vdc};
 pub use plan::{Approval, Draining, Finding, FindingKind, Health, MemberStatus, Plan, SetStatus, Waiting, plan};
 pub use replset::{
-    ConfigMember, ConfigStamp, InitialSync, LOWERED_PRIORITY, MAX_VOTERS, MemberState, OpTime, ReplConfig,
-    ReplStatus, StatusMember, majority,
+    ConfigMember, ConfigStamp, InitialSync, KeptRanges, LOWERED_PRIORITY, MAX_VOTERS, MemberState, OpTime,
+    ReplConfig, ReplStatus, StatusMember, majority,
 };
-pub use sharding::{Chunks, ClusterState, ShardingAction, listed_shards};
+pub use sharding::{BalancerWindow, Chunks, ClusterState, CollectionChunks, ShardingAction, listed_shards};
 pub use step::{Action, Change, Executor, LostMember, NewMember, Step};
 pub use topology::{
     Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE, Pod, PodFacts,

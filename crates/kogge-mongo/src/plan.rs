@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::goal::{Goal, SetGoal, SetRole};
 use crate::names::{Placement, PodName, SetName, Vdc};
 use crate::replset::{ConfigStamp, MemberState};
-use crate::sharding::Chunks;
+use crate::sharding::{Chunks, CollectionChunks};
 use crate::step::Step;
 use crate::topology::{Millis, Topology};
 use crate::view::SetView;
@@ -190,6 +190,8 @@ pub struct Draining {
     pub databases: BTreeSet<String>,
     /// Its chunks of sharded collections.
     pub chunks: Chunks,
+    /// The collections that have most of them.
+    pub collections: Vec<CollectionChunks>,
 }
 
 /// A set in one word.

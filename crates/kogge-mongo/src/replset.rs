@@ -179,6 +179,19 @@ pub struct ReplStatus {
     /// The size of its oplog in bytes; known of a primary while a member starts.
     #[serde(default)]
     pub oplog_bytes: Option<u64>,
+    /// What it gave away and has not deleted yet; known of a shard's primary while another shard is being removed.
+    #[serde(default)]
+    pub kept_ranges: Option<KeptRanges>,
+}
+
+/// Ranges of chunks that a shard gave away. Until its range deleter has removed them, no chunk of theirs returns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptRanges {
+    /// How many, by collection.
+    pub by_collection: BTreeMap<String, u64>,
+    /// `orphanCleanupDelaySecs`: for how long each is kept at least.
+    pub delay_seconds: Option<u64>,
 }
 
 /// One member as another one sees it.

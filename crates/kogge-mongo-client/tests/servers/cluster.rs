@@ -31,6 +31,8 @@ pub(crate) struct Cluster {
     started: Instant,
     /// Every step that was carried out, in order.
     pub(crate) taken: Vec<Step>,
+    /// What the members that are started next get as `--setParameter`.
+    pub(crate) parameters: Vec<String>,
     /// Whether members are reached as `access: Direct` has it.
     pub(crate) direct: bool,
 }
@@ -62,6 +64,7 @@ impl Cluster {
             engine: Engine::new(),
             started: Instant::now(),
             taken: Vec::new(),
+            parameters: Vec::new(),
             direct: false,
         })
     }
@@ -77,7 +80,7 @@ impl Cluster {
             for ordinal in 0..*n {
                 let pod = PodName::new(format!("{set}-{vdc}-{ordinal}"));
                 if !self.servers.contains_key(&pod) {
-                    let server = Server::member(self.dir.path(), pod.as_str(), set, flag)?;
+                    let server = Server::member(self.dir.path(), pod.as_str(), set, flag, &self.parameters)?;
                     self.servers.insert(pod.clone(), server);
                     self.revisions.insert(pod.clone(), self.target);
                 }
@@ -195,6 +198,18 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Waits until something is so, for at most 30 s.
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !holds().await? {
+            if Instant::now() > end {
+                bail!("waited 30 s for {what}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
     }
 
     pub(crate) fn names(&self) -> Vec<&'static str> {

@@ -25,11 +25,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// A member of a replica set, in a folder of its own below `dir`.
-    pub(crate) fn member(dir: &Path, name: &str, set: &str, role: &str) -> Result<Self> {
+    pub(crate) fn member(dir: &Path, name: &str, set: &str, role: &str, parameters: &[String]) -> Result<Self> {
         let data = dir.join(name);
         fs::create_dir_all(&data)?;
         let flags = ["--replSet", set, role, "--dbpath", &data.to_string_lossy()].map(str::to_owned);
-        Self::new(binary("MONGOD")?, dir, name, flags.to_vec(), Some(data))
+        let parameters = parameters.iter().flat_map(|parameter| ["--setParameter".to_owned(), parameter.clone()]);
+        Self::new(binary("MONGOD")?, dir, name, flags.into_iter().chain(parameters).collect(), Some(data))
     }
 
     /// A router over the config servers.

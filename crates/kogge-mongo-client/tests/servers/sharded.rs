@@ -89,6 +89,47 @@ async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_
     Ok(())
 }
 
+/// The sessions' collection is nobody's: it comes by itself, and the shard that gave half of it away takes nothing back
+/// before its range deleter has run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_names_the_collection_and_the_range_deleter_that_it_waits_for() -> Result<()> {
+    const SESSIONS: &str = "config.system.sessions";
+    let mut cluster = Cluster::new()?;
+    let quick = ["logicalSessionRefreshMillis=100", "balancerMigrationsThrottlingMs=5"];
+    cluster.parameters.extend(quick.iter().map(ToString::to_string));
+    cluster.parameters.push("minNumChunksForSessionsCollection=8".to_owned());
+    cluster.want(CONFIG, SetRole::Config, ONE)?;
+    cluster.parameters.clear();
+    cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;
+    cluster.start_router("ll-mongos-vdc1-x", CONFIG)?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
+    let client = Client::with_uri_str(cluster.router_uri()).await?;
+    let chunks = client.database("config").collection::<Document>("chunks");
+    cluster.until("the sessions' collection", async || Ok(chunks.count_documents(doc! {}).await? == 8)).await?;
+    cluster.want(SECOND, SetRole::Shard { index: 1 }, ONE)?;
+    cluster.until_ready(Duration::from_mins(2)).await?;
+    let on_second = doc! { "shard": SECOND };
+    let half = async || Ok(chunks.count_documents(on_second.clone()).await? == 4);
+    cluster.until("half of it to move", half).await?;
+
+    cluster.goal.sets.iter_mut().filter(|set| set.name.as_str() == SECOND).for_each(|set| set.retired = true);
+    let expected = format!(
+        "chunks of {SESSIONS} that return to shard {SHARD} wait for its range deleter, which still keeps 4 ranges: \
+         orphanCleanupDelaySecs is 900 s"
+    );
+    let mut told = String::new();
+    for _ in 0..100 {
+        let plan = cluster.pass(1).await?;
+        told = plan.waiting.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if told.contains(&expected) {
+            break;
+        }
+    }
+    assert!(told.contains(&expected), "{told}");
+    assert!(told.contains(&format!("4 chunks remain ({SESSIONS} 4)")), "{told}");
+    Ok(())
+}
+
 /// The defaults for reads and writes, each with who set it.
 async fn default_concerns(admin: &Database) -> Result<[String; 4]> {
     let told = admin.run_command(doc! { "getDefaultRWConcern": 1 }).await?;

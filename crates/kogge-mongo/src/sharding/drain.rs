@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use crate::goal::{Goal, SetGoal, SetRole};
 use crate::names::PodName;
 use crate::plan::{Draft, Draining, FindingKind};
-use crate::sharding::ShardingAction;
 use crate::sharding::router::Routers;
+use crate::sharding::{ShardingAction, stalled};
 use crate::step::Action;
 use crate::topology::{Millis, ShardEntry, Topology};
 use crate::view::SetView;
 
-/// Databases that a sentence names.
+/// Databases, and collections, that a sentence names.
 const NAMED: usize = 5;
 
 /// Whether a set is a shard that goes: the spec does not have it, or its removal has begun.
@@ -23,7 +23,7 @@ pub(crate) fn is_leaving(set: &SetGoal) -> bool {
 }
 
 /// Plans the next step of a shard's removal.
-pub(crate) fn plan(goal: &Goal, routers: &Routers<'_>, draft: &mut Draft<'_>) {
+pub(crate) fn plan(goal: &Goal, routers: &Routers<'_>, topology: &Topology, draft: &mut Draft<'_>) {
     if draft.changes_something() {
         return;
     }
@@ -58,7 +58,13 @@ pub(crate) fn plan(goal: &Goal, routers: &Routers<'_>, draft: &mut Draft<'_>) {
         );
         return;
     }
-    move_the_rest(goal, routers, shard, taker, draft);
+    let left = left_on(routers, shard);
+    draft.wait(in_words(&left));
+    if left.chunks.total > 0 {
+        stalled::tell(goal, routers, topology, shard, &left, draft);
+        return;
+    }
+    move_databases(routers, shard, taker, &left, draft);
 }
 
 /// What is still on a shard that is being removed.
@@ -121,22 +127,17 @@ fn left_on(routers: &Routers<'_>, shard: &ShardEntry) -> Draining {
     Draining {
         databases: state.databases.get(&shard.name).cloned().unwrap_or_default(),
         chunks: state.chunks.get(&shard.name).copied().unwrap_or_default(),
+        collections: state.collections.get(&shard.name).cloned().unwrap_or_default(),
     }
 }
 
-fn move_the_rest(
-    goal: &Goal,
+fn move_databases(
     routers: &Routers<'_>,
     shard: &ShardEntry,
     taker: &ShardEntry,
+    left: &Draining,
     draft: &mut Draft<'_>,
 ) {
-    let left = left_on(routers, shard);
-    draft.wait(in_words(&left));
-    if left.chunks.total > 0 {
-        tell_what_holds_chunks(goal, routers, shard, &left, draft);
-        return;
-    }
     match left.databases.first() {
         Some(database) => draft.step(
             sharding(ShardingAction::MovePrimary {
@@ -155,52 +156,36 @@ fn move_the_rest(
     }
 }
 
-fn tell_what_holds_chunks(
-    goal: &Goal,
-    routers: &Routers<'_>,
-    shard: &ShardEntry,
-    left: &Draining,
-    draft: &mut Draft<'_>,
-) {
-    if left.chunks.jumbo == left.chunks.total {
-        draft.finding(
-            FindingKind::JumboChunks,
-            format!(
-                "{} chunks on {} are too large to be moved; split them, or clear their jumbo flag with \
-                 clearJumboFlag",
-                left.chunks.jumbo, shard.name
-            ),
-        );
-    }
-    if routers.state().balancer_on != Some(false) {
-        return;
-    }
-    if goal.balancer.under_way() {
-        draft.wait("the balancer, which rests until the rollout is over");
-    } else {
-        draft.finding(
-            FindingKind::BalancerOff,
-            format!(
-                "{} is drained by the balancer, and somebody stopped it; start it with sh.startBalancer()",
-                shard.name
-            ),
-        );
-    }
-}
-
 fn in_words(left: &Draining) -> String {
-    let Draining { databases, chunks } = left;
+    let Draining { databases, chunks, collections } = left;
     if databases.is_empty() && chunks.total == 0 {
         return "its removal to be completed".to_owned();
     }
-    let mut names: Vec<&str> = databases.iter().take(NAMED).map(String::as_str).collect();
-    let more = databases.len().saturating_sub(NAMED);
-    let more_in_words = format!("{more} more");
-    if more > 0 {
-        names.push(&more_in_words);
+    let beyond = |all: u64, shown: u64, of: &str| match all.saturating_sub(shown) {
+        0 => None,
+        more => Some(format!("{more} {of}")),
+    };
+    let shown = collections.iter().take(NAMED);
+    let names = databases.iter().take(NAMED).cloned();
+    let names = in_brackets(names, beyond(databases.len() as u64, NAMED as u64, "more"));
+    let counted = shown.clone().map(|collection| format!("{} {}", collection.name, collection.chunks));
+    let told = shown.map(|collection| collection.chunks).sum();
+    let counted = in_brackets(counted, beyond(chunks.total, told, "in other collections"));
+    format!(
+        "the drain of the shard: {} databases{names}, {} chunks remain{counted}",
+        databases.len(),
+        chunks.total
+    )
+}
+
+/// What is named, if anything is, and how much is not.
+fn in_brackets(named: impl Iterator<Item = String>, beyond: Option<String>) -> String {
+    let mut named: Vec<String> = named.collect();
+    if named.is_empty() {
+        return String::new();
     }
-    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-    format!("the drain of the shard: {} databases{names}, {} chunks remain", databases.len(), chunks.total)
+    named.extend(beyond);
+    format!(" ({})", named.join(", "))
 }
 
 fn sharding(step: ShardingAction) -> Action {

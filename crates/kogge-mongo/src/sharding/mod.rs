@@ -7,10 +7,11 @@ mod balancer;
 mod defaults;
 pub(crate) mod drain;
 mod router;
+mod stalled;
 mod state;
 
 pub use action::ShardingAction;
-pub use state::{Chunks, ClusterState};
+pub use state::{BalancerWindow, Chunks, ClusterState, CollectionChunks};
 
 pub(crate) use balancer::holds_restarts;
 pub(crate) use drain::{holds_stale_data, is_leaving};
@@ -35,7 +36,9 @@ pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, topology: &Topology, now: Mi
         }
         (SetRole::Config, None) => {}
         (SetRole::Shard { .. }, None) => draft.wait("a router that serves"),
-        (SetRole::Shard { .. }, Some(routers)) if is_leaving(view.set) => drain::plan(goal, &routers, draft),
+        (SetRole::Shard { .. }, Some(routers)) if is_leaving(view.set) => {
+            drain::plan(goal, &routers, topology, draft);
+        }
         (SetRole::Shard { .. }, Some(routers)) => add::plan(&routers, view, draft),
     }
 }

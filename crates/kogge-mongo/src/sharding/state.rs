@@ -20,6 +20,32 @@ pub struct ClusterState {
     pub databases: BTreeMap<String, BTreeSet<String>>,
     /// The chunks that are left, by draining shard.
     pub chunks: BTreeMap<String, Chunks>,
+    /// The collections that have most of them, by draining shard; read while a shard is being removed.
+    #[serde(default)]
+    pub collections: BTreeMap<String, Vec<CollectionChunks>>,
+    /// When the balancer may move chunks, if it may not always; read while a shard is being removed.
+    #[serde(default)]
+    pub balancer_window: Option<BalancerWindow>,
+}
+
+/// A collection with chunks on a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectionChunks {
+    /// Database and collection.
+    pub name: String,
+    /// Its chunks on the shard.
+    pub chunks: u64,
+}
+
+/// The balancer's `activeWindow`, in the time zone of the config servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalancerWindow {
+    /// `HH:MM`.
+    pub start: String,
+    /// `HH:MM`.
+    pub stop: String,
 }
 
 /// Chunks of sharded collections on one shard.

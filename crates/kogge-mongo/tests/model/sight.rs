@@ -135,6 +135,7 @@ impl Sight {
             members: heard.iter().map(|other| self.heard(scenario, slot, other, config)).collect(),
             initial_sync: (!server.synced).then_some(InitialSync { percent: None }),
             oplog_bytes: None,
+            kept_ranges: None,
         };
         ServerState {
             hello: Hello {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use kogge_mongo::{
-    Action, Chunks, ClusterState, FindingKind, MemberAnchor, OBSERVATION_MAX_AGE, PodName, RouterGoal,
-    RouterServer, SetName, SetRole, ShardingAction, Step, plan,
+    Action, BalancerWindow, Chunks, ClusterState, CollectionChunks, FindingKind, KeptRanges, MemberAnchor,
+    OBSERVATION_MAX_AGE, PodName, Replication, RouterGoal, RouterServer, Server, SetName, SetRole, ShardingAction,
+    Step, plan,
 };
 
 use crate::support::{SHARD, World, voters};
@@ -155,6 +156,76 @@ fn case_45_the_databases_to_move_are_named_and_the_progress_is_told() {
     assert!(findings(&world).contains(&FindingKind::BalancerOff));
     assert_eq!(world.plan(), world.plan(), "nothing changes while nothing happens");
     assert!(world.plan().steps.is_empty(), "a person's balancer is left as it is, and nothing else can be done");
+}
+
+const SESSIONS: &str = "config.system.sessions";
+
+/// A shard that is drained and holds chunks of two collections.
+fn draining() -> World {
+    let mut world = cluster(2);
+    world.cluster.chunks.insert(SECOND.to_owned(), Chunks { total: 14, jumbo: 0 });
+    let counted = [(SESSIONS, 9), ("shop.orders", 2)];
+    let counted = counted.map(|(name, chunks)| CollectionChunks { name: name.to_owned(), chunks });
+    world.cluster.collections.insert(SECOND.to_owned(), counted.to_vec());
+    retire(&mut world, SECOND);
+    for _ in 0..2 {
+        for step in world.plan().steps {
+            world.apply(&step);
+        }
+    }
+    world
+}
+
+/// What is waited for when the primary of the shard that stays keeps ranges of these collections.
+fn waits_while_kept(world: &World, kept: &[(&str, u64)], delay_seconds: Option<u64>) -> String {
+    let mut topology = world.observe();
+    let by_collection = kept.iter().map(|(name, ranges)| ((*name).to_owned(), *ranges)).collect();
+    let kept = KeptRanges { by_collection, delay_seconds };
+    for (_, seen) in topology.members.iter_mut().filter(|(pod, _)| pod.as_str().starts_with("ll-shard-0-")) {
+        let Server::Reachable(server) = &mut seen.server else { panic!() };
+        let Replication::Member { status, .. } = &mut server.replication else { panic!() };
+        status.kept_ranges = Some(kept.clone());
+    }
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    plan.waiting.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_drain_names_the_collections_that_still_have_chunks() {
+    let world = draining();
+    let expected =
+        "0 databases, 14 chunks remain (config.system.sessions 9, shop.orders 2, 3 in other collections)";
+    assert!(waits(&world).contains(expected), "{}", waits(&world));
+    let left = world.plan().sets[&SetName::new(SECOND)].draining.clone().unwrap();
+    assert_eq!(left.collections.len(), 2);
+}
+
+#[test]
+fn a_drain_tells_that_it_waits_for_another_shard_s_range_deleter() {
+    let world = draining();
+    let told = waits_while_kept(&world, &[(SESSIONS, 512), ("wiki.pages", 3)], Some(900));
+    let expected = format!(
+        "chunks of {SESSIONS} that return to shard {SHARD} wait for its range deleter, which still keeps 512 ranges: \
+         orphanCleanupDelaySecs is 900 s"
+    );
+    assert!(told.contains(&expected), "{told}");
+    assert!(!told.contains("wiki.pages"), "none of its chunks returns: {told}");
+    let told = waits_while_kept(&world, &[(SESSIONS, 1)], None);
+    assert!(told.contains("orphanCleanupDelaySecs is not known"), "{told}");
+    assert!(!waits_while_kept(&world, &[], Some(900)).contains("range deleter"));
+}
+
+#[test]
+fn a_drain_tells_the_balancer_s_window_and_that_it_is_off_before_all_else() {
+    let mut world = draining();
+    assert!(!waits(&world).contains("the balancer"), "nothing is known that holds it up: {}", waits(&world));
+    world.cluster.balancer_window = Some(BalancerWindow { start: "23:00".to_owned(), stop: "06:00".to_owned() });
+    let window = "the balancer moves chunks only from 23:00 to 06:00 in the time zone of the config servers";
+    assert!(waits(&world).contains(window), "{}", waits(&world));
+    world.cluster.balancer_on = Some(false);
+    assert!(findings(&world).contains(&FindingKind::BalancerOff));
+    assert!(!waits_while_kept(&world, &[(SESSIONS, 9)], Some(900)).contains("range deleter"));
 }
 
 #[test]

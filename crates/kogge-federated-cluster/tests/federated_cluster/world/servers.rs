@@ -278,6 +278,7 @@ impl Set {
             members: config.members.iter().map(|member| self.heard(member, running)).collect(),
             initial_sync: (self.disks.get(pod) == Some(&Disk::Syncing)).then_some(InitialSync { percent: None }),
             oplog_bytes: None,
+            kept_ranges: None,
         };
         let readable = (access == Access::Granted).then(|| config.clone());
         ServerState {

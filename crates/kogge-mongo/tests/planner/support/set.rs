@@ -97,6 +97,7 @@ impl Set {
             members: config.members.iter().map(|m| self.seen(m, members)).collect(),
             initial_sync: (member.disk == Disk::Syncing).then_some(InitialSync { percent: None }),
             oplog_bytes: None,
+            kept_ranges: None,
         };
         ServerState {
             hello: Hello {
