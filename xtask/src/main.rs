@@ -10,6 +10,7 @@ mod images;
 mod interrupt;
 mod mutate;
 mod setup;
+mod soak;
 mod timeline;
 mod workspace;
 
@@ -30,6 +31,9 @@ enum Task {
     Demo(demo::Args),
     /// Drops the planner's guards one at a time and writes what catches each to docs/engine/mutations.md
     Mutate(mutate::Args),
+    /// Runs that last, and show what one run of the tests does not
+    #[command(subcommand)]
+    Soak(soak::Soak),
     /// Writes what is generated from the types: config/crd, config/rbac, docs/reference
     Gen {
         /// Writes nothing; fails where a file differs from what would be written
@@ -57,6 +61,7 @@ async fn main() -> ExitCode {
         Task::Test(args) => checks::run(args).await,
         Task::Demo(args) => demo::run(args).await,
         Task::Mutate(args) => mutate::run(args).await,
+        Task::Soak(what) => soak::run(what).await,
         Task::Gen { check: false } => generate::write(),
         Task::Gen { check: true } => generate::check(),
     };

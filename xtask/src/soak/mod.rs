@@ -1,0 +1,19 @@
+//! Runs that last: what one run of the tests does not show.
+
+mod flakes;
+mod load;
+mod outcome;
+mod programs;
+
+/// What is run for long.
+#[derive(clap::Subcommand)]
+pub(crate) enum Soak {
+    /// Runs every test of mongosim and of the planner many times on busy cores, and names those that fail even once
+    Flakes(flakes::Args),
+}
+
+pub(crate) async fn run(what: Soak) -> anyhow::Result<()> {
+    match what {
+        Soak::Flakes(args) => flakes::run(args).await,
+    }
+}
