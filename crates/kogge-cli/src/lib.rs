@@ -9,6 +9,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 /// One database across many Kubernetes clusters.
 #[derive(Parser)]
@@ -55,7 +56,7 @@ enum Command {
 pub async fn main(name: &'static str) -> ExitCode {
     let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(logged(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref()))
         .with_writer(std::io::stderr)
         .init();
     let matches = Cli::command().name(name).bin_name(name).get_matches();
@@ -76,6 +77,12 @@ pub async fn main(name: &'static str) -> ExitCode {
     })
 }
 
+/// What is logged: what `RUST_LOG` asks for, or Kogge's own warnings. The lines of the client libraries say nothing that
+/// the command line does not say with a name and in a sentence.
+fn logged(asked: Option<&str>) -> EnvFilter {
+    EnvFilter::new(asked.filter(|asked| !asked.is_empty()).unwrap_or("kogge=warn"))
+}
+
 /// The error and its causes, without those that an outer one has told already.
 fn sentence(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match () {
@@ -83,4 +90,25 @@ fn sentence(error: &anyhow::Error) -> String {
         () if told.contains(&cause) => told,
         () => format!("{told}: {cause}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_libraries_lines_are_left_out_unless_they_are_asked_for() {
+        let lets_through = |asked: Option<&str>, at: fn() -> bool| {
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(logged(asked)), at)
+        };
+        let library = || tracing::event_enabled!(target: "kube_client::client::builder", Level::ERROR);
+        let own = || tracing::event_enabled!(target: "kogge_fleet::write::target", Level::WARN);
+        for unset in [None, Some("")] {
+            assert!(lets_through(unset, own) && !lets_through(unset, library));
+        }
+        assert!(lets_through(Some("kube=debug"), library));
+    }
 }
