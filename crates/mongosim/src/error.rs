@@ -50,6 +50,7 @@ pub mod code {
     pub const PRIMARY_STEPPED_DOWN: i32 = 189;
     pub const NO_SHARDING_ENABLED: i32 = 203;
     pub const SHARDING_STATE_NOT_INITIALIZED: i32 = 193;
+    pub const KEY_NOT_FOUND: i32 = 211;
     pub const TRANSACTION_TOO_OLD: i32 = 225;
     pub const STALE_DB_VERSION: i32 = 249;
     pub const EXCEEDED_TIME_LIMIT: i32 = 262;
@@ -118,6 +119,7 @@ pub fn code_name(code: i32) -> String {
         189 => "PrimarySteppedDown",
         193 => "ShardingStateNotInitialized",
         203 => "NoShardingEnabled",
+        211 => "KeyNotFound",
         225 => "TransactionTooOld",
         262 => "ExceededTimeLimit",
         266 => "FailPointSetFailed",

@@ -170,6 +170,7 @@ impl Mongod {
         let need = commands::privilege(&request.name, &request.db).ok_or_else(|| {
             CommandError::new(code::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name))
         })?;
+        self.check_cluster_time(client, request)?;
         self.authorize(client, request, need)?;
         match request.name.as_str() {
             "hello" | "isMaster" | "ismaster" => return self.hello(client, request).await,
@@ -287,7 +288,7 @@ impl Service for Mongod {
             }
         };
         self.label(request, &mut reply);
-        self.tell_time(&mut reply);
+        self.tell_time(client, &mut reply);
         reply
     }
 }

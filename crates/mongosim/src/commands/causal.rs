@@ -9,7 +9,7 @@ use crate::{
     mongod::Mongod,
     oplog::{OpTime, Operation},
     query::number,
-    server::Request,
+    server::{Client, Request},
 };
 
 /// How long a read waits that names no limit of its own.
@@ -25,11 +25,13 @@ pub fn cluster_time(ts: Timestamp) -> Document {
 
 impl Mongod {
     /// Adds `operationTime` and `$clusterTime` to a member's reply.
-    pub(crate) fn tell_time(&self, reply: &mut Document) {
+    pub(crate) fn tell_time(&self, client: &Client, reply: &mut Document) {
         let applied = self.storage.last_applied();
         if self.replication.is_some() && !applied.is_null() {
             reply.insert("operationTime", applied.timestamp());
-            reply.insert("$clusterTime", cluster_time(applied.timestamp()));
+            if let Some(time) = self.time_for(client, applied.timestamp()) {
+                reply.insert("$clusterTime", time);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod read;
 mod replication;
 pub mod sasl;
 mod table;
+mod time_proof;
 pub mod unsupported;
 mod user_admin;
 mod write;

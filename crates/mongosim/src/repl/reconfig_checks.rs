@@ -115,7 +115,8 @@ fn check_members(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> 
 fn check_psa(old: &ReplSetConfig, new: &ReplSetConfig) -> CommandResult<()> {
     let voters = old.members.iter().filter(|m| m.votes > 0).count();
     let arbiters = old.members.iter().filter(|m| m.arbiter_only).count();
-    let overlap = voters / 2 + 1 <= voters - arbiters;
+    let majority = voters / 2 + 1;
+    let overlap = majority <= voters - arbiters;
     let is_psa = new.members.len() == 3 && new.members.iter().filter(|m| m.arbiter_only).count() == 1;
     let electable = new.members.iter().filter(|m| m.priority > 0.0).count();
     if !overlap && is_psa && electable > 1 {
