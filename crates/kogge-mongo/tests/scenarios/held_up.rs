@@ -9,7 +9,7 @@ use mongodb::bson::doc;
 use crate::support::{Edit, Lab, Operator, heal, not_on_a_real_mongod, partition};
 
 /// Keeps a member from installing configs that it hears of.
-const CONFIGS_ARE_NOT_LEARNT: &str = "blockHeartbeatReconfigInFinish";
+const CONFIGS_ARE_NOT_LEARNT: &str = "blockHeartbeatReconfigFinish";
 
 async fn version(operator: &Operator, primary: usize) -> Result<i32> {
     Ok(operator.next_config(primary).await?.get_i32("version")? - 1)

@@ -9,12 +9,12 @@ use kogge_mongo_client::StepError;
 use mongodb::bson::{Bson, Document, doc};
 use mongosim::options::ServerArgs;
 
-use crate::support::{Edit, Lab, Operator, Server, eventually, member, member_args, state, stays};
+use crate::support::{Edit, Lab, Operator, Release, Server, eventually, member, member_args, state, stays};
 
 /// Holds a member in its initial sync.
 const INITIAL_SYNC_HANGS: &str = "initialSyncHangBeforeCopyingDatabases";
 /// Keeps a member from installing configs that it hears of.
-const CONFIGS_ARE_NOT_LEARNT: &str = "blockHeartbeatReconfigInFinish";
+const CONFIGS_ARE_NOT_LEARNT: &str = "blockHeartbeatReconfigFinish";
 
 const NO_VOTE: fn() -> Document = || doc! { "votes": 0, "priority": 0 };
 
@@ -37,17 +37,29 @@ async fn h12_a_stale_version_is_refused_with_103_and_one_read_anew_is_taken() ->
     Ok(())
 }
 
+/// Voters join without their vote: two of them change no majority.
+const NEWLY_ADDED: Release = Release(4, 9);
+
 #[tokio::test(flavor = "multi_thread")]
-async fn h13_two_voters_added_at_once_are_refused_with_103() -> Result<()> {
-    let lab = Lab::with_room(3).await?;
-    let set = lab.up("h13", 1).await?;
-    let joining = lab.fresh("h13", 2).await?;
-    let primary = &set.members[0];
-    let one = primary.next_config().await?.plus(member(1, &joining.members[0].host()));
-    let two = one.clone().plus(member(2, &joining.members[1].host()));
-    assert_eq!(primary.reconfig(two).await, 103);
-    assert_eq!(primary.config().await?.members().len(), 1);
-    assert_eq!(primary.reconfig(one).await, 0);
+async fn h13_two_voters_added_at_once_are_taken_without_their_votes_and_before_that_refused_with_103() -> Result<()>
+{
+    for release in Release::all()? {
+        let lab = Lab::with_room(3).await?;
+        let set = lab.fresh_with(1, release.member_args("h13")).await?;
+        set.initiate(set.config()).await?;
+        let joining = lab.fresh_with(2, release.member_args("h13")).await?;
+        let primary = &set.members[0];
+        let one = primary.next_config().await?.plus(member(1, &joining.members[0].host()));
+        let two = one.clone().plus(member(2, &joining.members[1].host()));
+        if release >= NEWLY_ADDED {
+            assert_eq!(primary.reconfig(two).await, 0, "{release:?}");
+            eventually("both to vote", async || primary.voting_members().await.ok() == Some(3)).await?;
+        } else {
+            assert_eq!(primary.reconfig(two).await, 103, "{release:?}");
+            assert_eq!(primary.config().await?.members().len(), 1);
+            assert_eq!(primary.reconfig(one).await, 0);
+        }
+    }
     Ok(())
 }
 
@@ -186,39 +198,51 @@ async fn set_default_write_concern(primary: &Server) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h20_arbiter_only_cannot_be_changed_and_a_second_arbiter_is_refused_with_103() -> Result<()> {
-    let lab = Lab::with_room(5).await?;
-    let set = lab.up("h20", 3).await?;
-    let arbiters = lab.fresh("h20", 2).await?;
-    let arbiter =
-        |id: i32| doc! { "_id": id, "host": arbiters.members[id as usize - 3].host(), "arbiterOnly": true };
-    let index = set.primary().await?;
-    let primary = &set.members[index];
-    let toggled = doc! { "arbiterOnly": true, "priority": 0 };
-    let config = primary.next_config().await?.with_member((index + 1) % 3, toggled);
-    assert_eq!(primary.reconfig(config).await, 103, "a member that bears data becomes an arbiter");
+async fn h20_arbiter_only_cannot_be_changed_and_a_second_arbiter_is_refused_with_103_since_5_3() -> Result<()> {
+    for release in Release::all()? {
+        let lab = Lab::with_room(5).await?;
+        let set = lab.fresh_with(3, release.member_args("h20")).await?;
+        set.initiate(set.config()).await?;
+        let arbiters = lab.fresh_with(2, release.member_args("h20")).await?;
+        let arbiter =
+            |id: i32| doc! { "_id": id, "host": arbiters.members[id as usize - 3].host(), "arbiterOnly": true };
+        let index = set.primary().await?;
+        let primary = &set.members[index];
+        let toggled = doc! { "arbiterOnly": true, "priority": 0 };
+        let config = primary.next_config().await?.with_member((index + 1) % 3, toggled);
+        assert_eq!(primary.reconfig(config).await, 103, "a member that bears data becomes an arbiter");
 
-    set_default_write_concern(primary).await?;
-    assert_eq!(primary.reconfig(primary.next_config().await?.plus(arbiter(3))).await, 0);
-    eventually("the arbiter", async || arbiters.members[0].state().await == Some(state::ARBITER)).await?;
-    let config = primary.next_config().await?.with_member(3, doc! { "arbiterOnly": false, "priority": 0 });
-    assert_eq!(primary.reconfig(config).await, 103, "an arbiter becomes a member that bears data");
-    assert_eq!(primary.reconfig(primary.next_config().await?.plus(arbiter(4))).await, 103, "a second arbiter");
+        set_default_write_concern(primary).await?;
+        assert_eq!(primary.reconfig(primary.next_config().await?.plus(arbiter(3))).await, 0);
+        eventually("the arbiter", async || arbiters.members[0].state().await == Some(state::ARBITER)).await?;
+        let config = primary.next_config().await?.with_member(3, doc! { "arbiterOnly": false, "priority": 0 });
+        assert_eq!(primary.reconfig(config).await, 103, "an arbiter becomes a member that bears data");
+        let second = if release >= Release(5, 3) { 103 } else { 0 };
+        assert_eq!(primary.reconfig(primary.next_config().await?.plus(arbiter(4))).await, second, "{release:?}");
+    }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h21_an_arbiter_beside_two_members_needs_a_default_write_concern() -> Result<()> {
-    let lab = Lab::with_room(3).await?;
-    let set = lab.up("h21", 2).await?;
-    let arbiter = lab.server(member_args("h21")).await?;
-    let listed = doc! { "_id": 2, "host": arbiter.host(), "arbiterOnly": true };
-    let primary = &set.members[set.primary().await?];
-    assert_eq!(primary.reconfig(primary.next_config().await?.plus(listed.clone())).await, 103);
-    set_default_write_concern(primary).await?;
-    assert_eq!(primary.reconfig(primary.next_config().await?.plus(listed)).await, 0);
-    eventually("the arbiter", async || arbiter.state().await == Some(state::ARBITER)).await?;
-    assert_eq!(primary.voting_members().await?, 3);
+async fn h21_an_arbiter_beside_two_members_needs_a_default_write_concern_since_5_0() -> Result<()> {
+    for release in Release::all()? {
+        let lab = Lab::with_room(3).await?;
+        let set = lab.fresh_with(2, release.member_args("h21")).await?;
+        set.initiate(set.config()).await?;
+        let arbiter = lab.server(release.member_args("h21")).await?;
+        let listed = doc! { "_id": 2, "host": arbiter.host(), "arbiterOnly": true };
+        let primary = &set.members[set.primary().await?];
+        let without = primary.reconfig(primary.next_config().await?.plus(listed.clone())).await;
+        if release >= Release(5, 0) {
+            assert_eq!(without, 103, "{release:?}");
+            set_default_write_concern(primary).await?;
+            assert_eq!(primary.reconfig(primary.next_config().await?.plus(listed)).await, 0);
+        } else {
+            assert_eq!(without, 0, "{release:?}");
+        }
+        eventually("the arbiter", async || arbiter.state().await == Some(state::ARBITER)).await?;
+        assert_eq!(primary.voting_members().await?, 3);
+    }
     Ok(())
 }
 
@@ -287,16 +311,31 @@ async fn h23_of_two_concurrent_reconfigs_on_one_base_at_most_one_is_taken() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h24_a_new_voter_that_never_answers_is_taken_within_10_s_and_does_not_vote() -> Result<()> {
+async fn h24_a_new_voter_that_never_answers_is_listed_whatever_the_answer_and_does_not_vote() -> Result<()> {
+    let releases = Release::all()?.into_iter().filter(|release| *release >= NEWLY_ADDED);
+    futures::future::try_join_all(releases.map(silent_voter)).await.map(drop)
+}
+
+/// Up to 5.0 a reconfiguration asks every host whether it is this very process, and waits 30 s for one that says
+/// nothing: longer than the command may take. The config is installed all the same.
+async fn silent_voter(release: Release) -> Result<()> {
     let lab = Lab::with_room(1).await?;
-    let set = lab.up("h24", 1).await?;
+    let set = lab.fresh_with(1, release.member_args("h24")).await?;
+    set.initiate(set.config()).await?;
     // Connections are made, and nobody ever answers.
     let silent = TcpListener::bind(("127.0.0.1", 0))?;
     let primary = &set.members[0];
     let config = primary.next_config().await?.plus(member(1, &silent.local_addr()?.to_string()));
+    let version = config.get_i32("version")?;
     let began = Instant::now();
-    assert_eq!(primary.reconfig(config).await, 0);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let code = primary.reconfig(config).await;
+    if release < Release(5, 1) {
+        assert_eq!(code, 50, "{release:?}");
+    } else {
+        assert_eq!(code, 0, "{release:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    assert_eq!(primary.config().await?.get_i32("version")?, version, "it is installed");
     assert_eq!(primary.voting_members().await?, 1);
     assert!(primary.is_primary().await, "one vote is a majority of one");
     assert_newly_added_is_hidden(primary).await?;

@@ -1,7 +1,7 @@
 //! Signatures of `$clusterTime`: given by members that hold the keys for them, asked for from clients that log in.
 
 use bson::{Binary, Document, Timestamp, doc, spec::BinarySubtype};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::{

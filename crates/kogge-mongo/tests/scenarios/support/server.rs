@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use mongodb::bson::{Document, doc};
 use mongosim::options::ServerArgs;
-use mongosim::testing::{Member, free_port};
+use mongosim::testing::{Member, SHORT_TIMES, free_port};
 use thiserror::Error;
 
 use super::process::{Process, mongod, tell_what_runs};
@@ -51,10 +51,17 @@ impl Server {
     /// Starts it again, with the same port and data, and waits for its first answer.
     pub(crate) async fn start(&mut self) -> Result<()> {
         self.kind = match mongod() {
-            None => Kind::Sim(Box::new(Member::spawn(self.args.clone())?)),
+            None => Kind::Sim(Box::new(Member::spawn(self.with_short_times())?)),
             Some(mongod) => Kind::Real(Process::start(&mongod, &self.args, &self.log)?),
         };
         eventually("a server to answer", async || self.run(doc! { "hello": 1 }).await.is_ok()).await
+    }
+
+    /// mongosim need not take as long as a real server does.
+    fn with_short_times(&self) -> ServerArgs {
+        let mut args = self.args.clone();
+        args.set_parameter.extend(SHORT_TIMES.map(str::to_owned));
+        args
     }
 
     /// kill -9.
