@@ -41,6 +41,12 @@ pub(super) async fn a_wiped_volume_is_held_until_the_member_is_admitted_anew(
     harness.operator.start(harness.lab.control()).await?;
     voter.back().await?;
 
+    // Under the running server: the kubelet starts the container alone.
+    let running = Victim::of(database, &secondary(&database.get().await?)?).await?;
+    let held = running.wipe_under_its_server().await?;
+    println!("{}, its container started again: {held}", running.pod);
+    running.back().await?;
+
     // The primary, and the same again while it joins anew.
     let primary = Victim::of(database, &primary(&database.get().await?)?).await?;
     primary.wipe().await?;
@@ -85,6 +91,27 @@ impl<'a> Victim<'a> {
         database.harness.lab.faults().wipe_volumes(vdc, database.namespace, pod).await?;
         let delete = ["delete", "pod", pod, "-n", database.namespace];
         database.harness.kubectl(vdc, &delete).await.map(drop)
+    }
+
+    /// Wipes its volume and touches nothing else, and waits until the gate holds in the server's own container.
+    async fn wipe_under_its_server(&self) -> anyhow::Result<Hold> {
+        let Self { database, pod, vdc, .. } = self;
+        let uid = self.pod().await?.metadata.uid;
+        database.harness.lab.faults().wipe_volumes(vdc, database.namespace, pod).await?;
+        let what = format!("the gate to hold in the container of {pod}");
+        let held = wait::until(&what, SPOKEN, || async {
+            let seen = self.pod().await.map_err(|error| format!("{error:#}"))?;
+            let status = seen.status.unwrap_or_default();
+            let server = status.container_statuses.iter().flatten().find_map(last_word);
+            match server {
+                Some(hold) => Ok((seen.metadata.uid, hold)),
+                None => Err(format!("{:?}", status.container_statuses)),
+            }
+        });
+        let (same, hold) = held.await?;
+        ensure!(same == uid, "another pod was made before its gate had held");
+        ensure!(hold.reason == HoldReason::LostDisk, "{hold}");
+        Ok(hold)
     }
 
     /// Waits until the gate has held that often, and makes sure that the server never started.

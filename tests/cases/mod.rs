@@ -13,6 +13,7 @@ mod life;
 mod partition;
 mod protection;
 mod recovery;
+mod rollout;
 mod shards;
 mod silence;
 
@@ -46,6 +47,8 @@ pub(crate) fn all() -> Vec<Case> {
         protection::a_count_of_zero_on_a_worker_is_put_back,
         life::members_come_change_and_go_while_a_client_writes,
         access::keyfile_and_tls_are_rotated_while_a_client_writes,
+        rollout::restarts_and_power_cuts_change_no_config,
+        rollout::tls_is_switched_on_beside_a_member_without_a_vote,
         gate::a_wiped_volume_is_held_until_the_member_is_admitted_anew,
         partition::cut_off_before_the_create_nothing_is_written,
         partition::cut_off_after_the_initiate_the_others_serve,

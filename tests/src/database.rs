@@ -16,6 +16,9 @@ use crate::Harness;
 /// How long a database may take to form or to change, on a machine with two cores and much else to do.
 const SETTLING: Duration = Duration::from_mins(5);
 
+/// How long a server that was told to end goes on: 15,000 ms where nothing says otherwise.
+const QUIESCE_MS: u32 = 3_000;
+
 /// One database.
 #[derive(Clone, Copy)]
 pub struct Database<'a> {
@@ -50,6 +53,11 @@ impl Database<'_> {
                 "config": {"storage": {"size": "1Gi"}},
                 "placement": placement,
                 "deletion": {"coolOff": "0s", "data": "Delete"},
+                // Everything that ends takes as long as on a real server, but for the length of it.
+                "values": {
+                    "mongod": {"setParameter": {"shutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS}},
+                    "mongos": {"setParameter": {"mongosShutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS}},
+                },
             },
         })
     }

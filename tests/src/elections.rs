@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use http::{Request, Uri};
-use kube::{Client, Config};
+use anyhow::ensure;
 
 use crate::Database;
+use crate::metrics::{Sample, samples};
 
 /// What an election takes at most by the protocol's own timers: ten seconds without a heartbeat, and its jitter.
 pub const ELECTION: Duration = Duration::from_secs(12);
@@ -25,20 +24,16 @@ struct Office {
 impl Database<'_> {
     /// Counts them at present.
     pub async fn elections(&self) -> anyhow::Result<Elections> {
-        let api_server: Uri = self.harness.lab.control().api_server().parse()?;
-        let host = api_server.host().context("the API server's URL has no host")?;
-        let client = Client::try_from(Config::new(format!("http://{host}:8080").parse()?))?;
-        let text = client.request_text(Request::get("/metrics").body(Vec::new())?).await?;
-        Ok(Elections::of(&text, &format!("{}/{}", self.namespace, self.name)))
+        Ok(Elections::of(&self.metrics().await?, &format!("{}/{}", self.namespace, self.name)))
     }
 }
 
 impl Elections {
     fn of(metrics: &str, cluster: &str) -> Self {
         let mut sets: BTreeMap<String, Office> = BTreeMap::new();
-        for (name, labels, value) in metrics.lines().filter_map(read) {
+        for Sample { name, labels, value } in samples(metrics, cluster) {
             let label = |key| labels.get(key).copied();
-            let (Some(set), true) = (label("set"), label("cluster") == Some(cluster)) else { continue };
+            let Some(set) = label("set") else { continue };
             let office = sets.entry(set.to_owned()).or_default();
             match name {
                 "kogge_replica_set_config_term" => office.term = value as i64,
@@ -67,14 +62,6 @@ impl Elections {
         println!("{hand_overs} hand-overs, each with one election");
         Ok(())
     }
-}
-
-/// A line of the metrics: its name, labels and value.
-fn read(line: &str) -> Option<(&str, BTreeMap<&str, &str>, f64)> {
-    let (name, rest) = line.split_once('{')?;
-    let (labels, value) = rest.rsplit_once("} ")?;
-    let labels = labels.split("\",").filter_map(|label| label.trim_end_matches('"').split_once("=\""));
-    Some((name, labels.collect(), value.parse().ok()?))
 }
 
 #[cfg(test)]

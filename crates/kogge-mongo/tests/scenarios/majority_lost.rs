@@ -123,8 +123,7 @@ async fn h36_a_lost_data_centre_that_heals_is_removed_does_not_vote_and_is_not_a
 
     // Wiped by a person, one of them joins again, under another `_id`.
     let [wiped, _] = LOST;
-    operator.kill(wiped);
-    operator.set.members[wiped].wipe()?;
+    operator.empty(wiped)?;
     operator.start(wiped).await?;
     let recovery = &mut operator.set_goal().recovery;
     recovery.lost.clear();

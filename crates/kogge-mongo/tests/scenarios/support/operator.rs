@@ -98,10 +98,15 @@ impl Operator {
         self.dead.insert(index);
     }
 
-    /// kill -9, and the disk is emptied: the gate in the next pod finds it so.
+    /// kill -9, and the disk is emptied: the gate finds it so at the next start, and holds it.
     pub(crate) fn wipe(&mut self, index: usize) -> Result<()> {
-        self.kill(index);
         self.held.insert(index);
+        self.empty(index)
+    }
+
+    /// kill -9, and the disk is emptied: the gate lets it start, for its member may come back only empty.
+    pub(crate) fn empty(&mut self, index: usize) -> Result<()> {
+        self.kill(index);
         self.emptied.insert(index);
         self.set.members[index].wipe()
     }
