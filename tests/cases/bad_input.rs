@@ -56,7 +56,7 @@ pub(super) async fn what_does_not_render_leaves_the_running_database_alone(
 
     database.merge(json!({"spec": {"values": {"terminationGracePeriodSeconds": "soon"}}})).await?;
     told(&database, "ValuesInvalid", &["terminationGracePeriodSeconds"]).await?;
-    database.edit(json!([{"op": "remove", "path": "/spec/values"}])).await?;
+    database.edit(json!([{"op": "remove", "path": "/spec/values/terminationGracePeriodSeconds"}])).await?;
     database.ready().await?;
 
     let vdc9 = json!({"name": "vdc9", "vdc": "vdc9"});

@@ -39,7 +39,7 @@ impl Harness {
 
 impl Database<'_> {
     /// One shard, config servers and a router in each of these data centres; it is torn down, volumes and all, as
-    /// soon as it is deleted.
+    /// soon as it is deleted. Its members quiesce before they end, not for as long as they would by themselves.
     pub fn manifest(&self, vdcs: &[&str]) -> Value {
         let placement: Vec<Value> = vdcs.iter().map(|vdc| json!({"name": vdc, "vdc": vdc})).collect();
         json!({
@@ -48,6 +48,7 @@ impl Database<'_> {
             "metadata": {"name": self.name, "namespace": self.namespace},
             "spec": {
                 "global": {"chartVersion": "1.0.0", "version": "7.0", "image": "lab.kogge.dev/mongosim:7.0"},
+                "values": {"mongod": {"setParameter": {"shutdownTimeoutMillisForSignaledShutdown": 2000}}},
                 "mongos": {"replicasPerPlacement": 1},
                 "shard": {"storage": {"size": "1Gi"}},
                 "config": {"storage": {"size": "1Gi"}},

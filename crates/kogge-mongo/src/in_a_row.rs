@@ -34,7 +34,9 @@ impl MemberObservation {
 struct Said<'a> {
     uid: Option<&'a str>,
     gate: Option<&'a Report>,
-    server: Option<(Discriminant<Replication>, Option<(MemberState, bool)>)>,
+    server: Option<Discriminant<Replication>>,
+    /// Its state, and whether it does its initial sync.
+    member: Option<(MemberState, bool)>,
 }
 
 impl<'a> Said<'a> {
@@ -47,14 +49,15 @@ impl<'a> Said<'a> {
             Server::Reachable(server) => Some(&server.replication),
             Server::Unreachable { .. } => None,
         };
-        let state = |replication: &Replication| match replication {
-            Replication::Member { status, .. } => Some((status.my_state, status.initial_sync.is_some())),
+        let member = match server {
+            Some(Replication::Member { status, .. }) => Some((status.my_state, status.initial_sync.is_some())),
             _ => None,
         };
         Self {
             uid: facts.map(|facts| facts.uid.as_str()),
             gate: facts.and_then(|facts| facts.gate.as_ref()),
-            server: server.map(|replication| (discriminant(replication), state(replication))),
+            server: server.map(discriminant),
+            member,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use kogge_api::gate::Disk;
-use mongosim::testing::free_port;
+use mongosim::testing::{SHORT_TIMES, free_port};
 
 /// A server with its flags and its data: it can be killed and started again. Ended on drop.
 pub(crate) struct Server {
@@ -28,9 +28,11 @@ impl Server {
     pub(crate) fn member(dir: &Path, name: &str, set: &str, role: &str, parameters: &[String]) -> Result<Self> {
         let data = dir.join(name);
         fs::create_dir_all(&data)?;
-        let flags = ["--replSet", set, role, "--dbpath", &data.to_string_lossy()].map(str::to_owned);
-        let parameters = parameters.iter().flat_map(|parameter| ["--setParameter".to_owned(), parameter.clone()]);
-        Self::new(binary("MONGOD")?, dir, name, flags.into_iter().chain(parameters).collect(), Some(data))
+        let mut flags = ["--replSet", set, role, "--dbpath", &data.to_string_lossy()].map(str::to_owned).to_vec();
+        let short = SHORT_TIMES.iter().filter(|_| env::var_os("MONGOD").is_none()).map(|time| (*time).to_owned());
+        let parameters = short.chain(parameters.iter().cloned());
+        flags.extend(parameters.flat_map(|parameter| ["--setParameter".to_owned(), parameter]));
+        Self::new(binary("MONGOD")?, dir, name, flags, Some(data))
     }
 
     /// A router over the config servers.
