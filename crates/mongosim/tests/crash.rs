@@ -211,3 +211,32 @@ async fn a_primary_that_is_alone_ends_at_once_on_sigterm() -> anyhow::Result<()>
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sigterm_changes_nothing() -> anyhow::Result<()> {
+    const SLOW_END: [&str; 2] = ["configLoadMillis=100", "shutdownTimeoutMillisForSignaledShutdown=600000"];
+    let dir = TempDir::new()?;
+    let ports = [free_port()?, free_port()?];
+    let _primary = start_with(&dir.path().join("0"), ports[0], &SLOW_END)?;
+    let mut ending = start_with(&dir.path().join("1"), ports[1], &SLOW_END)?;
+    for port in ports {
+        eventually("a server to answer", async || probe("ping", port)).await?;
+    }
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", ports[0]);
+    let listed = ports.iter().enumerate();
+    let listed: Vec<Document> = listed
+        .map(|(i, port)| doc! { "_id": i as i32, "host": format!("127.0.0.1:{port}"), "priority": 1 - i as i32 })
+        .collect();
+    let config = doc! { "_id": "crash", "version": 1, "members": listed };
+    client(&uri).await?.database("admin").run_command(doc! { "replSetInitiate": config }).await?;
+    eventually("it to follow", async || probe("ready", ports[1])).await?;
+    ending.terminate()?;
+    eventually("it to quiesce", async || !probe("ping", ports[1])).await?;
+    ending.terminate()?;
+    // mongod does not look at signals any more; whoever does ends at once.
+    for _ in 0..20 {
+        assert!(ending.0.try_wait()?.is_none(), "the second signal ended it");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    Ok(())
+}
