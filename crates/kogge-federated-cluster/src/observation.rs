@@ -313,6 +313,17 @@ impl Prepared<'_> {
             || self.anchor.members.get(pod.as_str()).is_some_and(|member| member.initialized)
     }
 
+    /// The certificate, as PEM, that each member and router should serve; none without TLS.
+    pub fn certificates(&self) -> BTreeMap<PodName, &str> {
+        let members = self.goal.sets.iter().flat_map(|set| {
+            let pods = set.members.iter().map(|m| &m.pod).chain(set.leaving.iter().map(|m| &m.pod));
+            pods.map(move |pod| (pod, shares::component_of(set.role)))
+        });
+        let routers = self.goal.routers.iter().map(|router| (&router.pod, Component::Mongos));
+        let current = &self.observation.secrets.current;
+        members.chain(routers).filter_map(|(pod, of)| Some((pod.clone(), current.certificate(of)?))).collect()
+    }
+
     /// The placement that a member or router stands in.
     pub fn placement_of(&self, pod: &str) -> Option<String> {
         let router = self.goal.routers.iter().find(|router| router.pod.as_str() == pod);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kogge_api::federated_cluster::PlacedComponent;
-use kogge_mongo::{Executor, Millis, SetName, Step, Topology};
+use kogge_mongo::{Executor, Millis, Server, SetName, Step, Topology};
 use kogge_plan::diff::Refusal;
 use kogge_plan::prune::{ApprovalNeeded, PruneFacts, Released, prune};
 use kogge_plan::rollout::{Pace, RolloutPlan, UseRevision, plan_rollout};
@@ -16,6 +16,9 @@ use crate::engine::{records, restart};
 use crate::observation::{ObservationError, Prepared};
 use crate::rehearsal::rehearsal;
 use crate::shares;
+
+/// The wire protocol of MongoDB 5.0, which has `rotateCertificates`.
+const RELOADS_CERTIFICATES: i32 = 13;
 
 /// What one pass found and what it does about it.
 pub struct DatabasePlan {
@@ -63,6 +66,18 @@ impl DatabasePlan {
     /// rendered to.
     pub fn has_one_generation(&self, prepared: &Prepared<'_>) -> bool {
         self.is_settled() && self.rollout.current.is_none() && prepared.observation.unseen().is_empty()
+    }
+
+    /// Whether every server can read its certificates again without a restart, as its own answer tells: from MongoDB
+    /// 5.0 on. Routers run the members' version where nothing is being rolled out.
+    pub fn reloads_certificates(&self, topology: &Topology) -> bool {
+        !topology.members.is_empty()
+            && topology.members.values().all(|member| match &member.server {
+                Server::Reachable(state) => {
+                    state.hello.max_wire_version.is_some_and(|version| version >= RELOADS_CERTIFICATES)
+                }
+                Server::Unreachable { .. } => false,
+            })
     }
 
     /// Nothing to do and nothing in the way.

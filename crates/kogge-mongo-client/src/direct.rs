@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kogge_mongo::PodName;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::forward::{Trust, carry, listen};
+use crate::forward::{Trust, carry, listen, served};
 use crate::port_forward::PortForward;
-use crate::reach::{MemberReach, ReachError, Tunnel};
+use crate::reach::{MemberReach, NO_TLS, ReachError, Tunnel};
 
 /// A pod's address must take a connection within this.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
@@ -85,6 +86,16 @@ impl MemberReach for Ways {
             }
         })
         .await
+    }
+
+    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
+        let Some(Address { address, .. }) = self.direct.get(pod) else {
+            return self.through.certificate(pod).await;
+        };
+        let failed = |reason: String| ReachError::certificate(pod, reason);
+        let trust = self.trust.as_ref().ok_or_else(|| failed(NO_TLS.to_owned()))?;
+        let mut stream = connect(*address).await.map_err(failed)?;
+        served(trust, &mut stream).await.map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
@@ -92,8 +93,25 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Some(trust) = trust else { return copy_bidirectional(connection, stream).await.map(drop) };
+    let mut stream = shake_hands(trust, stream).await?;
+    copy_bidirectional(connection, &mut stream).await.map(drop)
+}
+
+/// The certificate that a server serves now.
+pub(crate) async fn served<S>(trust: &Trust, stream: &mut S) -> io::Result<CertificateDer<'static>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let stream = shake_hands(trust, stream).await?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    chain.first().map(|leaf| leaf.clone().into_owned()).ok_or_else(|| io::Error::other("it serves no certificate"))
+}
+
+async fn shake_hands<S>(trust: &Trust, stream: S) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let name = ServerName::try_from(SERVER_NAME).map_err(io::Error::other)?;
     let handshake = timeout(HANDSHAKE_DEADLINE, trust.connector.connect(name, stream));
-    let mut stream = handshake.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    copy_bidirectional(connection, &mut stream).await.map(drop)
+    handshake.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

@@ -10,6 +10,7 @@
 //! command has a deadline; a write whose answer did not come is an error of class
 //! [`NeedsObservation`](kogge_mongo::errors::ErrorClass::NeedsObservation), never a success.
 
+mod certificates;
 mod credentials;
 mod direct;
 mod engine;
@@ -26,6 +27,7 @@ mod sharding;
 mod users;
 mod wire;
 
+pub use certificates::{CertificateError, Served};
 pub use credentials::{Credentials, Password, User};
 pub use direct::{Address, Ways, try_address};
 pub use engine::{ClusterAccess, Engine, MEMBER_DEADLINE, Outcome};

@@ -6,13 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
 use kogge_mongo::PodName;
+use kube::api::Portforwarder;
 use kube::{Api, Client};
+use rustls_pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::forward::{Trust, carry, listen};
-use crate::reach::{MemberReach, ReachError, Tunnel};
+use crate::forward::{Trust, carry, listen, served};
+use crate::reach::{MemberReach, NO_TLS, ReachError, Tunnel};
 
 /// The worker's API and the kubelet behind it must open a stream within this.
 const OPEN_DEADLINE: Duration = Duration::from_secs(4);
@@ -50,6 +53,16 @@ impl PortForward {
     pub fn trusting(self, trust: Option<Trust>) -> Self {
         Self { trust, ..self }
     }
+
+    fn way(&self, pod: &PodName) -> Result<Way, ReachError> {
+        let target = self.targets.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
+        Ok(Way {
+            pods: Api::namespaced(target.client.clone(), &target.namespace),
+            pod: pod.clone(),
+            port: target.port,
+            trust: self.trust.clone(),
+        })
+    }
 }
 
 #[async_trait]
@@ -59,14 +72,19 @@ impl MemberReach for PortForward {
     }
 
     async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
-        let target = self.targets.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
-        let way = Way {
-            pods: Api::namespaced(target.client.clone(), &target.namespace),
-            pod: pod.clone(),
-            port: target.port,
-            trust: self.trust.clone(),
-        };
+        let way = self.way(pod)?;
         listen(pod, move |connection| way.clone().carry(connection)).await
+    }
+
+    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
+        let way = self.way(pod)?;
+        let failed = |reason: String| ReachError::certificate(pod, reason);
+        let trust = way.trust.as_ref().ok_or_else(|| failed(NO_TLS.to_owned()))?;
+        let (forwarder, mut stream) = way.stream().await.map_err(failed)?;
+        let seen = served(trust, &mut stream).await;
+        drop(stream);
+        forwarder.abort();
+        seen.map_err(|error| failed(error.to_string()))
     }
 }
 
@@ -81,26 +99,30 @@ struct Way {
 impl Way {
     /// Carries one connection. On failure the connection is dropped, which is how the driver learns of it.
     async fn carry(self, mut connection: TcpStream) {
-        let ports = [self.port];
-        let opening = self.pods.portforward(self.pod.as_str(), &ports);
-        let mut forwarder = match timeout(OPEN_DEADLINE, opening).await {
-            Ok(Ok(forwarder)) => forwarder,
-            Ok(Err(error)) => {
-                debug!(pod = %self.pod, %error, "port-forward refused");
+        let (forwarder, mut stream) = match self.stream().await {
+            Ok(opened) => opened,
+            Err(reason) => {
+                debug!(pod = %self.pod, reason, "port-forward not opened");
                 return;
             }
-            Err(_) => {
-                debug!(pod = %self.pod, "port-forward not opened in time");
-                return;
-            }
-        };
-        let Some(mut stream) = forwarder.take_stream(self.port) else {
-            return;
         };
         if let Err(error) = carry(self.trust.as_ref(), &mut connection, &mut stream).await {
             debug!(pod = %self.pod, %error, "port-forward ended");
         }
         drop(stream);
         forwarder.abort();
+    }
+
+    /// A stream to the server, or why there is none.
+    async fn stream(&self) -> Result<(Portforwarder, impl AsyncRead + AsyncWrite + Unpin + use<>), String> {
+        let ports = [self.port];
+        let opening = self.pods.portforward(self.pod.as_str(), &ports);
+        let mut forwarder = match timeout(OPEN_DEADLINE, opening).await {
+            Ok(Ok(forwarder)) => forwarder,
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err(format!("no answer within {} s", OPEN_DEADLINE.as_secs())),
+        };
+        let stream = forwarder.take_stream(self.port).ok_or("the API server opened no stream")?;
+        Ok((forwarder, stream))
     }
 }

@@ -1,16 +1,21 @@
 //! How members are reached: a loopback address per pod.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use kogge_mongo::PodName;
+use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_util::sync::DropGuard;
 use tracing::debug;
 
-use crate::forward::{Trust, carry, listen};
+use crate::forward::{Trust, carry, listen, served};
+
+/// Without TLS no certificate is served to the operator.
+pub(crate) const NO_TLS: &str = "Kogge connects to it without TLS";
 
 /// Gives a loopback address for a pod's server. Loopback also in the pod, so that the localhost exception
 /// and a `localhost` certificate hold.
@@ -22,6 +27,9 @@ pub trait MemberReach: Send + Sync {
 
     /// Opens a way to the pod that `identity` told of.
     async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError>;
+
+    /// The certificate that a pod's server serves now, seen on a connection of its own.
+    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError>;
 }
 
 /// A way to a pod; closed on drop.
@@ -48,6 +56,14 @@ pub enum ReachError {
         /// Why.
         reason: String,
     },
+    /// What its server serves cannot be seen.
+    #[error("the certificate that {pod} serves cannot be seen: {reason}")]
+    Certificate {
+        /// The pod.
+        pod: PodName,
+        /// Why.
+        reason: String,
+    },
     /// No loopback listener can be had.
     #[error("no loopback listener for {pod}")]
     Listen {
@@ -56,6 +72,12 @@ pub enum ReachError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl ReachError {
+    pub(crate) fn certificate(pod: &PodName, reason: impl std::fmt::Display) -> Self {
+        Self::Certificate { pod: pod.clone(), reason: reason.to_string() }
+    }
 }
 
 /// Servers that listen on this machine's loopback: tests, and mongods started by hand.
@@ -100,5 +122,14 @@ impl MemberReach for Loopback {
             }
         })
         .await
+    }
+
+    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
+        let address = *self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
+        let seen = async {
+            let trust = self.trust.as_ref().ok_or_else(|| io::Error::other(NO_TLS))?;
+            served(trust, &mut TcpStream::connect(address).await?).await
+        };
+        seen.await.map_err(|error| ReachError::certificate(pod, error))
     }
 }

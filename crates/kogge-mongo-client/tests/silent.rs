@@ -12,6 +12,7 @@ use kogge_mongo::{Goal, PodName, RouterServer, Server, SetGoal};
 use kogge_mongo_client::{
     ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, MemberReach, Password, ReachError, Tunnel, User,
 };
+use rustls_pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -86,6 +87,10 @@ impl MemberReach for NeverOpens {
 
     async fn open(&self, _: &PodName) -> Result<Tunnel, ReachError> {
         std::future::pending().await
+    }
+
+    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
+        Err(ReachError::NoPod(pod.clone()))
     }
 }
 

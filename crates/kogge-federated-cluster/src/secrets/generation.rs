@@ -1,5 +1,6 @@
-//! Generations: what pods are made with. One is never changed; the next one has another number, which is part of
-//! its Secrets' names and so of the pods' templates, and reaches the pods as every change of a template does.
+//! Generations: what pods are made with. The next one has another number, which is part of its Secrets' names and so of
+//! the pods' templates, and reaches the pods as every change of a template does. What changes within one are its
+//! certificates alone, where the servers can read them again without a restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -92,6 +93,20 @@ impl Generation {
     /// Who speaks TLS.
     pub fn tls_mode(&self) -> TlsMode {
         self.tls.as_ref().map_or(TlsMode::Disabled, |tls| tls.mode)
+    }
+
+    /// Whether the other generation differs in its certificates alone, so that servers of the one take them without a
+    /// restart: whoever trusts this generation's certificates trusts the other's as well.
+    pub(super) fn differs_in_certificates_alone(&self, other: &Self) -> bool {
+        let (Some(tls), Some(others)) = (&self.tls, &other.tls) else { return false };
+        let same = Tls { leaves: others.leaves.clone(), ..tls.clone() };
+        tls.leaves != others.leaves && Self { tls: Some(same), ..self.clone() } == *other
+    }
+
+    /// The certificate, as PEM, that the servers of a component serve.
+    pub fn certificate(&self, component: Component) -> Option<&str> {
+        let leaf = self.tls.as_ref()?.leaves.get(&component.to_string())?;
+        Some(&leaf.certificate)
     }
 
     /// The keyfile: one key, or a YAML list of two.

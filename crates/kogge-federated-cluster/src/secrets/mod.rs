@@ -46,6 +46,8 @@ pub struct DatabaseSecrets {
     pub incoming: Option<Issuer>,
     /// The requests that were granted.
     pub rotated: Granted,
+    /// The present generation has other certificates than it began with, and not every server is known to serve them.
+    pub reloading: bool,
 }
 
 /// The numbers of `spec.security.rotation` that were granted.
@@ -93,6 +95,8 @@ struct Rotation {
     users: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     users_replaced_at: Option<i64>,
+    #[serde(default)]
+    reloading: bool,
 }
 
 fn first_generation() -> u32 {
@@ -132,7 +136,8 @@ impl DatabaseSecrets {
         let lacks = |key| IncompleteSecret { secret: secret.metadata.name.clone().unwrap_or_default(), key };
         let needed = |key: &'static str| text(secret, key).ok_or_else(|| lacks(key));
         let rotation = serde_json::from_str(&needed(ROTATION)?).map_err(|_| lacks(ROTATION))?;
-        let Rotation { current, previous, issuer, incoming, rotated, users: number, users_replaced_at } = rotation;
+        let Rotation { current, previous, issuer, incoming, rotated, users: number, users_replaced_at, reloading } =
+            rotation;
         let users = |number, operator, admin| {
             Some(Users { number, operator: text(secret, operator)?, admin: text(secret, admin)? })
         };
@@ -146,6 +151,7 @@ impl DatabaseSecrets {
             issuer,
             incoming,
             rotated,
+            reloading,
         })
     }
 
@@ -159,6 +165,7 @@ impl DatabaseSecrets {
             rotated: self.rotated.clone(),
             users: self.users.number,
             users_replaced_at: self.previous_users.as_ref().and_then(|previous| previous.replaced_at),
+            reloading: self.reloading,
         };
         let mut data = vec![
             (ROTATION, serde_json::to_string(&rotation)?),

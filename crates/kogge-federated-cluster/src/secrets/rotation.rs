@@ -118,6 +118,7 @@ impl DatabaseSecrets {
             issuer: None,
             incoming: None,
             rotated: Granted::from(&wanted.security.rotation),
+            reloading: false,
         };
         let mode = wanted.security.tls.mode;
         if mode != TlsMode::Disabled {
@@ -153,17 +154,39 @@ impl DatabaseSecrets {
     }
 
     /// The next generation, or the end of the previous one; none where all is as it is asked for. To be called only
-    /// when every pod of the database runs the present generation. `now` is in seconds since 1970.
-    pub fn advanced(&self, wanted: &Wanted<'_>, now: i64, mint: &mut dyn Mint) -> Result<Option<Self>, MintError> {
+    /// when every pod of the database runs the present generation. `now` is in seconds since 1970. `reloads` says
+    /// that every server can read its certificates again without a restart; then they change within the generation,
+    /// and nothing else begins before every server is known to serve them ([`Self::with_certificates_served`]).
+    pub fn advanced(
+        &self,
+        wanted: &Wanted<'_>,
+        now: i64,
+        reloads: bool,
+        mint: &mut dyn Mint,
+    ) -> Result<Option<Self>, MintError> {
+        if self.reloading {
+            return Ok(None);
+        }
         let mut next = Self { previous: None, ..self.clone() };
         next.turn_key(wanted, mint);
         next.turn_tls(wanted, now, mint)?;
         next.turn_users(wanted, mint);
-        if next.current != self.current {
+        if reloads
+            && self.current.tls_mode() >= TlsMode::Prefer
+            && self.current.differs_in_certificates_alone(&next.current)
+        {
+            next.reloading = true;
+        } else if next.current != self.current {
             next.current.number += 1;
             next.previous = Some(self.current.clone());
         }
         Ok((next != *self).then_some(next))
+    }
+
+    /// Every server serves the certificates of the present generation.
+    #[must_use]
+    pub fn with_certificates_served(&self) -> Self {
+        Self { reloading: false, ..self.clone() }
     }
 
     /// `[old]` → `[old, new]` → `[new]`.
@@ -261,6 +284,9 @@ impl DatabaseSecrets {
             under_way.push(format!("TLS: {mode:?} on the way to {goal:?}"));
         }
         under_way.extend(self.rotating_users(*passwords));
+        if self.reloading {
+            under_way.push("certificates: the servers read the new ones, without a restart".to_owned());
+        }
         if under_way.is_empty() && self.previous.is_some() {
             under_way.push(format!("generation {} reaches the pods", self.current.number));
         }

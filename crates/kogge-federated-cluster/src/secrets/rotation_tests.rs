@@ -61,8 +61,18 @@ fn get_along(one: &Generation, other: &Generation) -> Result<(), String> {
 /// Goes on until nothing is left to do, reading everything back from the Secret before each step. The servers take
 /// the next users at once.
 fn carry_on(
+    secrets: DatabaseSecrets,
+    wanted: &Wanted<'_>,
+    mint: &mut Sample,
+) -> (DatabaseSecrets, Vec<Generation>) {
+    carry_on_with(secrets, wanted, false, mint)
+}
+
+/// As [`carry_on`], with servers that may read their certificates again, each at its own time.
+fn carry_on_with(
     mut secrets: DatabaseSecrets,
     wanted: &Wanted<'_>,
+    reloads: bool,
     mint: &mut Sample,
 ) -> (DatabaseSecrets, Vec<Generation>) {
     let mut generations = vec![secrets.current.clone()];
@@ -71,14 +81,23 @@ fn carry_on(
         let read = DatabaseSecrets::read(&stored).unwrap();
         assert_eq!(read, secrets, "it does not read back");
         let read = read.with_next_users().without_previous_users();
-        let Some(next) = read.advanced(wanted, SOON, mint).unwrap() else {
+        if read.reloading {
+            assert_eq!(read.advanced(wanted, SOON, reloads, mint).unwrap(), None, "not every server serves them");
+        }
+        let read = read.with_certificates_served();
+        let Some(next) = read.advanced(wanted, SOON, reloads, mint).unwrap() else {
             return (read, generations);
         };
         if next.current != read.current {
             let met = get_along(&read.current, &next.current);
             assert_eq!(met, Ok(()), "generation {} meets the next one", read.current.number);
-            assert_eq!(next.current.number, read.current.number + 1);
-            assert_eq!(next.previous, Some(read.current), "pods that were not made anew need theirs");
+            if next.reloading {
+                assert!(reloads && read.current.differs_in_certificates_alone(&next.current));
+                assert_eq!((next.current.number, &next.previous), (read.current.number, &None), "no restart");
+            } else {
+                assert_eq!(next.current.number, read.current.number + 1);
+                assert_eq!(next.previous, Some(read.current), "pods that were not made anew need theirs");
+            }
             generations.push(next.current.clone());
         }
         secrets = next;
@@ -147,11 +166,55 @@ fn certificates_are_renewed_in_time_and_by_the_same_authority() {
         leaf.renew_at = Some(SOON);
     }
     assert_eq!(secrets.renewal(), Some(SOON));
-    assert_eq!(secrets.advanced(&wanted(&identity, &asked), SOON - 1, &mut mint).unwrap(), None);
+    assert_eq!(secrets.advanced(&wanted(&identity, &asked), SOON - 1, false, &mut mint).unwrap(), None);
     let (done, generations) = carry_on(secrets.clone(), &wanted(&identity, &asked), &mut mint);
     assert_eq!(generations.len(), 2);
     let trust = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().trust.clone();
     assert_eq!(trust(&done), trust(&secrets));
+}
+
+fn restarts(generations: &[Generation]) -> u32 {
+    generations.last().unwrap().number - 1
+}
+
+#[test]
+fn servers_that_read_certificates_again_are_not_restarted_for_them() {
+    let identity = identity();
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Require, [0; 4])), &mut mint).unwrap();
+    let asked = asking(Require, [0, 1, 0, 0]);
+    let next = begun.advanced(&wanted(&identity, &asked), SOON, true, &mut mint).unwrap().unwrap();
+    assert!(next.reloading && next.rotating(&asked).unwrap().contains("without a restart"));
+    assert_ne!(next.current.certificate(Component::Config), begun.current.certificate(Component::Config));
+    let (done, generations) = carry_on_with(begun.clone(), &wanted(&identity, &asked), true, &mut mint);
+    assert_eq!((restarts(&generations), generations.len(), done.rotating(&asked)), (0, 2, None));
+    let asked = asking(Require, [1, 1, 0, 0]);
+    let (_, generations) = carry_on_with(begun, &wanted(&identity, &asked), true, &mut mint);
+    assert_eq!(
+        restarts(&generations),
+        2,
+        "a keyfile takes two restarts, and the certificates come with the first"
+    );
+}
+
+#[test]
+fn the_order_of_an_authority_stays_where_its_certificates_take_no_restart() {
+    let (identity, asked) = (identity(), asking(Require, [0, 0, 1, 0]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Require, [0; 4])), &mut mint).unwrap();
+    let (_, generations) = carry_on_with(begun, &wanted(&identity, &asked), true, &mut mint);
+    let trust = |g: &Generation| g.tls.as_ref().unwrap().trust.len();
+    assert_eq!(generations.iter().map(trust).collect::<Vec<_>>(), [1, 2, 2, 1]);
+    assert_eq!(restarts(&generations), 2);
+}
+
+#[test]
+fn while_the_operator_speaks_no_tls_certificates_come_with_a_restart() {
+    let (identity, asked) = (identity(), asking(TlsMode::Allow, [0, 1, 0, 0]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(TlsMode::Allow, [0; 4])), &mut mint).unwrap();
+    let (_, generations) = carry_on_with(begun, &wanted(&identity, &asked), true, &mut mint);
+    assert_eq!(restarts(&generations), 1, "it could not see what a server serves");
 }
 
 #[test]
@@ -191,11 +254,11 @@ fn the_next_users_are_kept_before_the_servers_are_told() {
     let (identity, asked) = (identity(), asking(Disabled, [0, 0, 0, 1]));
     let mut mint = Sample::default();
     let begun = DatabaseSecrets::begin(&wanted(&identity, &asking(Disabled, [0; 4])), &mut mint).unwrap();
-    let next = begun.advanced(&wanted(&identity, &asked), SOON, &mut mint).unwrap().unwrap();
+    let next = begun.advanced(&wanted(&identity, &asked), SOON, false, &mut mint).unwrap().unwrap();
     assert_eq!(next.users, begun.users);
     assert_eq!(next.current, begun.current, "no pod is restarted for a password");
     assert!(next.next_users.is_some() && next.rotating(&asked).is_some());
-    assert_eq!(next.advanced(&wanted(&identity, &asked), SOON, &mut mint).unwrap(), None, "made once");
+    assert_eq!(next.advanced(&wanted(&identity, &asked), SOON, false, &mut mint).unwrap(), None, "made once");
     let done = next.with_next_users();
     assert_eq!((Some(done.users), done.next_users), (next.next_users, None));
     assert_eq!(done.previous_users.unwrap().users, begun.users);
@@ -213,7 +276,7 @@ prop_compose! {
 proptest! {
     /// Whatever is asked for, and however often it changes, neighbours get along and the end is reached.
     #[test]
-    fn neighbours_always_get_along(asks in prop::collection::vec(any_ask(), 2..6)) {
+    fn neighbours_always_get_along(asks in prop::collection::vec(any_ask(), 2..6), reloads: bool) {
         let identity = identity();
         let mut mint = Sample::default();
         let mut secrets = None;
@@ -223,7 +286,7 @@ proptest! {
                 None => DatabaseSecrets::begin(&asked, &mut mint).unwrap(),
                 Some(present) => present,
             };
-            let (done, _) = carry_on(present, &asked, &mut mint);
+            let (done, _) = carry_on_with(present, &asked, reloads, &mut mint);
             prop_assert_eq!(done.current.tls_mode(), security.tls.mode);
             prop_assert_eq!(done.rotating(security), None);
             prop_assert_eq!(done.current.keys.len(), 1);

@@ -81,7 +81,9 @@ impl World {
                     components: vec![Component::Config],
                     given: None,
                 };
-                let Some(next) = secrets.advanced(&wanted, self.now, &mut self.mint).unwrap() else { return true };
+                let Some(next) = secrets.advanced(&wanted, self.now, false, &mut self.mint).unwrap() else {
+                    return true;
+                };
                 if !spend(writes) {
                     return false;
                 }

@@ -102,6 +102,26 @@ fn keyfile_and_authority_are_made_anew(#[case] killed: usize) {
 }
 
 #[test]
+fn new_certificates_restart_nothing_where_servers_read_them_again() {
+    let mut world = World::three();
+    world.edit(|spec| spec.security.tls.mode = TlsMode::Require);
+    world.settle();
+    let pods = |world: &mut World| -> BTreeSet<Option<String>> {
+        let of = |vdc| world.worker(vdc).list("Pod").map(|pod| pod.metadata.uid.clone()).collect::<Vec<_>>();
+        VDCS.into_iter().flat_map(of).collect()
+    };
+    let (before, running) = (secrets(&world), pods(&mut world));
+    world.edit(|spec| spec.security.rotation.certificates = 1);
+    world.settle();
+    let after = secrets(&world);
+    assert_eq!((after.current.number, after.reloading), (1, false));
+    assert_ne!(after.current.tls.unwrap().leaves, before.current.tls.unwrap().leaves);
+    assert_eq!(pods(&mut world), running);
+    let changed = ("Secret".to_owned(), "ll2022-config-tls-1".to_owned());
+    assert!(world.written_on("vdc1").contains(&changed));
+}
+
+#[test]
 fn tls_is_turned_on_step_by_step() {
     let mut world = World::three_settled();
     world.edit(|spec| spec.security.tls.mode = TlsMode::Require);

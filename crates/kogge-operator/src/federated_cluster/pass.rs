@@ -6,7 +6,7 @@ use kogge_api::{FINALIZER, FederatedCluster};
 use kogge_federated_cluster::report::{Observed, Problem, report, soaking_for};
 use kogge_federated_cluster::secrets::{IncompleteSecret, MintError};
 use kogge_federated_cluster::{Observation, ObservationError, Sighting, plan};
-use kogge_mongo_client::TrustError;
+use kogge_mongo_client::{CertificateError, TrustError};
 use kogge_plan::placement::RegisteredWorker;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
@@ -25,6 +25,8 @@ const WAITING: Duration = Duration::from_secs(1);
 /// How often to look again where a person must mend something; what they mend is seen at once, but for a
 /// stranger's object on a worker.
 const BLOCKED: Duration = Duration::from_secs(5);
+/// How often the servers are asked for the certificates that they serve, while the kubelets bring new ones into pods.
+const RELOADING: Duration = Duration::from_secs(5);
 /// How often the members of a settled database are asked.
 const SETTLED: Duration = Duration::from_secs(10);
 
@@ -46,6 +48,9 @@ pub enum PassError {
     /// The authorities that the members are trusted by.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// A certificate of the database's.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The secrets cannot be kept.
     #[error("the secrets cannot be written as JSON: {0}")]
     Secrets(serde_json::Error),
@@ -63,6 +68,7 @@ impl PassError {
             Self::Secret(_) => "SecretIncomplete",
             Self::Mint(_) => "CertificateNotMade",
             Self::Trust(_) => "AuthorityUnreadable",
+            Self::Certificate(_) => "CertificateUnreadable",
             Self::Secrets(_) => "SecretsUnwritable",
             Self::Spec(_) => "SpecUnwritable",
         }
@@ -138,6 +144,11 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         let changed =
             secrets::change_users(cluster, &held, &prepared, &planned, &engine, &access, context).await?;
         carried = carried.and(changed);
+        if !carried.changed {
+            let reloaded =
+                secrets::reload_certificates(&held, &prepared, &planned, &engine, &access, context).await?;
+            carried = carried.and(reloaded);
+        }
     }
     let unfit = wanted.as_ref().err().cloned();
     let problem = Problem::most_pressing([problem, carried.problem, unfit].into_iter().flatten());
@@ -146,7 +157,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
     if problem.is_none()
         && !carried.changed
         && let Ok(wanted) = &wanted
-        && secrets::advance(&held, wanted, &prepared, &planned, context).await?
+        && secrets::advance(&held, wanted, &prepared, &planned, &topology, context).await?
     {
         return Ok(Action::requeue(BUSY));
     }
@@ -155,6 +166,7 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
         Some(problem) if carried.soon && !is_told(cluster, problem.reason()) => BUSY,
         Some(_) if carried.soon => WAITING,
         Some(_) => BLOCKED,
+        None if held.secrets.reloading => RELOADING,
         None if planned.is_settled() => SETTLED,
         None => WAITING,
     }))

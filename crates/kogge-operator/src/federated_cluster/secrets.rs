@@ -10,11 +10,11 @@ use kogge_api::{FederatedCluster, names};
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, UsersStep, Wanted};
 use kogge_federated_cluster::{DatabasePlan, Identity, Prepared};
-use kogge_mongo::PodName;
+use kogge_mongo::{PodName, Topology};
 use kogge_mongo_client::{ClusterAccess, Engine, Told};
 use kube::ResourceExt as _;
 use kube::runtime::events::EventType;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::carry_out::{Carried, is_told};
 use super::pass::PassError;
@@ -100,17 +100,49 @@ pub(super) async fn advance(
     wanted: &Wanted<'_>,
     prepared: &Prepared<'_>,
     plan: &DatabasePlan,
+    topology: &Topology,
     context: &Context,
 ) -> Result<bool, PassError> {
     if !plan.has_one_generation(prepared) {
         return Ok(false);
     }
     let mut mint = OperatorMint::new();
-    let Some(next) = held.secrets.advanced(wanted, mint.now(), &mut mint)? else { return Ok(false) };
+    let Some(next) = held.secrets.advanced(wanted, mint.now(), plan.reloads_certificates(topology), &mut mint)?
+    else {
+        return Ok(false);
+    };
     write(held, &next, wanted.identity, context).await?;
     let rotating = next.rotating(wanted.security).unwrap_or_else(|| "done".to_owned());
     info!(generation = next.current.number, rotating, "the secrets' rotation goes on");
     Ok(true)
+}
+
+/// Lets every server read the certificates of the present generation again, where these changed within it, until each
+/// serves its own.
+pub(super) async fn reload_certificates(
+    held: &Held,
+    prepared: &Prepared<'_>,
+    plan: &DatabasePlan,
+    engine: &Engine,
+    access: &ClusterAccess,
+    context: &Context,
+) -> Result<Carried, PassError> {
+    let nothing = Carried::default();
+    if !held.secrets.reloading || prepared.observation.paused() || !plan.is_settled() {
+        return Ok(nothing);
+    }
+    let wanted = prepared.certificates();
+    let served = engine.reload_certificates(access, &wanted, || context.leadership.is_leader()).await?;
+    if let Some(error) = &served.failed {
+        return Ok(Carried::failed("reading new certificates", error));
+    }
+    if !served.missing.is_empty() {
+        debug!(missing = ?served.missing, "servers that do not serve their new certificates yet");
+        return Ok(nothing);
+    }
+    write(held, &held.secrets.with_certificates_served(), prepared.observation.identity, context).await?;
+    info!(servers = wanted.len(), "every server serves its new certificate");
+    Ok(Carried { changed: true, ..nothing })
 }
 
 /// Takes the users' next step, if there is one: the next users are made on every replica set, the administrator's

@@ -195,8 +195,9 @@ impl World {
         let seen =
             sighting.is_complete(&fleet) && sighting.placements.resolved.len() == cluster.spec.placement.len();
         let next_users = self.next_users(&secrets, plan.is_settled());
+        let next_users = next_users.or_else(|| secrets.reloading.then(|| secrets.with_certificates_served()));
         let next_secrets = if next_users.is_none() && problem.is_none() && plan.has_one_generation(&prepared) {
-            secrets.advanced(&wanted, now.0.as_second(), &mut *mint).unwrap()
+            secrets.advanced(&wanted, now.0.as_second(), plan.reloads_certificates(&topology), &mut *mint).unwrap()
         } else {
             next_users
         };

@@ -1,0 +1,89 @@
+//! New certificates without a restart: every server is told to read its files again until it serves what they should
+//! hold. The kubelet brings a changed Secret into a pod in its own time, and nothing but the server's own handshake says
+//! what it serves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use kogge_mongo::PodName;
+use mongodb::bson::doc;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use thiserror::Error;
+
+use crate::engine::{ClusterAccess, Engine};
+use crate::error::{CommandError, StepError};
+use crate::session::Login;
+
+const DEADLINE: Duration = Duration::from_secs(15);
+/// How many servers read their files at once: one of each set would do, and a fleet of port-forwards would not.
+const AT_ONCE: usize = 8;
+
+/// Which servers serve what they should.
+#[derive(Debug, Default)]
+pub struct Served {
+    /// Those that do not yet; told to read their files, where they could be.
+    pub missing: Vec<PodName>,
+    /// The first of them that did not do what it was told.
+    pub failed: Option<StepError>,
+}
+
+/// A certificate that cannot be read.
+#[derive(Debug, Error)]
+#[error("a certificate that Kogge issued, or was given, cannot be read: {0}")]
+pub struct CertificateError(String);
+
+impl Engine {
+    /// Looks at the certificate that each server serves, and tells those that serve another one than is wanted, as PEM,
+    /// to read their files again. `may` is asked directly before each command; where it says no, nothing more is sent.
+    pub async fn reload_certificates(
+        &self,
+        access: &ClusterAccess,
+        wanted: &BTreeMap<PodName, &str>,
+        may: impl Fn() -> bool,
+    ) -> Result<Served, CertificateError> {
+        let mut servers = Vec::new();
+        for (pod, pem) in wanted {
+            let leaf = CertificateDer::from_pem_slice(pem.as_bytes());
+            servers.push((pod, leaf.map_err(|error| CertificateError(error.to_string()))?));
+        }
+        let mut served = Served::default();
+        for some in servers.chunks(AT_ONCE) {
+            let asked = some.iter().map(|(pod, leaf)| self.reload(access, pod, leaf, &may));
+            for ((pod, _), outcome) in some.iter().zip(join_all(asked).await) {
+                match outcome {
+                    Ok(true) => {}
+                    Ok(false) => served.missing.push((*pod).clone()),
+                    Err(error) => {
+                        served.missing.push((*pod).clone());
+                        served.failed.get_or_insert(error);
+                    }
+                }
+            }
+        }
+        Ok(served)
+    }
+
+    /// Whether a server serves a certificate; one that does not is told to read its files again.
+    async fn reload(
+        &self,
+        access: &ClusterAccess,
+        pod: &PodName,
+        leaf: &CertificateDer<'_>,
+        may: &impl Fn() -> bool,
+    ) -> Result<bool, StepError> {
+        let failed = |source| StepError::Command { pod: pod.clone(), source };
+        let unseen = |error| failed(CommandError::unreachable(&error));
+        if access.reach.certificate(pod).await.map_err(unseen)? == *leaf {
+            return Ok(true);
+        }
+        if !may() {
+            return Ok(false);
+        }
+        let operator = Login::User(&access.credentials.operator);
+        let session = self.sessions.get(&*access.reach, pod, operator).await.map_err(failed)?;
+        session.run(doc! { "rotateCertificates": 1 }, DEADLINE).await.map_err(failed)?;
+        Ok(access.reach.certificate(pod).await.map_err(unseen)? == *leaf)
+    }
+}
