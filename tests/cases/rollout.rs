@@ -45,7 +45,7 @@ pub(super) async fn restarts_and_power_cuts_change_no_config(harness: &Harness) 
 
     let begun = Instant::now();
     let faults = try_join_all(VDCS[..3].iter().map(|vdc| harness.lab.faults().crash(vdc))).await?;
-    database.until("seen without power", BACK, |cluster| not_ready(cluster)).await?;
+    database.until("seen without power", BACK, not_ready).await?;
     try_join_all(faults.into_iter().map(kogge_lab::Fault::heal)).await?;
     database.until("ready after a power cut of all", BACK, ready).await?;
     println!("the power of three data centres was cut: ready after {:.0} s", begun.elapsed().as_secs_f32());
@@ -54,7 +54,7 @@ pub(super) async fn restarts_and_power_cuts_change_no_config(harness: &Harness) 
     database.merge(json!({"spec": {"global": {"chartVersion": "1.0.0"}}})).await?;
     database.until("half rolled", ROLLOUT, half_rolled).await?;
     let fault = harness.lab.faults().crash(VDCS[2]).await?;
-    database.until("seen without power in one data centre", BACK, |cluster| not_ready(cluster)).await?;
+    database.until("seen without power in one data centre", BACK, not_ready).await?;
     fault.heal().await?;
     database.until("rolled out after a power cut", ROLLOUT, ready).await?;
     database.configs().await?.are_unchanged_since(&before)?;

@@ -17,7 +17,7 @@ use crate::Harness;
 const SETTLING: Duration = Duration::from_mins(5);
 
 /// How long a server that was told to end goes on: 15,000 ms where nothing says otherwise.
-const QUIESCE_MS: u32 = 3_000;
+const QUIESCE_MS: u32 = 2_000;
 
 /// One database.
 #[derive(Clone, Copy)]
@@ -48,7 +48,6 @@ impl Database<'_> {
             "metadata": {"name": self.name, "namespace": self.namespace},
             "spec": {
                 "global": {"chartVersion": "1.0.0", "version": "7.0", "image": "lab.kogge.dev/mongosim:7.0"},
-                "values": {"mongod": {"setParameter": {"shutdownTimeoutMillisForSignaledShutdown": 2000}}},
                 "mongos": {"replicasPerPlacement": 1},
                 "shard": {"storage": {"size": "1Gi"}},
                 "config": {"storage": {"size": "1Gi"}},
