@@ -93,11 +93,26 @@ async fn case_45_a_shard_with_data_is_drained_by_an_operator_that_crashes_after_
 /// before its range deleter has run.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_names_the_collection_and_the_range_deleter_that_it_waits_for() -> Result<()> {
+    drain_of_sessions(&[]).await
+}
+
+/// There, chunks have the name of their collection in place of its uuid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_of_a_server_before_5_0_names_the_collection_as_well() -> Result<()> {
+    if std::env::var_os("MONGOD").is_some_and(|path| !path.to_string_lossy().ends_with("mongosim")) {
+        eprintln!("not run on a real mongod, which plays no other version than its own");
+        return Ok(());
+    }
+    drain_of_sessions(&["serverVersion=4.4"]).await
+}
+
+async fn drain_of_sessions(parameters: &[&str]) -> Result<()> {
     const SESSIONS: &str = "config.system.sessions";
     let mut cluster = Cluster::new()?;
     let quick = ["logicalSessionRefreshMillis=100", "balancerMigrationsThrottlingMs=5"];
     cluster.parameters.extend(quick.iter().map(ToString::to_string));
     cluster.parameters.push("minNumChunksForSessionsCollection=8".to_owned());
+    cluster.parameters.extend(parameters.iter().map(ToString::to_string));
     cluster.want(CONFIG, SetRole::Config, ONE)?;
     cluster.parameters.clear();
     cluster.want(SHARD, SetRole::Shard { index: 0 }, ONE)?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use kogge_mongo::errors::ErrorClass;
 use kogge_mongo::{LeavingMember, Plan, Step};
-use kogge_mongo_client::{Outcome, StepError};
+use kogge_mongo_client::StepError;
 use mongodb::bson::doc;
 
 use crate::support::{Edit, Lab, Operator, heal, not_on_a_real_mongod, partition};

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::{CommandError, CommandResult, code},
     mongod::Mongod,
+    options::ServerVersion,
     repl::Coordinator,
 };
 
@@ -27,6 +28,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// How many times longer the balancer rests after a round without migrations.
 const IDLE: u32 = 10;
 const MINUTES_A_DAY: i64 = 24 * 60;
+
+/// A field of a chunk, and its value for one collection: the uuid, before 5.0 the name.
+pub(super) type CollectionKey = (&'static str, Bson);
 
 /// What the balancer is at.
 #[derive(Debug, Default)]
@@ -52,6 +56,13 @@ impl Mongod {
     /// Whether this member is the primary of its set.
     pub(super) fn leads(&self) -> bool {
         self.replication.as_ref().is_some_and(|replication| replication.look(Coordinator::is_writable))
+    }
+
+    /// How chunks name their collection.
+    pub(super) fn collection_key(&self, collection: &Document) -> CollectionKey {
+        let (field, from) =
+            if self.options.version < ServerVersion::V5_0 { ("ns", "_id") } else { ("uuid", "uuid") };
+        (field, collection.get(from).cloned().unwrap_or(Bson::Null))
     }
 
     /// Moves chunks as long as the server is there, while it is the config servers' primary.
@@ -93,9 +104,9 @@ impl Mongod {
                 if collection.get_bool("noBalance").unwrap_or(false) {
                     continue;
                 }
-                let uuid = collection.get("uuid");
+                let (field, key) = self.collection_key(&collection);
                 let own: Vec<Document> =
-                    chunks.iter().filter(|chunk| chunk.get("uuid") == uuid).cloned().collect();
+                    chunks.iter().filter(|chunk| chunk.get(field) == Some(&key)).cloned().collect();
                 let ways = choose(&shards, &own, &mut busy);
                 chosen.extend(ways.into_iter().map(|way| (collection.clone(), way)));
             }
@@ -133,7 +144,8 @@ impl Mongod {
         let namespace = collection.get_str("_id").unwrap_or_default();
         let range = |command: &str| {
             let mut command = doc! { command: namespace, "from": &way.from, "$db": "admin" };
-            for field in ["uuid", "min", "max"] {
+            command.insert("uuid", collection.get("uuid").cloned());
+            for field in ["min", "max"] {
                 command.insert(field, chunk.get(field).cloned());
             }
             command

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bson::{Binary, Bson, Document, Timestamp, doc, oid::ObjectId, spec::BinarySubtype};
 
-use super::{CHUNKS, COLLECTIONS, SHARDS, config_server::Change};
+use super::{CHUNKS, COLLECTIONS, SHARDS, balancer::CollectionKey, config_server::Change};
 use crate::{auth::random_uuid, error::CommandResult, mongod::Mongod};
 
 /// Where a sharded cluster keeps its sessions; a collection that nobody made, spread over all shards.
@@ -36,18 +36,18 @@ impl Mongod {
                 _ => return Ok(()),
             }
         };
-        let uuid = random_uuid();
-        let whole = chunk(&uuid, (doc! { "_id": Bson::MinKey }, doc! { "_id": Bson::MaxKey }), &shard, 0);
         let collection = doc! {
             "_id": SESSIONS,
             "lastmodEpoch": ObjectId::new(),
             "lastmod": bson::DateTime::now(),
             "timestamp": Timestamp { time: 1, increment: 0 },
-            "uuid": uuid,
+            "uuid": random_uuid(),
             "key": { "_id": 1 },
             "unique": false,
             "noBalance": false,
         };
+        let ends = (doc! { "_id": Bson::MinKey }, doc! { "_id": Bson::MaxKey });
+        let whole = chunk(&self.collection_key(&collection), ends, &shard, 0);
         self.store(vec![(COLLECTIONS, Change::Put(collection)), (CHUNKS, Change::Put(whole))]).await
     }
 
@@ -58,12 +58,12 @@ impl Mongod {
             let Some(collection) = view.get_by_id(COLLECTIONS, &Bson::String(SESSIONS.to_owned()))? else {
                 return Ok(());
             };
-            let uuid = collection.get("uuid").cloned().unwrap_or(Bson::Null);
+            let key = self.collection_key(&collection);
             let chunks: Vec<Document> =
-                view.all(CHUNKS)?.into_iter().filter(|chunk| chunk.get("uuid") == Some(&uuid)).collect();
-            match (&chunks[..], uuid) {
-                ([whole], Bson::Binary(uuid)) if self.options.sharding.session_chunks > 1 => {
-                    pieces(whole, &uuid, self.options.sharding.session_chunks)
+                view.all(CHUNKS)?.into_iter().filter(|chunk| chunk.get(key.0) == Some(&key.1)).collect();
+            match &chunks[..] {
+                [whole] if self.options.sharding.session_chunks > 1 => {
+                    pieces(whole, &key, self.options.sharding.session_chunks)
                 }
                 _ => return Ok(()),
             }
@@ -72,10 +72,10 @@ impl Mongod {
     }
 }
 
-fn chunk(uuid: &Binary, (min, max): (Document, Document), shard: &str, number: u32) -> Document {
+fn chunk(key: &CollectionKey, (min, max): (Document, Document), shard: &str, number: u32) -> Document {
     doc! {
         "_id": ObjectId::new(),
-        "uuid": uuid.clone(),
+        key.0: key.1.clone(),
         "min": min,
         "max": max,
         "shard": shard,
@@ -85,7 +85,7 @@ fn chunk(uuid: &Binary, (min, max): (Document, Document), shard: &str, number: u
 }
 
 /// One chunk cut where the first two bytes of the sessions' ids say, in equal parts.
-fn pieces(whole: &Document, collection: &Binary, count: u32) -> Vec<(&'static str, Change)> {
+fn pieces(whole: &Document, collection: &CollectionKey, count: u32) -> Vec<(&'static str, Change)> {
     let shard = whole.get_str("shard").unwrap_or_default();
     let bound = |number: u32| match number {
         0 => doc! { "_id": Bson::MinKey },
@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn pieces_lie_side_by_side_from_end_to_end() {
-        let uuid = random_uuid();
-        let whole = chunk(&uuid, (Document::new(), Document::new()), "rs0", 0);
-        let chunks: Vec<Document> = pieces(&whole, &uuid, 1024)
+        let key = ("uuid", random_uuid().into());
+        let whole = chunk(&key, (Document::new(), Document::new()), "rs0", 0);
+        let chunks: Vec<Document> = pieces(&whole, &key, 1024)
             .into_iter()
             .filter_map(|(_, change)| match change {
                 Change::Put(chunk) => Some(chunk),
