@@ -68,7 +68,10 @@ async fn play(args: &Args) -> anyhow::Result<()> {
     timeline.step("a fourth data centre with two members per set: five voters", steps::grow::run(&stage)).await?;
     timeline.step("chart 1.0.0 to 1.1.0, data centre by data centre", steps::rollout::run(&stage)).await?;
     timeline
-        .step("the data centre with the shard's primary is cut off, and returns", Box::pin(steps::partition::run(&stage)))
+        .step(
+            "the data centre with the shard's primary is cut off, and returns",
+            Box::pin(steps::partition::run(&stage)),
+        )
         .await?;
     let verdict = timeline.step("every acknowledged write is looked for", steps::history::check(&stage)).await?;
     println!("\n{timeline}\n");

@@ -6,6 +6,8 @@ mod adopt;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod balancer;
+#[cfg(test)]
 mod beside;
 #[cfg(test)]
 mod bootstrap;
@@ -33,6 +35,8 @@ mod roles;
 mod rolling;
 #[cfg(test)]
 mod shards;
+#[cfg(test)]
+mod starting;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
