@@ -18,6 +18,8 @@ const SETTLING: Duration = Duration::from_mins(5);
 
 /// How long a server that was told to end goes on: 15,000 ms where nothing says otherwise.
 const QUIESCE_MS: u32 = 2_000;
+/// How long a router serves on while nodes take it out of its Service: 10 s where nothing says otherwise.
+const HAND_OVER_S: u32 = 3;
 
 /// One database.
 #[derive(Clone, Copy)]
@@ -55,6 +57,7 @@ impl Database<'_> {
                 "deletion": {"coolOff": "0s", "data": "Delete"},
                 // Everything that ends takes as long as on a real server, but for the length of it.
                 "values": {
+                    "handOverSeconds": HAND_OVER_S,
                     "mongod": {"setParameter": {"shutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS}},
                     "mongos": {"setParameter": {"mongosShutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS}},
                 },
