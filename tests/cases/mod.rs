@@ -31,6 +31,7 @@ macro_rules! cases {
     };
 }
 
+/// The cases that every run of the tests shows.
 pub(crate) fn all() -> Vec<Case> {
     cases![
         create::a_database_forms_in_three_data_centres,
@@ -48,7 +49,6 @@ pub(crate) fn all() -> Vec<Case> {
         life::members_come_change_and_go_while_a_client_writes,
         access::keyfile_and_tls_are_rotated_while_a_client_writes,
         rollout::restarts_and_power_cuts_change_no_config,
-        rollout::tls_is_switched_on_beside_a_member_without_a_vote,
         gate::a_wiped_volume_is_held_until_the_member_is_admitted_anew,
         partition::cut_off_before_the_create_nothing_is_written,
         partition::cut_off_after_the_initiate_the_others_serve,
@@ -64,6 +64,11 @@ pub(crate) fn all() -> Vec<Case> {
         protection::a_deleted_definition_halts_every_teardown,
         protection::a_deleted_namespace_halts_its_teardowns,
     ]
+}
+
+/// The cases that are too long for that: `cargo xtask soak lab`.
+pub(crate) fn long() -> Vec<Case> {
+    cases![rollout::tls_is_switched_on_beside_a_member_without_a_vote]
 }
 
 /// The database of `examples/ll2022.yaml`, standing. It serves several cases.

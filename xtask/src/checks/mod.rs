@@ -16,8 +16,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    end_labs_after(all(args)).await
+}
+
+/// Does the work until it ends or is interrupted, and ends the labs of tests that it leaves.
+pub(crate) async fn end_labs_after(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let labs = suite::standing_labs();
-    let result = unless_interrupted(all(args)).await;
+    let result = unless_interrupted(work).await;
     suite::end_labs_beside(&labs).await?;
     result
 }

@@ -1,6 +1,7 @@
 //! Runs that last: what one run of the tests does not show.
 
 mod flakes;
+mod lab;
 mod load;
 mod outcome;
 mod programs;
@@ -10,10 +11,13 @@ mod programs;
 pub(crate) enum Soak {
     /// Runs every test of mongosim and of the planner many times on busy cores, and names those that fail even once
     Flakes(flakes::Args),
+    /// The cases on real clusters that are too long for every run of the tests
+    Lab,
 }
 
 pub(crate) async fn run(what: Soak) -> anyhow::Result<()> {
     match what {
         Soak::Flakes(args) => flakes::run(args).await,
+        Soak::Lab => lab::run().await,
     }
 }
