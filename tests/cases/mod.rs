@@ -68,7 +68,10 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// The cases that are too long for that: `cargo xtask soak lab`.
 pub(crate) fn long() -> Vec<Case> {
-    cases![rollout::tls_is_switched_on_beside_a_member_without_a_vote]
+    cases![
+        rollout::a_power_cut_in_the_middle_of_a_rollout_changes_no_config,
+        rollout::tls_is_switched_on_beside_a_member_without_a_vote,
+    ]
 }
 
 /// The database of `examples/ll2022.yaml`, standing. It serves several cases.

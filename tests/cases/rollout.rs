@@ -15,21 +15,10 @@ const ROLLOUT: Duration = Duration::from_mins(10);
 /// How long machines that lost their power may take to serve as before.
 const BACK: Duration = Duration::from_mins(5);
 
-/// Nine members and three routers get a new chart while clients in two data centres write; then the power is cut, of all
-/// data centres at once, and of one in the middle of the way back to the chart before. No config changes in any of it.
+/// Nine members and three routers get a new chart while clients in two data centres write; then the power of all data
+/// centres is cut at once. No config changes in any of it.
 pub(super) async fn restarts_and_power_cuts_change_no_config(harness: &Harness) -> anyhow::Result<()> {
-    let database = harness.database(SCRATCH, "rolled");
-    let mut manifest = database.manifest(&VDCS[..3]);
-    manifest["spec"]["shard"]["shardCount"] = json!(2);
-    database.apply(&manifest).await?;
-    database.ready().await?;
-    let clients = [
-        HistoryClient::start(database, VDCS[0]).await?,
-        HistoryClient::start_in(database, VDCS[1], "second").await?,
-    ];
-    for client in &clients {
-        client.acknowledged(50).await?;
-    }
+    let (database, clients) = nine_members(harness, "rolled").await?;
     let before = database.configs().await?;
 
     let (since, begun) = (Timestamp::now(), Instant::now());
@@ -51,14 +40,47 @@ pub(super) async fn restarts_and_power_cuts_change_no_config(harness: &Harness) 
     println!("the power of three data centres was cut: ready after {:.0} s", begun.elapsed().as_secs_f32());
     database.configs().await?.are_unchanged_since(&before)?;
 
-    database.merge(json!({"spec": {"global": {"chartVersion": "1.0.0"}}})).await?;
+    end(database, clients).await
+}
+
+/// The power of one data centre is cut in the middle of a rollout, which goes on once it is back: no config changes.
+pub(super) async fn a_power_cut_in_the_middle_of_a_rollout_changes_no_config(
+    harness: &Harness,
+) -> anyhow::Result<()> {
+    let (database, clients) = nine_members(harness, "halted").await?;
+    let before = database.configs().await?;
+    database.merge(json!({"spec": {"global": {"chartVersion": "1.1.0"}}})).await?;
     database.until("half rolled", ROLLOUT, half_rolled).await?;
     let fault = harness.lab.faults().crash(VDCS[2]).await?;
     database.until("seen without power in one data centre", BACK, not_ready).await?;
     fault.heal().await?;
     database.until("rolled out after a power cut", ROLLOUT, ready).await?;
     database.configs().await?.are_unchanged_since(&before)?;
+    end(database, clients).await
+}
 
+/// Two shards and config servers of three members each, three routers, and a client in each of two data centres.
+async fn nine_members<'a>(
+    harness: &'a Harness,
+    name: &'a str,
+) -> anyhow::Result<(Database<'a>, [HistoryClient<'a>; 2])> {
+    let database = harness.database(SCRATCH, name);
+    let mut manifest = database.manifest(&VDCS[..3]);
+    manifest["spec"]["shard"]["shardCount"] = json!(2);
+    database.apply(&manifest).await?;
+    database.ready().await?;
+    let clients = [
+        HistoryClient::start(database, VDCS[0]).await?,
+        HistoryClient::start_in(database, VDCS[1], "second").await?,
+    ];
+    for client in &clients {
+        client.acknowledged(50).await?;
+    }
+    Ok((database, clients))
+}
+
+/// Nothing that was acknowledged is lost.
+async fn end(database: Database<'_>, clients: [HistoryClient<'_>; 2]) -> anyhow::Result<()> {
     for client in clients {
         let verdict = client.check().await?;
         ensure!(verdict.lost == 0, "{verdict:?}");

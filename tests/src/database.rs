@@ -17,7 +17,7 @@ use crate::Harness;
 const SETTLING: Duration = Duration::from_mins(5);
 
 /// How long a server that was told to end goes on: 15,000 ms where nothing says otherwise.
-const QUIESCE_MS: u32 = 2_000;
+const QUIESCE_MS: u32 = 1_000;
 /// How long a router serves on while nodes take it out of its Service: 10 s where nothing says otherwise.
 const HAND_OVER_S: u32 = 3;
 
