@@ -58,7 +58,12 @@ impl Database<'_> {
                 // Everything that ends takes as long as on a real server, but for the length of it.
                 "values": {
                     "handOverSeconds": HAND_OVER_S,
-                    "mongod": {"setParameter": {"shutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS}},
+                    "mongod": {"setParameter": {
+                        "shutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS,
+                        // 1,024 chunks that move one by one, and 15 minutes until one may come back, are for no test.
+                        "minNumChunksForSessionsCollection": 8,
+                        "orphanCleanupDelaySecs": 5,
+                    }},
                     "mongos": {"setParameter": {"mongosShutdownTimeoutMillisForSignaledShutdown": QUIESCE_MS}},
                 },
             },
