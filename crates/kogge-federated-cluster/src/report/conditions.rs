@@ -298,10 +298,15 @@ fn switched_over(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
         .filter(|member| away.contains(&member.vdc))
         .map(|member| member.pod.as_str())
         .collect();
-    if still.is_empty() {
+    let sets = plan.engine.sets.iter().filter(|(_, set)| set.initialized && set.primary.is_none());
+    let without: Vec<&str> = sets.map(|(name, _)| name.as_str()).collect();
+    if still.is_empty() && without.is_empty() {
         let message =
             format!("primaries are kept away from {vdcs} until the annotation {} goes", labels::AWAY_FROM);
         Finding::new(types::SWITCHED_OVER, true, "InForce", message)
+    } else if still.is_empty() {
+        let message = format!("primaries left {vdcs}; these sets have no primary yet: {}", without.join(", "));
+        Finding::new(types::SWITCHED_OVER, false, "Moving", message)
     } else {
         let message = format!("primaries are to leave {vdcs}; still there are {}", still.join(", "));
         Finding::new(types::SWITCHED_OVER, false, "Moving", message)
