@@ -137,12 +137,11 @@ pub(crate) fn started_empty(pod: &PodFacts, believed: bool) -> Result<(), String
 fn wait_for_a_lost_set(view: &SetView<'_>, draft: &mut Draft<'_>) {
     let mut all_empty = true;
     for member in view.set.ordered_members() {
-        let hold = view.hold(member);
         let empty =
             |pod: &PodFacts| pod.is_held_empty() || !member.anchor.initialized && pod.disk() == Some(Disk::Empty);
         if !view.present_pod(member).is_some_and(empty) {
             all_empty = false;
-            let what = match hold {
+            let what = match view.hold(member) {
                 Some(hold) => waiting_for_gate(hold),
                 None if view.answers(&member.pod) => "its server to load its replica-set config".to_owned(),
                 None => "its server to answer".to_owned(),

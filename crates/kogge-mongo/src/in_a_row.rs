@@ -5,7 +5,7 @@ use std::mem::{Discriminant, discriminant};
 use kogge_api::gate::Report;
 
 use crate::replset::MemberState;
-use crate::topology::{MemberObservation, OBSERVATIONS_TO_BELIEVE, Pod, Replication, Server, Topology};
+use crate::topology::{MemberObservation, OBSERVATIONS_TO_BELIEVE, Replication, Server, Topology};
 
 impl Topology {
     /// Counts on from the observation before: a member that is said to be the same as then has been so once more.
@@ -41,10 +41,7 @@ struct Said<'a> {
 
 impl<'a> Said<'a> {
     fn of(seen: &'a MemberObservation) -> Self {
-        let facts = match &seen.pod {
-            Pod::Present(facts) => Some(facts),
-            Pod::Unknown { .. } | Pod::Absent => None,
-        };
+        let facts = seen.pod.facts();
         let server = match &seen.server {
             Server::Reachable(server) => Some(&server.replication),
             Server::Unreachable { .. } => None,
