@@ -9,6 +9,7 @@ mod generate;
 mod images;
 mod interrupt;
 mod mutate;
+mod programs;
 mod setup;
 mod soak;
 mod timeline;

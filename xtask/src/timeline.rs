@@ -44,7 +44,7 @@ impl fmt::Display for Timeline {
 }
 
 /// A time as minutes and seconds.
-struct Seconds(Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

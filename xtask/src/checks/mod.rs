@@ -1,11 +1,12 @@
 //! `cargo xtask test`
 
 mod deny;
+pub(crate) mod labs;
 mod suite;
+mod summary;
 
 use crate::cargo::{self, cargo};
 use crate::command::run as run_command;
-use crate::interrupt::unless_interrupted;
 use crate::timeline::Timeline;
 use crate::{generate, images, setup};
 
@@ -16,15 +17,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    end_labs_after(all(args)).await
-}
-
-/// Does the work until it ends or is interrupted, and ends the labs of tests that it leaves.
-pub(crate) async fn end_labs_after(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let labs = suite::standing_labs();
-    let result = unless_interrupted(work).await;
-    suite::end_labs_beside(&labs).await?;
-    result
+    labs::end_after(all(args)).await
 }
 
 async fn all(args: Args) -> anyhow::Result<()> {

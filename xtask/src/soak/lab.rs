@@ -1,7 +1,7 @@
 //! The cases on real clusters that are too long for every run of the tests.
 
 use crate::cargo::cargo;
-use crate::checks::end_labs_after;
+use crate::checks::labs;
 use crate::command::run as run_command;
 
 /// Set where the suite shows its long cases instead of the others.
@@ -11,5 +11,5 @@ const SOAK: &str = "KOGGE_E2E_SOAK";
 pub(crate) async fn run() -> anyhow::Result<()> {
     let mut tests = cargo(&["test", "--locked", "--workspace", "--test", "e2e"]);
     tests.env(SOAK, "1");
-    end_labs_after(run_command(tests)).await
+    labs::end_after(run_command(tests)).await
 }

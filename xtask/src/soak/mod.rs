@@ -4,7 +4,6 @@ mod flakes;
 mod lab;
 mod load;
 mod outcome;
-mod programs;
 
 /// What is run for long.
 #[derive(clap::Subcommand)]

@@ -1,16 +1,15 @@
-//! Test programs of single packages, built once and run without cargo.
+//! Test programs, built once and run without cargo.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::cargo::cargo;
 use crate::command::{command, output};
-
-/// Programs that need what `cargo xtask setup` downloads; CI runs them once, with it.
-const LEFT_OUT: [&str; 1] = ["clients"];
 
 /// One test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +17,16 @@ pub(crate) struct Program {
     /// Package and target, such as `mongosim/sharded`.
     pub(crate) name: String,
     /// The executable.
-    pub(crate) executable: PathBuf,
+    executable: PathBuf,
     /// The folder of its package, where it expects to run.
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
 }
 
-/// Builds the test programs of these packages, with cargo's own messages on the terminal.
-pub(crate) async fn build(packages: &[String]) -> anyhow::Result<Vec<Program>> {
+/// Builds the test programs of what the arguments of cargo choose, with cargo's own messages on the terminal.
+pub(crate) async fn build<'a>(chosen: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Vec<Program>> {
     let mut build =
         cargo(&["test", "--locked", "--no-run", "--tests", "--message-format=json-render-diagnostics"]);
-    build.args(packages.iter().flat_map(|package| ["--package", package]));
-    build.stdout(Stdio::piped());
+    build.args(chosen).stdout(Stdio::piped());
     let built = build.spawn().context("cannot run cargo")?.wait_with_output().await?;
     if !built.status.success() {
         bail!("the tests do not build: cargo's messages are above");
@@ -42,7 +40,7 @@ pub(crate) async fn build(packages: &[String]) -> anyhow::Result<Vec<Program>> {
 fn program(message: &str) -> Option<Program> {
     let message: Value = serde_json::from_str(message).ok()?;
     let target = message["target"]["name"].as_str()?;
-    if message["profile"]["test"] != true || LEFT_OUT.contains(&target) {
+    if message["profile"]["test"] != true {
         return None;
     }
     let folder = PathBuf::from(message["manifest_path"].as_str()?).parent()?.to_path_buf();
@@ -57,10 +55,23 @@ fn program(message: &str) -> Option<Program> {
 }
 
 impl Program {
+    /// Its run as cargo would run it, with `wrapper` before it (`taskset` and its arguments, say).
+    pub(crate) fn command(&self, wrapper: &[&str], filter: Option<&str>) -> Command {
+        let mut words = wrapper.iter().map(OsStr::new).chain([self.executable.as_os_str()]);
+        let mut run = command(words.next().unwrap_or(self.executable.as_os_str()), words);
+        run.args(filter).current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder).stdin(Stdio::null());
+        run
+    }
+
+    /// What an error says that kept it from running.
+    pub(crate) fn failure(&self) -> String {
+        format!("cannot run the tests {}", self.name)
+    }
+
     /// How many of its tests have a name that holds `filter`.
     pub(crate) async fn count(&self, filter: Option<&str>) -> anyhow::Result<usize> {
-        let mut list = command(&self.executable, filter);
-        list.args(["--list", "--format", "terse"]).current_dir(&self.folder);
+        let mut list = self.command(&[], filter);
+        list.args(["--list", "--format", "terse"]);
         Ok(output(list).await?.lines().filter(|line| line.ends_with(": test")).count())
     }
 }
@@ -86,7 +97,6 @@ mod tests {
         assert_eq!(name("test", "sharded", true).as_deref(), Some("mongosim/sharded"));
         assert_eq!(name("lib", "mongosim", true).as_deref(), Some("mongosim/lib"));
         assert_eq!(name("bin", "mongosim", false), None, "a program that is no test");
-        assert_eq!(name("test", "clients", true), None, "it needs more than the checkout");
         assert_eq!(program("{\"reason\":\"build-finished\"}"), None);
     }
 }
