@@ -27,6 +27,20 @@ pub mod federated_cluster {
     pub const SWITCHED_OVER: &str = "SwitchedOver";
     /// The spec can be carried out: charts found, values accepted, placements known.
     pub const SPEC_VALID: &str = "SpecValid";
+    /// All of them. Each is there from the first status on: what could not be judged is Unknown.
+    pub const ALL: [&str; 11] = [
+        READY,
+        AVAILABLE,
+        PROGRESSING,
+        DEGRADED,
+        QUORUM_AT_RISK,
+        DISCOVERY_STALE,
+        ROLLOUT_PAUSED,
+        DELETION_PENDING,
+        APPROVAL_NEEDED,
+        SWITCHED_OVER,
+        SPEC_VALID,
+    ];
 }
 
 /// Conditions of a WorkerCluster.

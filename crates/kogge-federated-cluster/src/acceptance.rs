@@ -15,7 +15,7 @@ use crate::template::{self, TemplateError};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     /// The present spec, rendered; or, where it cannot be, what was accepted last.
-    pub rollout: Rollout,
+    pub rollout: Arc<Rollout>,
     /// Why the present spec is not carried out.
     pub problem: Option<Problem>,
 }
@@ -46,11 +46,11 @@ pub fn render(
         template::render_all(&cluster.spec, identity, &chart, &frozen, mounted)
     });
     match rendered {
-        Ok(rollout) => Ok(Rendered { rollout, problem: None }),
+        Ok(rollout) => Ok(Rendered { rollout: Arc::new(rollout), problem: None }),
         Err(error) => {
             let problem = Problem::InvalidSpec { reason: error.reason().to_owned(), message: error.to_string() };
             match kept.newest() {
-                Some(last) => Ok(Rendered { rollout: last.clone(), problem: Some(problem) }),
+                Some(last) => Ok(Rendered { rollout: Arc::clone(last), problem: Some(problem) }),
                 None => Err(problem),
             }
         }

@@ -57,7 +57,7 @@ impl Prepared<'_> {
         if !observation.unseen().is_empty() || !engine.every_set_has_a_primary() {
             return released;
         }
-        let identity = observation.identity;
+        let identity = &observation.identity;
         released.placements = self.drained(&configured(topology));
         let Some(listed) = listed_shards(&self.goal, topology, now) else { return released };
         let retired = retired(identity, &observation.cluster.spec, &self.anchor);
@@ -77,7 +77,7 @@ impl Prepared<'_> {
 
     /// Placements that the spec does not name any more and no member is left in.
     fn drained(&self, configured: &BTreeSet<&Host>) -> BTreeSet<String> {
-        let (identity, spec) = (self.observation.identity, &self.observation.cluster.spec);
+        let (identity, spec) = (&self.observation.identity, &self.observation.cluster.spec);
         let is_named = |placement: &String| spec.placement.iter().any(|named| named.name == *placement);
         let holds_a_member = |placement: &String| {
             let pods = self.anchor.members.keys().map(String::as_str);

@@ -50,7 +50,7 @@ impl Names {
         workers: &[(&WorkerName, &WorkerView)],
         lives: bool,
     ) {
-        let identity = observation.identity;
+        let identity = &observation.identity;
         let set = ReplicaSet {
             cluster: identity.name.clone(),
             cluster_id: identity.id.clone(),

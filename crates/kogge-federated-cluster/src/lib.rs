@@ -13,6 +13,7 @@ mod discovery;
 pub mod engine;
 mod identity;
 mod observation;
+pub mod pass;
 mod plan;
 pub mod queue;
 mod rehearsal;

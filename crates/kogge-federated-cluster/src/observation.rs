@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use kogge_api::anchor::{Anchor, AnchorError};
 use kogge_api::federated_cluster::{Component, PlacedComponent};
@@ -25,28 +26,28 @@ use crate::shares::{self, view_of};
 use crate::template::key_name;
 
 /// What one pass knows, before the members were asked.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Observation<'a> {
     /// The resource.
     pub cluster: &'a FederatedCluster,
-    /// Which database it is.
-    pub identity: &'a Identity,
     /// The UID of `kube-system` in the control cluster.
     pub control_uid: &'a str,
-    /// The epoch that the spec is carried out under; the status holds it already.
-    pub epoch: &'a Epoch,
     /// The workers.
     pub fleet: &'a FleetView,
+    /// Which database it is.
+    pub identity: Identity,
+    /// The epoch that the spec is carried out under; the status holds it already.
+    pub epoch: Epoch,
     /// The workers of the placements.
-    pub placements: &'a Placements,
+    pub placements: Placements,
     /// Whose the database is.
-    pub ownership: &'a Ownership,
+    pub ownership: Ownership,
     /// What the spec renders to.
-    pub rollout: &'a Rollout,
+    pub rollout: Arc<Rollout>,
     /// What was rendered before.
-    pub kept: &'a Kept,
+    pub kept: Arc<Kept>,
     /// The database's secrets.
-    pub secrets: &'a DatabaseSecrets,
+    pub secrets: Arc<DatabaseSecrets>,
     /// Whether the spec cannot be carried out: then only names are kept up to date.
     pub held: bool,
 }
@@ -107,7 +108,7 @@ impl<'a> Observation<'a> {
 
     /// The anchor that every worker should hold, with what is to be added to it.
     pub fn anchor(&self, remember: Remember) -> Result<Anchor, ObservationError> {
-        desired_anchor(&self.owner(), &self.identity.id, self.epoch, &self.ownership.overall, remember)
+        desired_anchor(&self.owner(), &self.identity.id, &self.epoch, &self.ownership.overall, remember)
             .map_err(ObservationError::Seeds)
     }
 
@@ -137,7 +138,7 @@ impl<'a> Observation<'a> {
         spec.placement
             .iter()
             .filter_map(|placement| {
-                let view = view_of(self.fleet, self.placements, &placement.name);
+                let view = view_of(self.fleet, &self.placements, &placement.name);
                 let error = self.placements.errors.get(&placement.name).map(ToString::to_string);
                 let unseen = match view {
                     None => Some("it has no worker".to_owned()),
@@ -156,7 +157,7 @@ impl<'a> Observation<'a> {
         placed.iter().filter(|share| share.component.is_replica_set()).any(|share| {
             let key = shares::key(share);
             let desired = self.rollout.shares.get(&key_name(&key)).map(|share| share.revision.as_str());
-            let view = view_of(self.fleet, self.placements, &key.placement);
+            let view = view_of(self.fleet, &self.placements, &key.placement);
             let standing = view.and_then(|view| workload::workload(view, self.identity.database(), &key));
             let running = standing.and_then(workload::template_revision);
             running.is_some() && desired.is_some() && running != desired
@@ -196,14 +197,14 @@ impl<'a> Observation<'a> {
             .filter_map(|p| Some((p.name.clone(), self.fleet.workers.get(&p.worker)?.uid.clone()?)))
             .collect();
         let anchor = self.anchor(Remember { worker_uids, ..Remember::default() })?;
-        let retired = departure::retired(self.identity, &self.cluster.spec, &anchor);
+        let retired = departure::retired(&self.identity, &self.cluster.spec, &anchor);
         let mut placed = self.cluster.spec.placed_components();
         placed.extend(retired.iter().flat_map(|component| self.cluster.spec.placed_component(*component)));
         let names = Names::observe(&self, &retired);
         let running = self.running_routers();
         let requests = Requests::of(self.cluster, &anchor);
         let goal = goal(GoalInput {
-            identity: self.identity,
+            identity: &self.identity,
             spec: &self.cluster.spec,
             anchor: &anchor,
             unseen: self.unseen(),
@@ -232,7 +233,7 @@ impl<'a> Observation<'a> {
             .values()
             .filter_map(|p| Some((p, self.fleet.workers.get(&p.worker).filter(|view| view.is_current())?)))
             .flat_map(|(p, view)| {
-                routers(self.identity, &p.name, view).map(|(pod, uid)| (pod, (p.name.clone(), uid)))
+                routers(&self.identity, &p.name, view).map(|(pod, uid)| (pod, (p.name.clone(), uid)))
             })
             .collect()
     }
@@ -244,14 +245,14 @@ impl<'a> Observation<'a> {
             .sets
             .iter()
             .flat_map(|set| &set.leaving)
-            .filter_map(|m| Some((m.pod.clone(), placement_of(self.identity, anchor, m.pod.as_str())?)));
+            .filter_map(|m| Some((m.pod.clone(), placement_of(&self.identity, anchor, m.pod.as_str())?)));
         wanted
             .chain(leaving)
             .filter_map(|(pod, placement)| {
                 let component: Component = self.identity.component_of(pod.as_str())?;
                 let view = self.worker_of(&placement, anchor).map(|(_, view)| view);
                 let facts = pod_facts(
-                    self.identity,
+                    &self.identity,
                     component,
                     &placement,
                     pod.as_str(),
@@ -299,6 +300,23 @@ impl Prepared<'_> {
             .collect()
     }
 
+    /// The revisions that workloads and pods of the shares have, by the key that they are kept under.
+    pub fn revisions_in_use(&self) -> BTreeSet<(String, String)> {
+        let observation = &self.observation;
+        let shares = self.placed.iter().map(shares::key);
+        shares
+            .flat_map(|key| {
+                let view = view_of(observation.fleet, &observation.placements, &key.placement);
+                let database = observation.identity.database();
+                let workload = view.and_then(|view| workload::workload(view, database, &key));
+                let template = workload.and_then(workload::template_revision).map(str::to_owned);
+                let pods = view.map(|view| workload::pods(view, database, &key)).unwrap_or_default();
+                let revisions = template.into_iter().chain(pods.into_iter().filter_map(|pod| pod.revision));
+                revisions.map(move |revision| (key_name(&key), revision)).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// The address of a pod that runs.
     pub fn address(&self, pod: &PodName, running: Running<'_>) -> Option<IpAddr> {
         let view = self.observation.fleet.workers.get(running.worker)?;
@@ -329,7 +347,7 @@ impl Prepared<'_> {
         let router = self.goal.routers.iter().find(|router| router.pod.as_str() == pod);
         router
             .map(|router| router.placement.to_string())
-            .or_else(|| placement_of(self.observation.identity, &self.anchor, pod))
+            .or_else(|| placement_of(&self.observation.identity, &self.anchor, pod))
     }
 }
 

@@ -80,13 +80,18 @@ impl DatabasePlan {
             })
     }
 
+    /// Nothing is written, asked of members or restarted by it.
+    pub fn is_idle(&self) -> bool {
+        self.actions.is_empty() && self.steps.is_empty() && self.restarts.is_empty()
+    }
+
     /// Nothing to do and nothing in the way.
     pub fn is_settled(&self) -> bool {
         let Self {
-            actions,
+            actions: _,
             rehearsal: _,
-            steps,
-            restarts,
+            steps: _,
+            restarts: _,
             refusals,
             errors,
             approvals,
@@ -96,9 +101,7 @@ impl DatabasePlan {
             rollout,
             desired: _,
         } = self;
-        actions.is_empty()
-            && steps.is_empty()
-            && restarts.is_empty()
+        self.is_idle()
             && refusals.is_empty()
             && errors.is_empty()
             && approvals.is_empty()
@@ -124,10 +127,10 @@ pub fn plan(
     let rollout = plan_rollout(
         &shares::for_rollout(
             &prepared.placed,
-            observation.identity,
+            &observation.identity,
             observation.fleet,
-            observation.placements,
-            observation.rollout,
+            &observation.placements,
+            &observation.rollout,
             &engine,
         ),
         &Pace {
@@ -160,7 +163,7 @@ impl DatabasePlan {
     /// What every worker should hold.
     fn desire(&mut self, prepared: &Prepared<'_>) -> Result<(), ObservationError> {
         let observation = &prepared.observation;
-        let (mut remember, forget) = records(observation.identity, &self.engine.steps);
+        let (mut remember, forget) = records(&observation.identity, &self.engine.steps);
         remember.worker_uids.clone_from(&prepared.anchor.worker_uids);
         let mut anchor = observation.anchor(remember)?;
         anchor.members.retain(|pod, _| !forget.contains(pod));
@@ -168,7 +171,7 @@ impl DatabasePlan {
         for worker in workers {
             let here = prepared.placed.iter().filter(|share| prepared.is_on(share, worker));
             let components = here.map(|share| share.component).collect();
-            let guarding = desired::guarding(observation.identity, &anchor, observation.secrets, &components);
+            let guarding = desired::guarding(&observation.identity, &anchor, &observation.secrets, &components);
             let mut objects = match guarding {
                 Ok(objects) => objects,
                 Err(error) => {
@@ -179,7 +182,7 @@ impl DatabasePlan {
             for share in prepared.placed.iter().filter(|share| prepared.is_on(share, worker)) {
                 let replicas = prepared.replicas_to_keep(share);
                 let turn = prepared.turn_of(share, &self.rollout);
-                match desired::of_share(share, replicas, turn.as_ref(), observation.rollout, observation.kept) {
+                match desired::of_share(share, replicas, turn.as_ref(), &observation.rollout, &observation.kept) {
                     Ok(more) if replicas > 0 || prepared.has_workload(share) => objects.extend(more),
                     // Other members and the routers here look the share's members up by its Service.
                     Ok(more) => objects.extend(more.into_iter().filter(is_service)),
@@ -318,7 +321,7 @@ impl Prepared<'_> {
         let key = shares::key(share);
         turn.use_revision.get(&key).cloned().or_else(|| {
             let observation = &self.observation;
-            let view = shares::view_of(observation.fleet, observation.placements, &key.placement)?;
+            let view = shares::view_of(observation.fleet, &observation.placements, &key.placement)?;
             let standing = workload::workload(view, observation.identity.database(), &key)?;
             self.retired.contains(&key.component).then_some(())?;
             Some(UseRevision::Keep(workload::template_revision(standing)?.to_owned()))
@@ -327,7 +330,7 @@ impl Prepared<'_> {
 
     /// The pods that a share keeps: what the spec asks for, and members that still leave.
     pub fn replicas_to_keep(&self, share: &PlacedComponent<'_>) -> u32 {
-        let identity = self.observation.identity;
+        let identity = &self.observation.identity;
         let leaving = self
             .anchor
             .members
@@ -346,7 +349,7 @@ impl Prepared<'_> {
 
     fn has_workload(&self, share: &PlacedComponent<'_>) -> bool {
         let observation = &self.observation;
-        shares::view_of(observation.fleet, observation.placements, &share.placement.name).is_some_and(|view| {
+        shares::view_of(observation.fleet, &observation.placements, &share.placement.name).is_some_and(|view| {
             workload::workload(view, observation.identity.database(), &shares::key(share)).is_some()
         })
     }

@@ -25,9 +25,13 @@ pub(crate) fn rehearsal(prepared: &Prepared<'_>, turn: &RolloutPlan) -> Vec<Acti
         }
         let replicas = prepared.replicas_to_keep(share);
         // What cannot be told, or is refused, is reported by the plan itself.
-        let Ok(objects) =
-            desired::of_share(share, replicas, Some(&UseRevision::Desired), observation.rollout, observation.kept)
-        else {
+        let Ok(objects) = desired::of_share(
+            share,
+            replicas,
+            Some(&UseRevision::Desired),
+            &observation.rollout,
+            &observation.kept,
+        ) else {
             continue;
         };
         for object in objects {

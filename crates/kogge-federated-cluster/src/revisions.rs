@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,6 +17,8 @@ use kogge_chart::Capabilities;
 use kogge_plan::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::report::Problem;
 
 /// Kept revisions beyond those in use.
 const KEPT: usize = 10;
@@ -87,10 +90,16 @@ pub enum RevisionError {
     Io(#[from] std::io::Error),
 }
 
+impl From<RevisionError> for Problem {
+    fn from(error: RevisionError) -> Self {
+        Self::Refused { reason: "RevisionsUnreadable".to_owned(), message: error.to_string() }
+    }
+}
+
 /// Every rollout that is kept of one database.
 #[derive(Debug, Default)]
 pub struct Kept {
-    rollouts: Vec<(String, i64, Rollout)>,
+    rollouts: Vec<(String, i64, Arc<Rollout>)>,
 }
 
 impl Kept {
@@ -101,7 +110,7 @@ impl Kept {
             .map(|stored| {
                 let name = stored.metadata.name.clone().unwrap_or_default();
                 let rollout = decode(&name, stored.data.as_ref().map(|d| &d.0))?;
-                Ok((name, stored.revision, rollout))
+                Ok((name, stored.revision, Arc::new(rollout)))
             })
             .collect::<Result<Vec<_>, RevisionError>>()?;
         rollouts.sort_by_key(|(_, number, _)| *number);
@@ -114,7 +123,7 @@ impl Kept {
     }
 
     /// The rollout that was accepted last.
-    pub fn newest(&self) -> Option<&Rollout> {
+    pub fn newest(&self) -> Option<&Arc<Rollout>> {
         self.rollouts.last().map(|(_, _, rollout)| rollout)
     }
 

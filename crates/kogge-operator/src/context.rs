@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
 use crate::reachability::Reachability;
+use crate::renders::Renders;
 
 /// The deadline of an event: it is told, or it is not; nothing waits for it.
 const EVENT_DEADLINE: Duration = Duration::from_secs(3);
@@ -53,6 +54,8 @@ pub struct Context {
     pub turns: Turns,
     /// Connections to members, by database.
     pub engines: Engines,
+    /// What specs rendered to.
+    pub renders: Renders,
     /// What answered last, for the log.
     pub reachability: Reachability,
     /// The zero of the monotonic clock that observations are dated by.
@@ -67,6 +70,15 @@ impl Context {
     /// Whether this process is too young to tell a silent worker from one that it has not reached yet.
     pub fn is_settling_in(&self) -> bool {
         self.started.elapsed() < SETTLING_IN
+    }
+
+    /// Forgets a database that is gone; `name` is its namespace and name.
+    pub fn forget(&self, id: &ClusterId, name: &str) {
+        self.engines.forget(id);
+        self.renders.forget(id);
+        self.turns.forget(id);
+        self.metrics.database_gone(name);
+        self.reachability.database_gone(name);
     }
 
     /// The objects of a kind in Kogge's own namespace.

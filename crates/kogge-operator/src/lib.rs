@@ -9,6 +9,7 @@ pub mod leader;
 pub mod metrics;
 mod mint;
 mod reachability;
+mod renders;
 #[cfg(test)]
 mod rotation_tests;
 mod run;

@@ -3,10 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use kogge_api::ClusterId;
 use kogge_federated_cluster::secrets::{Certificate, Mint, MintError};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+
+use crate::certificate;
 
 /// Bytes of a keyfile's key, as MongoDB's manual has it.
 const KEY_BYTES: usize = 756;
@@ -24,11 +27,6 @@ impl OperatorMint {
     /// Makes secrets that are valid from now on.
     pub(crate) fn new() -> Self {
         Self { now: Timestamp::now() }
-    }
-
-    /// Now, in seconds since 1970.
-    pub(crate) fn now(&self) -> i64 {
-        self.now.as_second()
     }
 
     fn day(&self, offset: i32) -> Date {
@@ -49,6 +47,14 @@ impl OperatorMint {
 }
 
 impl Mint for OperatorMint {
+    fn cluster_id(&mut self) -> ClusterId {
+        ClusterId::from_random(rand::random())
+    }
+
+    fn check(&self, authority: &str, leaf: &Certificate, names: &[String]) -> Result<(), String> {
+        certificate::check(authority, leaf, names).map_err(|unfit| unfit.to_string())
+    }
+
     fn key(&mut self) -> String {
         let mut key = [0; KEY_BYTES];
         rand::fill(&mut key);
@@ -115,7 +121,7 @@ mod tests {
         let authority = mint.authority("db").unwrap();
         let names = ["*.db-shard-0.databases.svc.cluster.local", "localhost", "127.0.0.1"].map(str::to_owned);
         let leaf = mint.leaf(&authority, &names).unwrap();
-        let days = |at: Option<i64>| (at.unwrap() - mint.now()) / DAY;
+        let days = |at: Option<i64>| (at.unwrap() - mint.now.as_second()) / DAY;
         assert!((242..=244).contains(&days(leaf.renew_at)), "{} days", days(leaf.renew_at));
         assert!((2432..=2435).contains(&days(authority.renew_at)), "{} days", days(authority.renew_at));
         assert_ne!(leaf.certificate, mint.leaf(&authority, &names).unwrap().certificate);

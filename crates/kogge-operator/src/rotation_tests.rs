@@ -222,7 +222,9 @@ async fn rotate(from: &SecuritySpec, to: &SecuritySpec) -> Vec<u32> {
     let mut set = begin(&secrets.current).await;
     let mut writer = Writer::start(set.uri(), set.trust());
     let mut generations = vec![1];
-    while let Some(next) = secrets.advanced(&wanted(to), mint.now(), false, &mut mint).unwrap() {
+    while let Some(next) =
+        secrets.advanced(&wanted(to), jiff::Timestamp::now().as_second(), false, &mut mint).unwrap()
+    {
         if next.current.number > secrets.current.number {
             set.restart(&next.current, &mut writer).await;
             generations.push(next.current.number);

@@ -22,6 +22,7 @@ use crate::http::{self, Readiness};
 use crate::leader::{Elector, Timing};
 use crate::metrics::Metrics;
 use crate::reachability::Reachability;
+use crate::renders::Renders;
 use crate::settings::Settings;
 use crate::{federated_cluster, watch, worker_cluster};
 
@@ -108,6 +109,7 @@ async fn work(
         clusters: clusters.store(),
         turns: Turns::new(usize::from(settings.changes_per_vdc.get())),
         engines: Engines::default(),
+        renders: Renders::default(),
         reachability: Reachability::default(),
         started: Instant::now(),
     });

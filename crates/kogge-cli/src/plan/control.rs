@@ -6,11 +6,13 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster, labels};
-use kogge_federated_cluster::revisions::Kept;
+use kogge_federated_cluster::pass::Endings;
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kube::api::{ListParams, PostParams};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, CustomResourceExt as _, ResourceExt as _};
 
 use super::Subject;
 use crate::cluster::Cluster;
@@ -20,8 +22,11 @@ pub(super) struct Known {
     pub(super) cluster: FederatedCluster,
     pub(super) workers: Vec<WorkerCluster>,
     pub(super) control_uid: String,
-    pub(super) kept: Kept,
+    pub(super) revisions: Vec<ControllerRevision>,
     pub(super) secrets: SecretsKnown,
+    /// The Secret that `spec.security.tls.secretRef` names, if it is there.
+    pub(super) named_secret: Option<Secret>,
+    pub(super) endings: Endings,
     pub(super) system_namespace: String,
     pub(super) agent_image: String,
 }
@@ -47,16 +52,20 @@ pub(super) async fn read(
     let cluster = wanted(home, subject).await?;
     let workers: Api<WorkerCluster> = Api::all(home.client());
     let workers = home.request("list WorkerClusters", workers.list(&ListParams::default())).await?.items;
-    let (kept, secrets) = match &cluster.spec.cluster_id {
-        Some(id) => (kept(home, id, system_namespace).await?, secrets(home, id, system_namespace).await?),
-        None => (Kept::default(), SecretsKnown::Absent),
+    let (revisions, secrets) = match &cluster.spec.cluster_id {
+        Some(id) => (revisions(home, id, system_namespace).await?, secrets(home, id, system_namespace).await?),
+        None => (Vec::new(), SecretsKnown::Absent),
     };
+    let named_secret = named_secret(home, &cluster).await?;
+    let endings = endings(home, &cluster).await?;
     Ok(Known {
         cluster,
         workers,
         control_uid: kube_system.uid().context("kube-system has no UID")?,
-        kept,
+        revisions,
         secrets,
+        named_secret,
+        endings,
         system_namespace: system_namespace.to_owned(),
         agent_image: agent_image.to_owned(),
     })
@@ -116,12 +125,41 @@ fn laid_over(manifest: FederatedCluster, present: FederatedCluster) -> Federated
     cluster
 }
 
-async fn kept(home: &Cluster, id: &ClusterId, system_namespace: &str) -> anyhow::Result<Kept> {
+async fn revisions(
+    home: &Cluster,
+    id: &ClusterId,
+    system_namespace: &str,
+) -> anyhow::Result<Vec<ControllerRevision>> {
     let revisions: Api<ControllerRevision> = Api::namespaced(home.client(), system_namespace);
     let selector = format!("{}={id},{}=revision", labels::CLUSTER_ID, labels::ROLE);
     let labelled = ListParams::default().labels(&selector);
-    let stored = home.request("list the kept revisions", revisions.list(&labelled)).await?.items;
-    Kept::read(&stored).context("the kept revisions cannot be read")
+    Ok(home.request("list the kept revisions", revisions.list(&labelled)).await?.items)
+}
+
+async fn named_secret(home: &Cluster, cluster: &FederatedCluster) -> anyhow::Result<Option<Secret>> {
+    let Some(named) = &cluster.spec.security.tls.secret_ref else { return Ok(None) };
+    let namespace = cluster.namespace().unwrap_or_default();
+    let secrets: Api<Secret> = Api::namespaced(home.client(), &namespace);
+    let what = format!("read Secret {namespace}/{}, which spec.security.tls.secretRef names", named.name);
+    home.request(&what, secrets.get_opt(&named.name)).await
+}
+
+/// What halts a deletion; it only matters where one is under way.
+async fn endings(home: &Cluster, cluster: &FederatedCluster) -> anyhow::Result<Endings> {
+    if cluster.metadata.deletion_timestamp.is_none() {
+        return Ok(Endings::default());
+    }
+    let ends = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
+    let name = cluster.namespace().unwrap_or_default();
+    let namespaces: Api<Namespace> = Api::all(home.client());
+    let namespace = home.request(&format!("read the namespace {name}"), namespaces.get_opt(&name)).await?;
+    let name = FederatedCluster::crd_name();
+    let definitions: Api<CustomResourceDefinition> = Api::all(home.client());
+    let definition = home.request(&format!("read the definition {name}"), definitions.get_opt(name)).await?;
+    Ok(Endings {
+        namespace: namespace.is_some_and(|namespace| ends(&namespace.metadata)),
+        definition: definition.is_some_and(|definition| ends(&definition.metadata)),
+    })
 }
 
 async fn secrets(home: &Cluster, id: &ClusterId, system_namespace: &str) -> anyhow::Result<SecretsKnown> {

@@ -1,18 +1,18 @@
-//! One pass of the operator, up to where it would begin to write.
+//! One pass of the operator, up to where it would begin to write to workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kogge_api::{ClusterId, FederatedCluster, labels};
+use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::{FederatedCluster, labels};
 use kogge_chart::ChartStore;
-use kogge_federated_cluster::acceptance::{self, Rendered};
-use kogge_federated_cluster::report::{Problem, soaking_for};
-use kogge_federated_cluster::secrets::{self, DatabaseSecrets, Mounted, Sample, Wanted};
-use kogge_federated_cluster::{DatabasePlan, Observation, Prepared, Sighting, accepted_epoch, plan, teardown};
+use kogge_federated_cluster::pass::{self, Look, Start, Then, next};
+use kogge_federated_cluster::report::Problem;
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Mounted, Sample};
+use kogge_federated_cluster::{DatabasePlan, Prepared, Sighting, acceptance};
 use kogge_mongo::{Millis, Topology};
-use kogge_plan::ownership::Verdict;
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_state};
 use kogge_plan::{Action, WorkerName, anchors};
@@ -20,11 +20,15 @@ use kogge_plan::{Action, WorkerName, anchors};
 use super::control::{Known, SecretsKnown};
 use super::outline::{Change, EngineOutline, Obstacle, Outcome, Outline, RolloutOutline};
 use super::workers::Seen;
+use super::written::Written;
 
-/// The clusterID that a database without one is planned under.
-const SAMPLE_ID: [u8; 8] = [15; 8];
+/// More passes than any database needs before its members are asked.
+const PASSES: usize = 16;
+/// More questions than any pass has.
+const QUESTIONS: usize = 64;
 
-/// Plans one pass. `ask` asks the members; it is not called where nobody may know how to log in.
+/// Plans one pass of the operator. What it would write in the control cluster before it comes to the workers is taken
+/// as written. `ask` asks the members; it is not called where nobody may know how to log in.
 pub(super) async fn foresee(
     known: &Known,
     seen: &Seen,
@@ -32,87 +36,134 @@ pub(super) async fn foresee(
     now: &Time,
     ask: impl AsyncFn(&Prepared<'_>, &DatabaseSecrets) -> Topology,
 ) -> anyhow::Result<Outline> {
-    let mut cluster = known.cluster.clone();
-    let mut notes = notes(&cluster, seen, now);
-    if cluster.spec.cluster_id.is_none() {
-        cluster.spec.cluster_id = Some(ClusterId::from_random(SAMPLE_ID));
-        notes.push("Kogge gives the database its clusterID first; here it is a sample".to_owned());
-    }
     let registered: Vec<RegisteredWorker> = known.workers.iter().map(RegisteredWorker::from).collect();
-    let sighting = Sighting::of(&cluster, &registered, &seen.fleet, &known.control_uid);
-    let identity = sighting.identity().context("the database has no clusterID")?;
-    let verdict = &sighting.ownership.overall;
-    let outline = Outline {
-        cluster: format!("{}/{}", identity.namespace, identity.name),
-        cluster_id: identity.id.to_string(),
+    let mut written = Written::nothing(known)?;
+    let mut mint = Sample::default();
+    for _ in 0..PASSES {
+        let cluster = written.cluster.clone();
+        let start = Start {
+            cluster: &cluster,
+            workers: &registered,
+            fleet: &seen.fleet,
+            control_uid: &known.control_uid,
+            system_namespace: &known.system_namespace,
+            settling_in: false,
+            now,
+            clock: Millis::default(),
+        };
+        let mut pass = pass::Known::new(start);
+        match Box::pin(drive(&mut pass, &mut written, known, charts, &mut mint, &ask)).await? {
+            End::Written => {}
+            End::Blocked => return Ok(outline(&pass, known, seen, &written)),
+            End::TornDown(plan) => return Ok(outline(&pass, known, seen, &written).ending(&plan)),
+            End::Planned => return planned(&pass, known, outline(&pass, known, seen, &written)),
+        }
+    }
+    bail!("the pass does not come to the workers; this is a fault of Kogge: please report it")
+}
+
+/// How a pass ended that writes nothing.
+enum End {
+    /// The control cluster would be written; the next pass goes on from there.
+    Written,
+    /// The status says what is in the way.
+    Blocked,
+    /// The database ends.
+    TornDown(Box<TeardownPlan>),
+    /// This is what would be carried out.
+    Planned,
+}
+
+async fn drive(
+    pass: &mut pass::Known<'_>,
+    written: &mut Written,
+    known: &Known,
+    charts: &ChartStore,
+    mint: &mut Sample,
+    ask: &impl AsyncFn(&Prepared<'_>, &DatabaseSecrets) -> Topology,
+) -> anyhow::Result<End> {
+    for _ in 0..QUESTIONS {
+        match next(pass, mint)? {
+            Look::Read(what) => written.read(&what, &mut pass.control, known, mint)?,
+            Look::Render(input) => {
+                let mounted = match &known.secrets {
+                    SecretsKnown::Unreadable(_) => mounted_by_status(&known.cluster),
+                    SecretsKnown::Read(_) | SecretsKnown::Absent => input.mounted,
+                };
+                let (cluster, oldest) = (pass.start.cluster, acceptance::oldest_version(&known.workers));
+                let chart = acceptance::chart(cluster, charts);
+                let agent = &known.agent_image;
+                let kept = &written.kept;
+                let rendered = acceptance::render(cluster, &input.identity, kept, chart, &oldest, agent, mounted);
+                pass.rendered = Some(rendered);
+            }
+            Look::Ask(ready) => {
+                let topology = match &known.secrets {
+                    SecretsKnown::Unreadable(_) => Topology::default(),
+                    SecretsKnown::Read(_) | SecretsKnown::Absent => {
+                        ask(&ready.prepared, &ready.held.secrets).await
+                    }
+                };
+                pass.answered(*ready, topology);
+            }
+            Look::Queue(plan) => pass.queued(*plan, BTreeSet::new()),
+            Look::CarryOut | Look::Members(_) => return Ok(End::Planned),
+            Look::TearDown(plan) => return Ok(End::TornDown(plan)),
+            Look::Write(write, then) => {
+                written.take(&write)?;
+                match then {
+                    Then::GoOn => pass.written(*write),
+                    Then::End(_) => return Ok(End::Written),
+                }
+            }
+            Look::Done(_) => return Ok(End::Blocked),
+        }
+    }
+    bail!("the pass asks without end; this is a fault of Kogge: please report it")
+}
+
+/// The plan without anything in it yet.
+fn outline(pass: &pass::Known<'_>, known: &Known, seen: &Seen, written: &Written) -> Outline {
+    let Start { cluster, workers, fleet, control_uid, now, .. } = pass.start;
+    let sighting = Sighting::of(cluster, workers, fleet, control_uid);
+    let name = |part: Option<&String>| part.cloned().unwrap_or_default();
+    let (namespace, name) = (name(cluster.metadata.namespace.as_ref()), name(cluster.metadata.name.as_ref()));
+    let mut notes = notes(&known.cluster, seen, now);
+    notes.extend(written.notes.iter().cloned());
+    Outline {
+        cluster: format!("{namespace}/{name}"),
+        cluster_id: cluster.spec.cluster_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         outcome: Outcome::Problem,
-        ownership: verdict.to_string(),
+        ownership: sighting.ownership.overall.to_string(),
         notes,
-        problems: Vec::new(),
+        problems: in_the_way(cluster),
         workers: BTreeMap::new(),
         engine: None,
         rollout: None,
-    };
-    if let Some(End::Due) = end(&cluster, now) {
-        return Ok(outline.ending(&teardown(&cluster, &identity.id, &seen.fleet)));
     }
-    if let Some(problem) = sighting.problem() {
-        return Ok(outline.blocked(&problem));
-    }
-    let sample = DatabaseSecrets::begin(&Wanted::new(&identity, &cluster.spec, None), &mut Sample::default())?;
-    let secrets = match &known.secrets {
-        SecretsKnown::Read(secrets) => secrets,
-        SecretsKnown::Absent if *verdict != Verdict::New => {
-            return Ok(outline.blocked(&secrets::lost(&identity.id, &known.system_namespace)));
-        }
-        SecretsKnown::Absent | SecretsKnown::Unreadable(_) => &sample,
-    };
-    let mounted = match &known.secrets {
-        SecretsKnown::Unreadable(_) => mounted_by_status(&cluster),
-        SecretsKnown::Read(_) | SecretsKnown::Absent => secrets.mounted(),
-    };
-    let chart = acceptance::chart(&cluster, charts);
-    let oldest = acceptance::oldest_version(&known.workers);
-    let rendered =
-        acceptance::render(&cluster, &identity, &known.kept, chart, &oldest, &known.agent_image, mounted);
-    let Rendered { rollout, problem } = match rendered {
-        Ok(rendered) => rendered,
-        Err(problem) => return Ok(outline.blocked(&problem)),
-    };
-    let epoch = accepted_epoch(&cluster, verdict, problem.is_some())?
-        .context("no spec of this database was ever accepted, and the present one cannot be")?;
-    let prepared = Observation {
-        cluster: &cluster,
-        identity: &identity,
-        control_uid: &known.control_uid,
-        epoch: &epoch,
-        fleet: &seen.fleet,
-        placements: &sighting.placements,
-        ownership: &sighting.ownership,
-        rollout: &rollout,
-        kept: &known.kept,
-        secrets,
-        held: problem.is_some(),
-    }
-    .prepare()?;
-    let topology = match &known.secrets {
-        SecretsKnown::Unreadable(_) => Topology::default(),
-        SecretsKnown::Read(_) | SecretsKnown::Absent => ask(&prepared, secrets).await,
-    };
-    let planned = plan(&prepared, &topology, Millis::default(), soaking_for(&cluster, now))?;
-    let mut outline = outline.filled(&prepared, &planned, problem.as_ref());
+}
+
+/// What the status says is in the way of Ready.
+fn in_the_way(cluster: &FederatedCluster) -> Vec<Obstacle> {
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    let ready = conditions.filter(|condition| condition.type_ == READY && condition.status != "True");
+    ready.map(|condition| Obstacle::new(&condition.reason, &condition.message)).collect()
+}
+
+/// What would be carried out.
+fn planned(pass: &pass::Known<'_>, known: &Known, outline: Outline) -> anyhow::Result<Outline> {
+    let asked = pass.asked.as_ref().context("the members were not asked")?;
+    let plan = asked.plan.as_ref().context("nothing was planned")?;
+    let prepared = &asked.ready.prepared;
+    let mut outline = outline.filled(prepared, plan, asked.ready.problem.as_ref());
     if let SecretsKnown::Unreadable(why) = &known.secrets {
         outline.without_members(why);
     }
-    if let Some(rotation) = rotation(&prepared, now) {
+    if let Some(rotation) = rotation(prepared, pass.start.now) {
         outline.rotates(&rotation);
     }
-    if problem.is_none() && !known.kept.holds(&rollout) {
-        let version = &rollout.chart_version;
-        outline.notes.push(format!("what chart {version} renders to is kept as a ControllerRevision first"));
-    }
-    if !planned.rehearsal.is_empty() {
-        let count = planned.rehearsal.len();
+    if !plan.rehearsal.is_empty() {
+        let count = plan.rehearsal.len();
         outline.notes.push(format!("the rollout is rehearsed first: {count} objects are applied with dryRun=All"));
     }
     Ok(outline)
@@ -134,21 +185,21 @@ fn rotation(prepared: &Prepared<'_>, now: &Time) -> Option<String> {
 }
 
 /// Where a deletion stands.
-enum End {
+enum Deletion {
     Pending { executes_at: String },
     Halted { cause: String },
     Due,
 }
 
-fn end(cluster: &FederatedCluster, now: &Time) -> Option<End> {
+fn deletion(cluster: &FederatedCluster, now: &Time) -> Option<Deletion> {
     let asked = cluster.metadata.deletion_timestamp.as_ref()?;
     let recorded = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
     let cool_off = Duration::from(cluster.spec.deletion.cool_off);
     Some(match deletion_state(now.0, asked, recorded, cool_off) {
-        DeletionState::Pending { executes_at } => End::Pending { executes_at: executes_at.0.to_string() },
+        DeletionState::Pending { executes_at } => Deletion::Pending { executes_at: executes_at.0.to_string() },
         DeletionState::Due => match recorded.and_then(|record| record.halted.clone()) {
-            Some(cause) => End::Halted { cause },
-            None => End::Due,
+            Some(cause) => Deletion::Halted { cause },
+            None => Deletion::Due,
         },
     })
 }
@@ -157,12 +208,14 @@ fn end(cluster: &FederatedCluster, now: &Time) -> Option<End> {
 fn notes(cluster: &FederatedCluster, seen: &Seen, now: &Time) -> Vec<String> {
     let mut notes: Vec<String> =
         seen.missing.iter().map(|(worker, why)| format!("{worker} was not seen: {why}")).collect();
-    match end(cluster, now) {
-        Some(End::Due) => notes.push("its cool-off is over: this is its teardown".to_owned()),
-        Some(End::Pending { executes_at }) => {
+    match deletion(cluster, now) {
+        Some(Deletion::Due) => notes.push("its cool-off is over: this is its teardown".to_owned()),
+        Some(Deletion::Pending { executes_at }) => {
             notes.push(format!("its deletion was asked for; until {executes_at} it runs on as planned here"));
         }
-        Some(End::Halted { cause }) => notes.push(format!("its deletion was asked for and is halted: {cause}")),
+        Some(Deletion::Halted { cause }) => {
+            notes.push(format!("its deletion was asked for and is halted: {cause}"));
+        }
         None => {}
     }
     let annotations = cluster.metadata.annotations.as_ref();
@@ -173,11 +226,6 @@ fn notes(cluster: &FederatedCluster, seen: &Seen, now: &Time) -> Vec<String> {
 }
 
 impl Outline {
-    fn blocked(mut self, problem: &Problem) -> Self {
-        self.problems.push(problem.into());
-        self
-    }
-
     fn ending(mut self, plan: &TeardownPlan) -> Self {
         let deletes = |worker| plan.actions.iter().filter(move |action| action.worker() == worker);
         let workers: BTreeSet<&WorkerName> = plan.actions.iter().map(Action::worker).collect();
@@ -187,13 +235,14 @@ impl Outline {
             .collect();
         let waits = plan.remaining.iter().filter(|(worker, _)| !self.workers.contains_key(worker));
         self.notes.extend(waits.map(|(worker, what)| format!("waits for {worker}: {what}")));
+        self.problems.clear();
         self.outcome = Outcome::Changes;
         self
     }
 
     fn filled(mut self, prepared: &Prepared<'_>, plan: &DatabasePlan, problem: Option<&Problem>) -> Self {
         let observation = &prepared.observation;
-        self.problems.extend(problem.map(Obstacle::from));
+        self.problems = problem.map(Obstacle::from).into_iter().collect();
         self.problems.extend(obstacles(prepared, plan));
         self.workers = plan.desired.keys().map(|worker| (worker.clone(), changes(plan, worker))).collect();
         // While a spec is not carried out, only names are kept up to date.

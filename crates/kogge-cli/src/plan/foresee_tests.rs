@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use kogge_api::WorkerCluster;
 use kogge_federated_cluster::Identity;
-use kogge_federated_cluster::revisions::Kept;
+use kogge_federated_cluster::pass::Endings;
+use kogge_federated_cluster::secrets::Wanted;
 use kogge_plan::{FleetView, Liveness, WorkerView};
 use serde_json::json;
 
@@ -62,8 +63,10 @@ fn new_database() -> Known {
         cluster: serde_json::from_value(cluster).unwrap(),
         workers: vec![worker("north"), worker("south")],
         control_uid: "control".to_owned(),
-        kept: Kept::default(),
+        revisions: Vec::new(),
         secrets: SecretsKnown::Absent,
+        named_secret: None,
+        endings: Endings::default(),
         system_namespace: "kogge-system".to_owned(),
         agent_image: kogge_api::gate::IMAGE.to_owned(),
     }
@@ -198,6 +201,7 @@ async fn a_database_whose_cool_off_is_over_is_taken_down_and_not_made_again() {
     let cool_off = Duration::from(cluster.spec.deletion.cool_off);
     let record = kogge_plan::teardown::deletion_record(&asked, None, cool_off);
     cluster.metadata.deletion_timestamp = Some(asked);
+    cluster.metadata.finalizers = Some(vec![kogge_api::FINALIZER.to_owned()]);
     cluster.status.get_or_insert_default().deletion = Some(record);
     let outline = planned(&known, &seen([north, empty("south")])).await;
     let verbs: Vec<Verb> = outline.workers.values().flatten().map(|change| change.verb).collect();

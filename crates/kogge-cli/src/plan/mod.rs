@@ -9,6 +9,7 @@ mod outline;
 mod redact;
 mod words;
 mod workers;
+mod written;
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
@@ -80,7 +81,7 @@ enum Output {
 /// the way that a person must mend.
 pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
     let subject = Subject { namespace: &args.namespace, name: &args.name, file: args.file.as_deref() };
-    let Sight { outline, .. } = look(subject, &args.sight, &[], control).await?;
+    let Sight { outline, .. } = Box::pin(look(subject, &args.sight, &[], control)).await?;
     let text = match args.output {
         Output::Text => outline.to_string(),
         Output::Json => serde_json::to_string_pretty(&outline)? + "\n",
@@ -101,7 +102,7 @@ pub(crate) async fn sight(
     annotations: &[(&str, String)],
     control: &ControlArgs,
 ) -> anyhow::Result<Sight> {
-    look(Subject { namespace, name, file: None }, args, annotations, control).await
+    Box::pin(look(Subject { namespace, name, file: None }, args, annotations, control)).await
 }
 
 /// What the operator would see and do.

@@ -10,7 +10,7 @@ use crate::observation::Prepared;
 pub fn restart(prepared: &Prepared<'_>, step: &Step) -> Option<Action> {
     let EngineAction::RestartPod { pod, uid } = &step.action else { return None };
     let observation = &prepared.observation;
-    let identity = observation.identity;
+    let identity = &observation.identity;
     let placement = prepared.placement_of(pod.as_str())?;
     let (worker, view) = observation.worker_of(&placement, &prepared.anchor)?;
     let key = ObjectKey::namespaced("v1", "Pod", &identity.namespace, pod.as_str());

@@ -94,15 +94,19 @@ impl Problem {
     }
 }
 
-/// The conditions where the members were not seen.
+/// The conditions where the members were not asked: what rests on their answers is Unknown.
 pub(super) fn blocked(problem: &Problem) -> Vec<Finding> {
     let (reason, message) = (problem.reason(), problem.message());
-    vec![
+    let unknown =
+        |type_: &&'static str| Finding::new(type_, Status::Unknown, reason, "Kogge did not ask the members.");
+    let judged = [types::READY, types::PROGRESSING, types::SPEC_VALID, types::DELETION_PENDING];
+    let mut findings = vec![
         Finding::new(types::READY, false, reason, message),
-        Finding::new(types::AVAILABLE, Status::Unknown, reason, "its members were not asked"),
         Finding::new(types::PROGRESSING, false, reason, message),
         problem.spec_valid(),
-    ]
+    ];
+    findings.extend(types::ALL.iter().filter(|type_| !judged.contains(*type_)).map(unknown));
+    findings
 }
 
 /// The conditions after the members were seen.
@@ -322,11 +326,14 @@ fn spec_valid(prepared: &Prepared<'_>) -> Finding {
 }
 
 /// The condition of a deletion that waits. Its words do not count down: an event and a metric do.
-pub(super) fn deletion_pending(deletion: &DeletionStatus) -> Finding {
+pub(super) fn deletion_pending(deletion: Option<&DeletionStatus>) -> Finding {
+    let finding = |holds: bool, reason, message| Finding::new(types::DELETION_PENDING, holds, reason, message);
+    let Some(deletion) = deletion else {
+        return finding(false, "NotDeleted", "The resource is not deleted.".to_owned());
+    };
     match &deletion.halted {
-        Some(cause) => Finding::new(types::DELETION_PENDING, true, "Halted", cause),
-        None => Finding::new(
-            types::DELETION_PENDING,
+        Some(cause) => finding(true, "Halted", cause.clone()),
+        None => finding(
             true,
             "CoolingOff",
             format!("the database keeps running and will be torn down at {}", deletion.executes_at.0),

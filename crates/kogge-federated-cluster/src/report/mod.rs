@@ -7,7 +7,7 @@ mod waiting;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kogge_api::conditions::{self as api_conditions, Finding};
+use kogge_api::conditions::{self as api_conditions, Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{
     ConnectionStatus, FederatedClusterStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
 };
@@ -46,7 +46,7 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         cluster_id: Some(observation.identity.id.clone()),
         epoch: before.epoch,
         spec_hash: before.spec_hash.clone(),
-        chart_version: rollout::reached(plan, observation.rollout).or_else(|| before.chart_version.clone()),
+        chart_version: rollout::reached(plan, &observation.rollout).or_else(|| before.chart_version.clone()),
         running_version: before.running_version.clone(),
         feature_compatibility_version: plan
             .engine
@@ -58,14 +58,14 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         primaries: Some(parts.primaries_in_words()),
         waiting_for: waiting::for_what(prepared, plan, &parts, problem),
         connection: Some(ConnectionStatus {
-            uri: observation.secrets.uri(observation.identity),
+            uri: observation.secrets.uri(&observation.identity),
             credentials_secret: names::admin_secret(&observation.identity.name),
         }),
         rollout: if problem.is_some() && !plan.rehearsal.is_empty() {
             // It failed its rehearsal, so it has not begun.
             before.rollout.clone()
         } else {
-            rollout::status(&before, plan, observation.rollout, now)
+            rollout::status(&before, plan, &observation.rollout, now)
         },
         replica_sets: parts.replica_sets,
         mongos: Some(parts.mongos),
@@ -77,7 +77,7 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
 }
 
 fn security(prepared: &Prepared<'_>) -> SecurityStatus {
-    let secrets = prepared.observation.secrets;
+    let secrets = &prepared.observation.secrets;
     let grace = prepared.observation.cluster.spec.security.rotation.grace.into();
     let time = |at| Timestamp::from_second(at).ok().map(Time);
     SecurityStatus {
@@ -103,6 +103,18 @@ pub fn blocked(cluster: &FederatedCluster, problem: &Problem, now: &Time) -> Fed
     let before = cluster.status.clone().unwrap_or_default();
     status.conditions = merged(cluster, &before, &findings, now);
     status
+}
+
+/// The status after a pass that failed for a reason that is not the spec's: nobody knows whether it is Ready (A3).
+/// What was judged before keeps its words.
+pub fn failed(cluster: &FederatedCluster, reason: &str, message: &str, now: &Time) -> FederatedClusterStatus {
+    let before = cluster.status.clone().unwrap_or_default();
+    let unknown = Finding::new(types::READY, Status::Unknown, reason, message);
+    let generation = cluster.metadata.generation.unwrap_or_default();
+    let mut conditions = before.conditions.clone();
+    conditions.retain(|condition| condition.type_ != types::READY);
+    conditions.splice(0..0, api_conditions::merge(&before.conditions, &[unknown], generation, now));
+    FederatedClusterStatus { conditions, waiting_for: Some(message.to_owned()), ..before }
 }
 
 /// Leaves no part Ready: nobody knows how it stands.
@@ -133,9 +145,8 @@ fn merged(
     now: &Time,
 ) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
     let mut findings = findings.to_vec();
-    if let Some(deletion) = &before.deletion {
-        findings.push(conditions::deletion_pending(deletion));
-    }
+    findings.push(conditions::deletion_pending(before.deletion.as_ref()));
+    findings.sort_by_key(|finding| types::ALL.iter().position(|type_| *type_ == finding.type_));
     let generation = cluster.metadata.generation.unwrap_or_default();
     api_conditions::merge(&before.conditions, &findings, generation, now)
 }

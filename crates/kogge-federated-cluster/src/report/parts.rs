@@ -34,7 +34,7 @@ impl Parts {
                 .map(|(key, report)| (key.placement.clone(), report.status.clone()))
                 .collect()
         };
-        let identity = prepared.observation.identity;
+        let identity = &prepared.observation.identity;
         let replica_sets = plan
             .engine
             .sets
@@ -141,7 +141,7 @@ fn placements(
                 shares.iter().filter(|(key, _)| key.placement == placement.name).collect();
             let reports: Vec<ShareReport> = of_it.iter().map(|(_, report)| (*report).clone()).collect();
             let worker = observation.placements.resolved.get(&placement.name).map(|p| &p.worker);
-            let view = view_of(observation.fleet, observation.placements, &placement.name);
+            let view = view_of(observation.fleet, &observation.placements, &placement.name);
             let mut status = status::placement(worker, view, &reports);
             if let Some(error) = observation.placements.errors.get(&placement.name) {
                 status.message = Some(error.to_string());

@@ -1,5 +1,6 @@
 //! What only the operator can make: keys, passwords and certificates take randomness and a clock.
 
+use kogge_api::ClusterId;
 use serde::{Deserialize, Serialize};
 
 /// A certificate with its private key. Its `Debug` shows neither.
@@ -31,8 +32,15 @@ pub struct MintError {
     pub why: String,
 }
 
-/// Makes secrets.
+/// Makes secrets and ids, and checks certificates.
 pub trait Mint {
+    /// A clusterID that no other database has.
+    fn cluster_id(&mut self) -> ClusterId;
+
+    /// Whether servers of those names can work with a certificate of the user's now; else why not, naming the key of
+    /// the Secret. A wildcard stands for any name below it.
+    fn check(&self, authority: &str, leaf: &Certificate, names: &[String]) -> Result<(), String>;
+
     /// A key for the keyfile: base64 text of 756 bytes, as MongoDB's manual has it.
     fn key(&mut self) -> String;
 
@@ -45,6 +53,9 @@ pub trait Mint {
     /// A certificate for servers and clients, for those names and addresses.
     fn leaf(&mut self, authority: &Certificate, names: &[String]) -> Result<Certificate, MintError>;
 }
+
+/// The clusterID that a database without one is planned under.
+const SAMPLE_ID: [u8; 8] = [15; 8];
 
 /// Makes what stands for secrets where a plan is only looked at: each different, none of them secret.
 #[derive(Debug, Default)]
@@ -60,6 +71,14 @@ impl Sample {
 }
 
 impl Mint for Sample {
+    fn cluster_id(&mut self) -> ClusterId {
+        ClusterId::from_random(SAMPLE_ID)
+    }
+
+    fn check(&self, _: &str, _: &Certificate, _: &[String]) -> Result<(), String> {
+        Ok(())
+    }
+
     fn key(&mut self) -> String {
         self.next("key")
     }

@@ -3,7 +3,7 @@
 use kogge_api::FederatedClusterSpec;
 use kogge_plan::hash::spec_hash;
 
-use crate::world::{ID, Look, World};
+use crate::world::{ID, World};
 
 #[test]
 fn a_change_raises_the_epoch_in_the_status_before_anything_is_written() {
@@ -11,8 +11,7 @@ fn a_change_raises_the_epoch_in_the_status_before_anything_is_written() {
     let before = world.status().epoch.unwrap();
     world.chart_version("1.1.0");
     loop {
-        let look = world.round();
-        if let Look::Planned(_) = look {
+        if world.round().plan.is_some() {
             break;
         }
         assert!(world.writes.is_empty());

@@ -2,12 +2,11 @@
 //! is somebody else's is never written.
 
 use kogge_api::conditions::federated_cluster as types;
-use kogge_federated_cluster::report::Problem;
 use kogge_plan::{Action, Object, anchors};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::{Fate, ID, Look, World, applied};
+use crate::world::{Fate, ID, World, applied};
 
 #[rstest]
 #[case::silent(|world: &mut World| world.worker("vdc2").silent = true, "vdc2 (worker-vdc2")]
@@ -17,10 +16,9 @@ fn nothing_is_written_on_a_partial_view(#[case] disturb: fn(&mut World), #[case]
     disturb(&mut world);
     world.rounds(5);
     assert!(world.writes.is_empty() && world.steps.is_empty() && world.secrets.is_none());
-    let problem = world.look(None);
-    let Problem::NotSeen { message } = problem.problem() else { panic!("{:?}", problem.problem()) };
+    let message = world.condition(types::READY).message;
     assert!(message.contains(told) && message.contains("vdc2") && !message.contains("vdc1"), "{message}");
-    assert_eq!(world.status().waiting_for.as_ref(), Some(message));
+    assert_eq!(world.status().waiting_for, Some(message));
     assert_eq!(world.condition(types::READY).reason, "WorkersNotSeen");
 
     world.worker("vdc2").silent = false;
@@ -59,9 +57,8 @@ fn a_namespace_that_is_not_allowed_is_named_and_nothing_is_written() {
 fn anchors_come_first_on_every_worker() {
     let mut world = World::three();
     let plan = loop {
-        let look = world.round();
-        if let Look::Planned(planned) = look {
-            break planned.plan;
+        if let Some(plan) = world.round().plan {
+            break plan;
         }
         assert!(world.writes.is_empty(), "the control cluster is written before any worker");
     };
@@ -89,10 +86,10 @@ fn of<'a>(actions: &'a [Action], worker: &'a str) -> impl Iterator<Item = &'a Ac
 fn one_anchor_is_enough_to_know_whose_it_is_and_not_to_initiate(#[case] unseen: Value) {
     let mut world = World::three();
     world.set(&[("placement", json!([{"name": "vdc1", "vdc": "vdc1"}, {"name": "vdc2", "vdc": "vdc2"}, unseen]))]);
-    while !matches!(world.look(None), Look::Planned(_)) {
-        world.round();
+    world.observe();
+    while world.writes.is_empty() {
+        world.pass(&Fate::Killed { writes: vec![1], steps: 0 });
     }
-    world.pass(&Fate::Killed { writes: vec![1], steps: 0 });
     assert_eq!(world.writes.len(), 1, "killed after the first anchor");
     world.worker("vdc3").listing = true;
     world.rounds(15);

@@ -6,9 +6,13 @@ mod access;
 #[cfg(test)]
 mod boundaries;
 #[cfg(test)]
+mod control_cluster;
+#[cfg(test)]
 mod convergence;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod deletion;
 #[cfg(test)]
 mod epochs;
 #[cfg(test)]

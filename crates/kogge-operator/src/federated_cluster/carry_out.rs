@@ -4,65 +4,38 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use kogge_api::FederatedCluster;
-use kogge_api::conditions::federated_cluster::PROGRESSING;
+use kogge_federated_cluster::pass::{Carried, is_reported};
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::{DatabasePlan, Prepared};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
 use kogge_mongo::errors::ErrorClass;
 use kogge_mongo::{Millis, Step};
 use kogge_mongo_client::{ClusterAccess, Engine, StepError};
-use kogge_plan::{Action, WorkerName};
+use kogge_plan::teardown::TeardownPlan;
+use kogge_plan::{Action, FleetView, WorkerName};
 use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
 use super::{full_name, set_name};
 use crate::context::Context;
 
-/// What came of a plan.
-#[derive(Debug, Default)]
-pub(super) struct Carried {
-    /// Whether anything was written or asked for, so that it must be observed again.
-    pub(super) changed: bool,
-    /// Whether something failed that may succeed a little later.
-    pub(super) soon: bool,
-    /// What stood in the way, the most pressing of it.
-    pub(super) problem: Option<Problem>,
-}
-
-impl Carried {
-    /// A step on members that failed; `what` says which.
-    pub(super) fn failed(what: &str, error: &StepError) -> Self {
-        let (reason, message) = (error.reason().to_owned(), format!("{what}: {error}"));
-        Self {
-            changed: false,
-            soon: error.class() != ErrorClass::NeedsPerson,
-            problem: Some(if error.is_for_a_person() {
-                Problem::Refused { reason, message }
-            } else {
-                Problem::Delayed { reason, message }
-            }),
-        }
+/// What came of a step on members that failed; `what` says which.
+pub(super) fn failed(what: &str, error: &StepError) -> Carried {
+    let (reason, message) = (error.reason().to_owned(), format!("{what}: {error}"));
+    Carried {
+        changed: false,
+        soon: error.class() != ErrorClass::NeedsPerson,
+        problem: Some(if error.is_for_a_person() {
+            Problem::Refused { reason, message }
+        } else {
+            Problem::Delayed { reason, message }
+        }),
     }
-
-    /// With what came of the rest.
-    pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            changed: self.changed || other.changed,
-            soon: self.soon || other.soon,
-            problem: Problem::most_pressing(self.problem.into_iter().chain(other.problem)),
-        }
-    }
-}
-
-/// Whether the status says already that this is in the way.
-pub(super) fn is_told(cluster: &FederatedCluster, reason: &str) -> bool {
-    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
-    conditions.into_iter().any(|condition| condition.type_ == PROGRESSING && condition.reason == reason)
 }
 
 /// Whether a write is meant, or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writing {
+enum Writing {
     /// The API server says what it would do, and does nothing.
     Rehearsal,
     /// It is done.
@@ -118,9 +91,22 @@ async fn write(prepared: &Prepared<'_>, actions: &[Action], how: Writing, contex
     join_all(workers).await.into_iter().fold(Carried::default(), Carried::and)
 }
 
+/// Deletes what a teardown comes to, on all workers at once.
+pub(super) async fn tear_down(plan: &TeardownPlan, fleet: &FleetView, context: &Context) {
+    let workers: BTreeMap<&WorkerName, Vec<_>> = plan.actions.iter().fold(BTreeMap::new(), |mut all, action| {
+        all.entry(action.worker()).or_insert_with(Vec::new).push(action);
+        all
+    });
+    let writes = workers.into_iter().map(|(worker, actions)| async move {
+        let uid = fleet.workers.get(worker).and_then(|view| view.uid.clone()).unwrap_or_default();
+        in_order(worker, &uid, &actions, Writing::InEarnest, context).await
+    });
+    join_all(writes).await;
+}
+
 /// What is referred to comes first, so the first write that is not known to have succeeded ends the pass for
 /// this worker. An object that is refused for itself does not hold up the others.
-pub(super) async fn in_order(
+async fn in_order(
     worker: &WorkerName,
     uid: &str,
     actions: &[&Action],
@@ -190,11 +176,11 @@ async fn take(
             context.metrics.stepped(&full_name, &set, action, error.reason());
             if !error.is_for_a_person() {
                 info!(%step, %error, reason = error.reason(), "step not taken; observing again");
-            } else if !is_told(cluster, error.reason()) {
+            } else if !is_reported(cluster, error.reason()) {
                 warn!(%step, %error, reason = error.reason(), "step refused");
                 context.tell(cluster, EventType::Warning, error.reason(), &format!("{step}: {error}")).await;
             }
-            Carried::failed(&format!("{}: {}", step.set, step.action), &error)
+            failed(&format!("{}: {}", step.set, step.action), &error)
         }
     }
 }
@@ -213,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_refused_step_is_told_with_the_servers_words_and_changes_nothing() {
-        let carried = Carried::failed("ll-config: promote b", &refused(93));
+        let carried = failed("ll-config: promote b", &refused(93));
         let expected = Problem::Refused {
             reason: "InvalidReplicaSetConfig".to_owned(),
             message: "ll-config: promote b: ll-0: replSetReconfig: no (code 93)".to_owned(),
@@ -224,20 +210,20 @@ mod tests {
     #[test]
     fn what_may_succeed_a_little_later_is_tried_again_soon() {
         for code in [308, 10107] {
-            let carried = Carried::failed("ll-config: promote b", &refused(code));
+            let carried = failed("ll-config: promote b", &refused(code));
             assert!(!carried.changed && carried.soon, "{carried:?}");
             assert!(matches!(carried.problem, Some(Problem::Delayed { .. })), "{carried:?}");
         }
         let source =
             CommandError::Server { command: "replSetReconfig".to_owned(), code: 74, message: "no".to_owned() };
         let not_found = StepError::HostNotFound { host: "b.svc:27017".into(), pod: "ll-0".into(), source };
-        let carried = Carried::failed("ll-config: add b", &not_found);
+        let carried = failed("ll-config: add b", &not_found);
         assert!(carried.soon && matches!(carried.problem, Some(Problem::Refused { .. })), "{carried:?}");
     }
 
     #[test]
     fn what_a_person_must_mend_is_told_before_what_will_pass() {
-        let all = [308, 93].map(|code| Carried::failed("a step", &refused(code)));
+        let all = [308, 93].map(|code| failed("a step", &refused(code)));
         let done = Carried { changed: true, ..Carried::default() };
         let carried = all.into_iter().fold(done, Carried::and);
         assert!(carried.changed && carried.soon);

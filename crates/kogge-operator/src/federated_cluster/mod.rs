@@ -1,13 +1,11 @@
 //! The controller of FederatedClusters: observe → validate → plan → apply → report.
 
-mod accept;
+mod access;
 mod carry_out;
-mod claim;
-mod deletion;
+mod members;
 mod pass;
-mod reach;
-mod secrets;
-mod tell;
+mod reads;
+mod writes;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

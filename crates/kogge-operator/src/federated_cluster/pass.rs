@@ -1,34 +1,29 @@
-//! One pass over a FederatedCluster.
+//! One pass over a FederatedCluster: the order is that of [`kogge_federated_cluster::pass`]; here it meets the wire.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use kogge_api::{FINALIZER, FederatedCluster};
-use kogge_federated_cluster::report::{Observed, Problem, report, soaking_for};
-use kogge_federated_cluster::secrets::{IncompleteSecret, MintError};
-use kogge_federated_cluster::{Observation, ObservationError, Sighting, plan};
-use kogge_mongo_client::{CertificateError, TrustError};
+use kogge_api::FederatedCluster;
+use kogge_federated_cluster::acceptance::{self, oldest_version};
+use kogge_federated_cluster::pass::{
+    self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next,
+};
+use kogge_federated_cluster::report::{self, Problem};
+use kogge_federated_cluster::secrets::IncompleteSecret;
+use kogge_mongo::Millis;
+use kogge_mongo_client::{CertificateError, ClusterAccess, Engine, TrustError};
 use kogge_plan::placement::RegisteredWorker;
-use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use tracing::{info, warn};
 
-use super::accept::{Acceptance, Accepted, accept};
-use super::carry_out::{carry_out, is_told};
-use super::{claim, deletion, reach, secrets, tell};
-use super::{full_name, set_name};
+use super::{access, carry_out, full_name, members, reads, set_name, writes};
 use crate::context::Context;
 use crate::control::ControlError;
+use crate::mint::OperatorMint;
+use crate::renders::RenderKey;
 
-/// How soon to look again after something was done.
-const BUSY: Duration = Duration::from_millis(500);
-/// How often the members are asked while something is waited for.
-const WAITING: Duration = Duration::from_secs(1);
-/// How often to look again where a person must mend something; what they mend is seen at once, but for a
-/// stranger's object on a worker.
-const BLOCKED: Duration = Duration::from_secs(5);
-/// How often the servers are asked for the certificates that they serve, while the kubelets bring new ones into pods.
-const RELOADING: Duration = Duration::from_secs(5);
-/// How often the members of a settled database are asked.
-const SETTLED: Duration = Duration::from_secs(10);
+/// More questions than any pass has.
+const QUESTIONS: usize = 64;
 
 /// Why a pass did not end.
 #[derive(Debug, thiserror::Error)]
@@ -36,27 +31,21 @@ pub enum PassError {
     /// The control cluster.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// What the workers remember.
-    #[error(transparent)]
-    Observation(#[from] ObservationError),
     /// A Secret that lacks something.
     #[error(transparent)]
     Secret(#[from] IncompleteSecret),
-    /// A key or a certificate.
-    #[error(transparent)]
-    Mint(#[from] MintError),
     /// The authorities that the members are trusted by.
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// A certificate of the database's.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The secrets cannot be kept.
-    #[error("the secrets cannot be written as JSON: {0}")]
-    Secrets(serde_json::Error),
-    /// The spec cannot be hashed.
-    #[error("the spec cannot be written as JSON: {0}")]
-    Spec(#[from] serde_json::Error),
+    /// What is known does not allow a plan.
+    #[error(transparent)]
+    Pass(#[from] pass::PassError),
+    /// The pass asks without end.
+    #[error("the pass did not end after {QUESTIONS} questions; this is a fault of Kogge: please report it")]
+    Endless,
 }
 
 impl PassError {
@@ -64,110 +53,186 @@ impl PassError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Control(error) => error.reason(),
-            Self::Observation(_) => "AnchorsUnreadable",
             Self::Secret(_) => "SecretIncomplete",
-            Self::Mint(_) => "CertificateNotMade",
             Self::Trust(_) => "AuthorityUnreadable",
             Self::Certificate(_) => "CertificateUnreadable",
-            Self::Secrets(_) => "SecretsUnwritable",
-            Self::Spec(_) => "SpecUnwritable",
+            Self::Pass(error) => error.reason(),
+            Self::Endless => "PassEndless",
         }
+    }
+
+    /// Whether it is worth a word in the status. A write that lost a race is tried again at once, and who does not lead
+    /// writes nothing.
+    fn is_reported(&self) -> bool {
+        !matches!(self, Self::Control(ControlError::Stale { .. } | ControlError::NotLeading))
     }
 }
 
+/// Makes a pass. One that fails says so in the status.
 pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Result<Action, PassError> {
-    if cluster.metadata.deletion_timestamp.is_some() {
-        if let Some(action) = deletion::pass(cluster, context).await? {
-            return Ok(action);
-        }
-    } else if !cluster.finalizers().iter().any(|f| f == FINALIZER) {
-        claim::protect(cluster, context).await?;
-        return Ok(Action::await_change());
-    }
-    let fleet = context.fleet.snapshot();
-    let workers: Vec<RegisteredWorker> =
-        context.workers.state().iter().map(|worker| RegisteredWorker::from(&**worker)).collect();
-    let sighting = Sighting::of(cluster, &workers, &fleet, &context.control_uid);
-    if context.is_settling_in() && !sighting.is_complete(&fleet) {
-        return Ok(Action::requeue(BUSY));
-    }
-    if let Some(problem) = sighting.problem() {
-        tell::blocked(cluster, &problem, context).await?;
-        return Ok(Action::requeue(BLOCKED));
-    }
-    let Some(identity) = sighting.identity() else {
-        claim::name(cluster, context).await?;
-        return Ok(Action::await_change());
-    };
-    let accepted = match accept(cluster, &identity, &sighting.ownership.overall, context).await? {
-        Acceptance::Accepted(accepted) => accepted,
-        Acceptance::Blocked(problem) => {
-            tell::blocked(cluster, &problem, context).await?;
-            return Ok(Action::requeue(BLOCKED));
-        }
-        Acceptance::Written => return Ok(Action::requeue(Duration::from_millis(50))),
-    };
-    let Accepted { rollout, kept, held, wanted, epoch, problem } = *accepted;
-    let prepared = Observation {
-        cluster,
-        identity: &identity,
-        control_uid: &context.control_uid,
-        epoch: &epoch,
-        fleet: &fleet,
-        placements: &sighting.placements,
-        ownership: &sighting.ownership,
-        rollout: &rollout,
-        kept: &kept,
-        secrets: &held.secrets,
-        held: problem.is_some(),
-    }
-    .prepare()?;
-    let engine = context.engines.of(&identity.id);
-    let access = reach::access(&prepared, context)?;
-    let observed_at = context.now();
-    let topology = engine.observe(&access, &prepared.goal, &prepared.pods, context.now()).await;
-    context.reachability.of_database(&full_name(cluster), &topology, context.now());
-    let now = tell::now();
-    let mut planned = plan(&prepared, &topology, context.now(), soaking_for(cluster, &now))?;
-    let waiting = context.turns.ask(&identity.id, planned.demand(&prepared), context);
-    planned.hold_back(&prepared, waiting);
-    context.metrics.observed(
-        &full_name(cluster),
-        &planned.engine,
-        |set| set_name(cluster, set),
-        |set| planned.in_queue.contains(set),
-    );
-    let mut carried = carry_out(cluster, &prepared, &planned, &engine, &access, observed_at, context).await;
-    // A namespace that is being deleted takes no new Secret.
-    if cluster.metadata.deletion_timestamp.is_none() {
-        tell::admin_secret(&identity, &held.secrets, context).await?;
-        let changed =
-            secrets::change_users(cluster, &held, &prepared, &planned, &engine, &access, context).await?;
-        carried = carried.and(changed);
-        if !carried.changed {
-            let reloaded =
-                secrets::reload_certificates(&held, &prepared, &planned, &engine, &access, context).await?;
-            carried = carried.and(reloaded);
-        }
-    }
-    let unfit = wanted.as_ref().err().cloned();
-    let problem = Problem::most_pressing([problem, carried.problem, unfit].into_iter().flatten());
-    let status = report(&Observed { prepared: &prepared, plan: &planned, problem: problem.as_ref(), now: &now });
-    tell::status(cluster, status, context).await?;
-    if problem.is_none()
-        && !carried.changed
-        && let Ok(wanted) = &wanted
-        && secrets::advance(&held, wanted, &prepared, &planned, &topology, context).await?
+    let outcome = drive(cluster, context).await;
+    if let Err(error) = &outcome
+        && error.is_reported()
     {
-        return Ok(Action::requeue(BUSY));
+        let status = report::failed(cluster, error.reason(), &error.to_string(), &writes::now());
+        if let Some(write) = Write::status(cluster, status)
+            && let Err(unwritten) = writes::write(cluster, &write, context).await
+        {
+            warn!(%unwritten, "the status does not say yet that the pass failed");
+        }
     }
-    Ok(Action::requeue(match problem {
-        _ if carried.changed => BUSY,
-        Some(problem) if carried.soon && !is_told(cluster, problem.reason()) => BUSY,
-        Some(_) if carried.soon => WAITING,
-        Some(_) => BLOCKED,
-        None if held.secrets.reloading => RELOADING,
-        None if planned.is_settled() => SETTLED,
-        None => WAITING,
-    }))
+    outcome
+}
+
+/// The connections to the members, once they are asked.
+struct Members {
+    engine: Arc<Engine>,
+    access: ClusterAccess,
+    observed_at: Millis,
+}
+
+async fn drive(cluster: &FederatedCluster, context: &Context) -> Result<Action, PassError> {
+    let fleet = context.fleet.snapshot();
+    let registered = context.workers.state();
+    let workers: Vec<RegisteredWorker> =
+        registered.iter().map(|worker| RegisteredWorker::from(&**worker)).collect();
+    let now = writes::now();
+    let mut known = Known::new(Start {
+        cluster,
+        workers: &workers,
+        fleet: &fleet,
+        control_uid: &context.control_uid,
+        system_namespace: &context.namespace,
+        settling_in: context.is_settling_in(),
+        now: &now,
+        clock: context.now(),
+    });
+    let mut mint = OperatorMint::new();
+    let mut asked: Option<Members> = None;
+    for _ in 0..QUESTIONS {
+        match next(&known, &mut mint)? {
+            Look::Read(what) => reads::read(cluster, &what, &mut known.control, context).await?,
+            Look::Render(input) => known.rendered = Some(render(&input, &known, context)),
+            Look::Ask(ready) => {
+                let members = reach(&ready, context)?;
+                let topology = ask(cluster, &ready, &members, context).await;
+                known.start.clock = context.now();
+                known.answered(*ready, topology);
+                asked = Some(members);
+            }
+            Look::Queue(plan) => {
+                if let Some(asked) = &known.asked {
+                    let prepared = &asked.ready.prepared;
+                    let id = &prepared.observation.identity.id;
+                    let waiting = context.turns.ask(id, plan.demand(prepared), context);
+                    known.queued(*plan, waiting);
+                }
+                observe(cluster, &known, context);
+            }
+            Look::CarryOut => {
+                if let (Some(members), Some(asked)) = (&asked, &known.asked)
+                    && let Some(plan) = &asked.plan
+                {
+                    let prepared = &asked.ready.prepared;
+                    let Members { engine, access, observed_at } = members;
+                    let carried =
+                        carry_out::carry_out(cluster, prepared, plan, engine, access, *observed_at, context).await;
+                    known.carried(carried);
+                }
+            }
+            Look::Members(work) => {
+                if let (Some(members), Some(asked)) = (&asked, &known.asked) {
+                    let prepared = &asked.ready.prepared;
+                    let answer =
+                        members::work(cluster, &work, prepared, &members.engine, &members.access, context).await?;
+                    known.worked(&work, answer);
+                }
+            }
+            Look::TearDown(plan) => {
+                carry_out::tear_down(&plan, &fleet, context).await;
+                known.control.torn_down = true;
+            }
+            Look::Write(write, then) => {
+                writes::write(cluster, &write, context).await?;
+                if !matches!(*write, Write::Status { .. }) {
+                    info!("{write}");
+                }
+                if matches!(*write, Write::Forget { .. })
+                    && let Some(id) = &cluster.spec.cluster_id
+                {
+                    context.forget(id, &full_name(cluster));
+                }
+                for event in write.events() {
+                    let type_ = match event.severity {
+                        Severity::Normal => EventType::Normal,
+                        Severity::Warning => EventType::Warning,
+                    };
+                    context.tell(cluster, type_, &event.reason, &event.note).await;
+                }
+                match then {
+                    Then::GoOn => known.written(*write),
+                    Then::End(again) => return Ok(action(again)),
+                }
+            }
+            Look::Done(again) => return Ok(action(again)),
+        }
+    }
+    Err(PassError::Endless)
+}
+
+fn action(again: Again) -> Action {
+    match again {
+        Again::OnChange => Action::await_change(),
+        Again::After(pause) => Action::requeue(pause),
+    }
+}
+
+fn render(input: &RenderInput, known: &Known<'_>, context: &Context) -> Result<acceptance::Rendered, Problem> {
+    let cluster = known.start.cluster;
+    let kept = match &known.control.revisions {
+        Some(revisions) => revisions.kept.clone()?,
+        None => Arc::default(),
+    };
+    let chart = acceptance::chart(cluster, &context.charts);
+    let oldest = oldest_version(context.workers.state().iter().map(|worker| &**worker));
+    let key = RenderKey {
+        spec: cluster.spec.clone(),
+        input: input.clone(),
+        chart: chart.as_ref().map(|chart| chart.content_hash.clone()).map_err(ToString::to_string),
+        revisions: known.control.revisions.as_ref().map(|stored| stored.names.clone()).unwrap_or_default(),
+        kube_version: oldest.clone(),
+    };
+    context.renders.of(key, || {
+        acceptance::render(cluster, &input.identity, &kept, chart, &oldest, &context.agent_image, input.mounted)
+    })
+}
+
+fn reach(ready: &Ready<'_>, context: &Context) -> Result<Members, TrustError> {
+    let prepared = &ready.prepared;
+    Ok(Members {
+        engine: context.engines.of(&prepared.observation.identity.id),
+        access: access::access(prepared, context)?,
+        observed_at: context.now(),
+    })
+}
+
+async fn ask(
+    cluster: &FederatedCluster,
+    ready: &Ready<'_>,
+    members: &Members,
+    context: &Context,
+) -> kogge_mongo::Topology {
+    let Ready { prepared, .. } = ready;
+    let Members { engine, access, observed_at } = members;
+    let topology = engine.observe(access, &prepared.goal, &prepared.pods, *observed_at).await;
+    context.reachability.of_database(&full_name(cluster), &topology, context.now());
+    topology
+}
+
+/// Counts what the plan saw.
+fn observe(cluster: &FederatedCluster, known: &Known<'_>, context: &Context) {
+    if let Some(plan) = known.asked.as_ref().and_then(|asked| asked.plan.as_ref()) {
+        let queued = |set: &_| plan.in_queue.contains(set);
+        context.metrics.observed(&full_name(cluster), &plan.engine, |set| set_name(cluster, set), queued);
+    }
 }

@@ -1,42 +1,95 @@
 //! What holds in every pass, whatever a test is about.
 
-use kogge_api::conditions::{federated_cluster::READY, is_true};
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
+use kogge_federated_cluster::DatabasePlan;
+use kogge_federated_cluster::pass::{Endings, Write};
 use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_mongo::{Action as EngineAction, Host, Step};
 use kogge_plan::object::{cluster_id, label};
 use kogge_plan::{Action, Object, ObjectKey, anchors};
 
-use super::{ID, NAME, Planned, Worker, World, applied, key};
+use super::{ID, NAME, Passed, Worker, World, applied, key};
 
-pub(super) fn of_plan(world: &World, planned: &Planned) {
-    let plan = &planned.plan;
+pub(super) fn of_plan(world: &World, plan: &DatabasePlan) {
     let anchors_wait = plan.actions.iter().filter_map(applied).any(anchors::is_anchor);
     assert!(
         !anchors_wait || plan.steps.is_empty() && plan.restarts.is_empty(),
         "the anchor is written before what it guards: {:?}",
         plan.steps
     );
-    let ready = is_true(&planned.status.conditions, READY);
-    assert!(!ready || planned.seen && plan.is_settled(), "A3: what was not seen is never Ready");
-    holds_no_secret(world, planned);
+    holds_no_secret(
+        world,
+        &[
+            format!("{:?} {:?} {:?} {:?}", plan.actions, plan.restarts, plan.refusals, plan.errors),
+            format!("{:?} {:?} {:?}", plan.steps, plan.engine, plan.approvals),
+            plan.actions.iter().map(ToString::to_string).collect(),
+        ],
+    );
+}
+
+/// The status after a pass that came to its end.
+pub(super) fn of_status(world: &World, passed: &Passed) {
+    let settled = passed.plan.as_ref().is_some_and(DatabasePlan::is_settled);
+    let named = |vdc: &str| world.cluster.spec.placement.iter().any(|placement| placement.vdc == vdc);
+    let seen = world.workers.values().filter(|worker| named(&worker.vdc)).all(|worker| worker.view().is_current());
+    assert!(!world.is_ready() || settled && seen, "A3: what was not seen is never Ready");
 }
 
 /// A12.
-fn holds_no_secret(world: &World, planned: &Planned) {
+fn holds_no_secret(world: &World, told: &[String]) {
     let Some(secrets) = &world.secrets else { return };
     let hidden = super::hidden(&DatabaseSecrets::read(secrets).unwrap());
-    let plan = &planned.plan;
-    let told = [
-        serde_json::to_string(&planned.status).unwrap(),
-        format!("{:?} {:?} {:?} {:?}", plan.actions, plan.restarts, plan.refusals, plan.errors),
-        format!("{:?} {:?} {:?}", plan.steps, plan.engine, plan.approvals),
-        plan.actions.iter().map(ToString::to_string).collect(),
-    ];
     for secret in &hidden {
         assert!(told.iter().all(|text| !text.contains(secret)), "A12: a secret is told");
     }
+}
+
+/// What is written in the control cluster.
+pub(super) fn of_control_write(world: &World, write: &Write) {
+    match write {
+        Write::Status { status, .. } => {
+            holds_no_secret(world, &[serde_json::to_string(status).unwrap()]);
+            for before in &world.status().conditions {
+                let stays = status.conditions.iter().any(|condition| condition.type_ == before.type_);
+                assert!(stays, "condition {} vanishes", before.type_);
+            }
+        }
+        Write::Release => {
+            let left = world.workers.values().flat_map(|worker| worker.objects.iter());
+            let mut left =
+                left.filter(|(key, object)| cluster_id(object) == Some(ID) && key.kind != "PersistentVolumeClaim");
+            assert_eq!(left.next(), None, "the resource is released before its objects are gone");
+        }
+        Write::CreateSecrets(_) => {
+            let stands = world.workers.values().any(|worker| worker.objects.values().any(is_ours));
+            assert!(!stands, "a database that stands never gets other secrets");
+        }
+        Write::Claim { .. }
+        | Write::Revision(_)
+        | Write::UpdateSecrets { .. }
+        | Write::Admin(_)
+        | Write::RemoveRevisions(_)
+        | Write::Tombstone(_)
+        | Write::Forget { .. } => {}
+    }
+}
+
+fn is_ours(object: &Object) -> bool {
+    cluster_id(object) == Some(ID)
+}
+
+/// Before the first object goes: it was asked for, its cool-off is over, nobody deletes definition or namespace, and
+/// that it was on purpose is on record.
+pub(super) fn of_teardown(world: &World) {
+    assert!(is_over(world), "A2: a teardown that nobody waited for");
+    assert!(world.tombstone, "A2: a teardown without its record");
+}
+
+fn is_over(world: &World) -> bool {
+    let deletion = world.status().deletion;
+    let due = deletion.is_some_and(|deletion| deletion.executes_at.0 <= world.clock().0);
+    world.cluster.metadata.deletion_timestamp.is_some() && due && world.endings == Endings::default()
 }
 
 /// `epoch` is the one in the status.
@@ -59,7 +112,10 @@ pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: O
         Action::Delete { key, .. } => {
             let is_guarded = ["StatefulSet", "PersistentVolumeClaim"].contains(&key.kind.as_str());
             if is_guarded || key.name.contains("anchor") {
-                assert!(has_left(world, worker, key), "A2: {action}");
+                let retained =
+                    key.kind == "PersistentVolumeClaim" && world.cluster.spec.deletion.data != DataPolicy::Delete;
+                let torn_down = world.tombstone && is_over(world) && !retained;
+                assert!(torn_down || has_left(world, worker, key), "A2: {action}");
             }
             let mounts =
                 |pod: &Object| pod.data["spec"]["volumes"].to_string().contains(&format!("{:?}", key.name));

@@ -6,13 +6,15 @@ mod control;
 mod controllers;
 mod gate;
 mod laws;
+mod mint;
+mod pass;
 mod routers;
 mod servers;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
@@ -22,17 +24,20 @@ use kogge_api::conditions::federated_cluster::READY;
 use kogge_api::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
 use kogge_chart::ChartStore;
 use kogge_federated_cluster::acceptance::Rendered;
+use kogge_federated_cluster::pass::{Endings, Event};
 use kogge_federated_cluster::queue::Queue;
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::revisions::Kept;
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Issuer, Sample};
+use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kogge_mongo::{Millis, PodName, Step};
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors};
 use serde_json::{Value, json};
 
 pub(crate) use api_server::{Answer, Worker};
-pub(crate) use control::{Fate, Look, Planned};
+pub(crate) use control::Fortune;
 pub(crate) use controllers::{kind, name, revision, template_revision};
+use mint::WorldMint;
+pub(crate) use pass::{Fate, Passed};
 pub(crate) use servers::Servers;
 
 pub(crate) const NAMESPACE: &str = "databases";
@@ -53,8 +58,17 @@ pub(crate) struct World {
     /// The rollouts and the secrets that are kept in the control cluster.
     pub(crate) revisions: Vec<ControllerRevision>,
     pub(crate) secrets: Option<Secret>,
-    /// What the Secret holds that the spec names.
-    pub(crate) given: Option<Issuer>,
+    /// The Secret that the spec names.
+    pub(crate) named_secret: Option<Secret>,
+    pub(crate) admin_secret: Option<Secret>,
+    pub(crate) tombstone: bool,
+    endings: Endings,
+    /// The resource is gone.
+    pub(crate) released: bool,
+    pub(crate) events: Vec<Event>,
+    /// What becomes of the next requests to the control cluster; once there are none, all are answered.
+    pub(crate) fortunes: VecDeque<Fortune>,
+    versions: u64,
     pub(crate) workers: BTreeMap<WorkerName, Worker>,
     pub(crate) servers: Servers,
     pub(crate) charts: ChartStore,
@@ -67,9 +81,9 @@ pub(crate) struct World {
     /// Which sets may be changed now; none where all may.
     pub(crate) turns: Option<RefCell<Queue>>,
     now: Millis,
-    mint: RefCell<Sample>,
-    rendered: RefCell<Option<(String, Result<Rendered, Problem>)>>,
-    read: RefCell<Option<(Vec<i64>, Rc<Kept>)>>,
+    mint: WorldMint,
+    rendered: Option<(String, Result<Rendered, Problem>)>,
+    read: Option<(Vec<i64>, Arc<Kept>)>,
 }
 
 impl World {
@@ -91,7 +105,14 @@ impl World {
             cluster: cluster.unwrap(),
             revisions: Vec::new(),
             secrets: None,
-            given: None,
+            named_secret: None,
+            admin_secret: None,
+            tombstone: false,
+            endings: Endings::default(),
+            released: false,
+            events: Vec::new(),
+            fortunes: VecDeque::new(),
+            versions: 0,
             workers: BTreeMap::new(),
             servers: Servers::default(),
             charts: ChartStore::new([PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts")]),
@@ -101,9 +122,9 @@ impl World {
             refused: BTreeMap::new(),
             turns: None,
             now: 1_000_000,
-            mint: RefCell::default(),
-            rendered: RefCell::default(),
-            read: RefCell::default(),
+            mint: WorldMint::default(),
+            rendered: None,
+            read: None,
         };
         for vdc in vdcs {
             world.register(vdc);
@@ -209,20 +230,18 @@ impl World {
     }
 
     /// Observes, makes a whole pass, and lets a second go by.
-    pub(crate) fn round(&mut self) -> Look {
+    pub(crate) fn round(&mut self) -> Passed {
         self.observe();
-        let look = self.pass(&Fate::Lives);
+        let passed = self.pass(&Fate::Lives);
         self.tick();
-        look
+        passed
     }
 
     /// Rounds until nothing is left to do and the status says Ready.
     pub(crate) fn settle(&mut self) {
         for _ in 0..ROUNDS {
-            let look = self.round();
-            if look.planned().is_some_and(|planned| planned.plan.is_settled() && planned.next_secrets.is_none())
-                && self.is_ready()
-            {
+            let passed = self.round();
+            if passed.is_settled() && self.is_ready() {
                 return;
             }
         }

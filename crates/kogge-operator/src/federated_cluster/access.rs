@@ -15,7 +15,7 @@ use crate::context::Context;
 
 /// Who the operator is to the members, and the way to those that run.
 pub(super) fn access(prepared: &Prepared<'_>, context: &Context) -> Result<ClusterAccess, TrustError> {
-    let secrets = prepared.observation.secrets;
+    let secrets = &prepared.observation.secrets;
     let trust = secrets.operator_trust().map(|bundle| Trust::of(&bundle)).transpose()?;
     Ok(ClusterAccess { reach: Arc::new(ways(prepared, context, trust)), credentials: credentials(secrets) })
 }

@@ -1,0 +1,119 @@
+//! The control cluster as it would be: what a pass would write there first is taken as written.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kogge_api::{FINALIZER, FederatedCluster};
+use kogge_federated_cluster::Identity;
+use kogge_federated_cluster::pass::{ControlState, Held, Read, Revisions, Write};
+use kogge_federated_cluster::revisions::Kept;
+use kogge_federated_cluster::secrets::{DatabaseSecrets, Sample, Wanted};
+
+use super::control::{Known, SecretsKnown};
+
+/// The domain in the names of certificates that stand for ones that cannot be read.
+const SAMPLE_DOMAIN: &str = "cluster.local";
+
+/// What was read, with what would be written over it.
+pub(super) struct Written {
+    pub(super) cluster: FederatedCluster,
+    pub(super) kept: Arc<Kept>,
+    /// What to know of what would be written, in sentences.
+    pub(super) notes: Vec<String>,
+    revisions: Vec<ControllerRevision>,
+    secrets: Option<Arc<DatabaseSecrets>>,
+    tombstone: bool,
+}
+
+impl Written {
+    /// Nothing is written yet.
+    pub(super) fn nothing(known: &Known) -> anyhow::Result<Self> {
+        let secrets = match &known.secrets {
+            SecretsKnown::Read(secrets) => Some(Arc::new((**secrets).clone())),
+            SecretsKnown::Absent | SecretsKnown::Unreadable(_) => None,
+        };
+        let mut written = Self {
+            cluster: known.cluster.clone(),
+            kept: Arc::default(),
+            notes: Vec::new(),
+            revisions: known.revisions.clone(),
+            secrets,
+            tombstone: false,
+        };
+        written.keep()?;
+        Ok(written)
+    }
+
+    fn keep(&mut self) -> anyhow::Result<()> {
+        self.kept = Arc::new(Kept::read(&self.revisions).context("the kept revisions cannot be read")?);
+        Ok(())
+    }
+
+    /// Answers what a pass reads in the control cluster.
+    pub(super) fn read(
+        &self,
+        what: &Read,
+        control: &mut ControlState,
+        known: &Known,
+        mint: &mut Sample,
+    ) -> anyhow::Result<()> {
+        match what {
+            Read::Revisions(_) => {
+                let names = self.revisions.iter().filter_map(|stored| stored.metadata.name.clone()).collect();
+                control.revisions = Some(Revisions { names, kept: Ok(Arc::clone(&self.kept)) });
+            }
+            Read::Secrets(_) => {
+                let secrets = match &known.secrets {
+                    SecretsKnown::Unreadable(_) => Some(Arc::new(self.sample(mint)?)),
+                    SecretsKnown::Read(_) | SecretsKnown::Absent => self.secrets.clone(),
+                };
+                control.secrets = Some(secrets.map(|secrets| Held { secrets, resource_version: None }));
+            }
+            Read::NamedSecret(_) => control.named_secret = Some(known.named_secret.clone()),
+            // What it holds follows from what was read; a plan does not show it.
+            Read::AdminSecret(_) => control.admin_secret = Some(None),
+            Read::Endings => control.endings = Some(known.endings),
+            Read::Tombstone(_) => control.tombstone = Some(self.tombstone),
+        }
+        Ok(())
+    }
+
+    /// What stands for secrets that cannot be read.
+    fn sample(&self, mint: &mut Sample) -> anyhow::Result<DatabaseSecrets> {
+        let identity = Identity {
+            name: self.cluster.metadata.name.clone().unwrap_or_default(),
+            namespace: self.cluster.metadata.namespace.clone().unwrap_or_default(),
+            id: self.cluster.spec.cluster_id.clone().context("the database has no clusterID")?,
+            cluster_domain: SAMPLE_DOMAIN.to_owned(),
+        };
+        Ok(DatabaseSecrets::begin(&Wanted::new(&identity, &self.cluster.spec, None), mint)?)
+    }
+
+    /// Takes a write as done.
+    pub(super) fn take(&mut self, write: &Write) -> anyhow::Result<()> {
+        match write {
+            Write::Claim { id } => {
+                self.cluster.metadata.finalizers.get_or_insert_default().push(FINALIZER.to_owned());
+                if self.cluster.spec.cluster_id.is_none() && id.is_some() {
+                    self.cluster.spec.cluster_id.clone_from(id);
+                    let note = "Kogge gives the database its clusterID first; here it is a sample";
+                    self.notes.push(note.to_owned());
+                }
+            }
+            Write::Revision(object) => {
+                self.revisions.push((**object).clone());
+                self.keep()?;
+                let version = self.kept.newest().map(|newest| newest.chart_version.as_str()).unwrap_or_default();
+                self.notes.push(format!("what chart {version} renders to is kept as a ControllerRevision first"));
+            }
+            Write::CreateSecrets(secrets) | Write::UpdateSecrets { secrets, .. } => {
+                self.secrets = Some(Arc::new((**secrets).clone()));
+            }
+            Write::Status { status, .. } => self.cluster.status = Some((**status).clone()),
+            Write::Tombstone(_) => self.tombstone = true,
+            Write::Release | Write::Admin(_) | Write::RemoveRevisions(_) | Write::Forget { .. } => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! The acceptance of a spec: rendered as a whole, kept, and under an epoch, before any worker is written.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+use kogge_api::FederatedCluster;
+use kogge_api::federated_cluster::TlsMode;
+use kogge_plan::epoch::Epoch;
+use kogge_plan::ownership::Verdict;
+
+use super::known::{Known, Ready, RenderInput};
+use super::look::{Look, Read, Then, Write};
+use super::{BLOCKED, PassError, WRITTEN, blocked};
+use crate::acceptance::Rendered;
+use crate::identity::Identity;
+use crate::observation::Observation;
+use crate::report::Problem;
+use crate::revisions::Rollout;
+use crate::secrets::{DatabaseSecrets, Issuer, Mint, Mounted, Wanted, lost};
+use crate::sighting::{Sighting, accepted_epoch};
+
+pub(super) fn next<'a>(
+    known: &Known<'a>,
+    identity: Identity,
+    sighting: Sighting<'a>,
+    mint: &mut dyn Mint,
+) -> Result<Look<'a>, PassError> {
+    let (start, control) = (known.start, &known.control);
+    let cluster = start.cluster;
+    let refused = |problem: &Problem| Ok(blocked(start, problem, BLOCKED));
+    let write = |write: Write| Ok(Look::Write(Box::new(write), Then::End(WRITTEN)));
+    let Some(revisions) = &control.revisions else {
+        return Ok(Look::Read(Read::Revisions(identity.id)));
+    };
+    let kept = match &revisions.kept {
+        Ok(kept) => Arc::clone(kept),
+        Err(problem) => return refused(problem),
+    };
+    let Some(held) = &control.secrets else {
+        return Ok(Look::Read(Read::Secrets(DatabaseSecrets::name(&identity.id))));
+    };
+    let verdict = &sighting.ownership.overall;
+    if held.is_none() && *verdict != Verdict::New {
+        return refused(&lost(&identity.id, start.system_namespace));
+    }
+    let given = match named_secret(cluster) {
+        None => Ok(None),
+        Some(name) => match &control.named_secret {
+            None => return Ok(Look::Read(Read::NamedSecret(name.to_owned()))),
+            Some(secret) => given(cluster, &identity, name, secret.as_ref(), mint),
+        },
+    };
+    let Some(rendered) = &known.rendered else {
+        let mounted = match held {
+            Some(held) => held.secrets.mounted(),
+            None => Mounted::first(cluster.spec.security.tls.mode),
+        };
+        return Ok(Look::Render(Box::new(RenderInput { identity, mounted })));
+    };
+    let Rendered { rollout, problem } = match rendered {
+        Ok(rendered) => rendered,
+        Err(problem) => return refused(problem),
+    };
+    let Some(epoch) = accepted_epoch(cluster, verdict, problem.is_some()).map_err(PassError::Spec)? else {
+        return refused(&Problem::Failed {
+            reason: "EpochMissing".to_owned(),
+            message: "no spec of this database was ever accepted, and the present one cannot be".to_owned(),
+        });
+    };
+    if problem.is_none() && !kept.holds(rollout) {
+        return match kept.object(rollout, &identity.id, start.system_namespace) {
+            Ok(object) => write(Write::Revision(Box::new(object))),
+            Err(error) => refused(&error.into()),
+        };
+    }
+    let wanted = given.clone().map(|given| Wanted::new(&identity, &cluster.spec, given));
+    let held = match (held, wanted) {
+        (Some(held), Ok(wanted)) => {
+            if let Some(completed) = held.secrets.completed(&wanted, mint)? {
+                let resource_version = held.resource_version.clone();
+                return write(Write::UpdateSecrets {
+                    secrets: Box::new(completed),
+                    resource_version,
+                    events: Vec::new(),
+                });
+            }
+            held.clone()
+        }
+        (Some(held), Err(_)) => held.clone(),
+        (None, Ok(wanted)) => {
+            return write(Write::CreateSecrets(Box::new(DatabaseSecrets::begin(&wanted, mint)?)));
+        }
+        (None, Err(problem)) => return refused(&problem),
+    };
+    let status = cluster.status.as_ref();
+    if !epoch.is_recorded(status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref())) {
+        return write(recording(cluster, &identity, epoch, rollout));
+    }
+    let (rollout, problem) = (Arc::clone(rollout), problem.clone());
+    let prepared = Observation {
+        cluster,
+        control_uid: start.control_uid,
+        fleet: start.fleet,
+        identity,
+        epoch,
+        placements: sighting.placements,
+        ownership: sighting.ownership,
+        rollout,
+        kept,
+        secrets: Arc::clone(&held.secrets),
+        held: problem.is_some(),
+    }
+    .prepare()?;
+    Ok(Look::Ask(Box::new(Ready { prepared, held, given, problem })))
+}
+
+/// The epoch in the status, by compare and swap, before any worker sees it.
+fn recording(cluster: &FederatedCluster, identity: &Identity, epoch: Epoch, rollout: &Rollout) -> Write {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    status.cluster_id = Some(identity.id.clone());
+    status.epoch = Some(epoch.number);
+    status.spec_hash = Some(epoch.spec_hash);
+    status.chart_version.get_or_insert_with(|| rollout.chart_version.clone());
+    Write::Status { status: Box::new(status), events: Vec::new() }
+}
+
+/// The Secret with the user's certificate, where the spec names one and TLS is on.
+fn named_secret(cluster: &FederatedCluster) -> Option<&str> {
+    let tls = &cluster.spec.security.tls;
+    let named = tls.secret_ref.as_ref().filter(|_| tls.mode != TlsMode::Disabled)?;
+    Some(named.name.as_str())
+}
+
+/// What that Secret holds, where servers can work with it.
+fn given(
+    cluster: &FederatedCluster,
+    identity: &Identity,
+    name: &str,
+    secret: Option<&Secret>,
+    mint: &dyn Mint,
+) -> Result<Option<Issuer>, Problem> {
+    let invalid = |reason: &str, message: String| Problem::InvalidSpec { reason: reason.to_owned(), message };
+    let Some(secret) = secret else {
+        let message = format!(
+            "spec.security.tls.secretRef names the Secret {name}, which is not in namespace {}; make it, with \
+             tls.crt, tls.key and ca.crt",
+            identity.namespace
+        );
+        return Err(invalid("TlsSecretMissing", message));
+    };
+    let issuer = Issuer::given(secret).map_err(|error| invalid("TlsSecretIncomplete", error.to_string()))?;
+    if let Issuer::Given { authority, leaf } = &issuer {
+        let names = Wanted::new(identity, &cluster.spec, None).called_names();
+        mint.check(authority, leaf, &names).map_err(|unfit| {
+            invalid("TlsSecretUnfit", format!("Secret {name}: {unfit}; issue the certificate again"))
+        })?;
+    }
+    Ok(Some(issuer))
+}

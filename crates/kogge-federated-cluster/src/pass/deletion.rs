@@ -1,0 +1,132 @@
+//! Deletion: the database keeps running through its cool-off; then, and only then, it is torn down.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::federated_cluster::{DataPolicy, DeletionStatus, FederatedClusterStatus};
+use kogge_api::{ClusterId, FederatedCluster, names};
+use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
+use kube_core::CustomResourceExt as _;
+
+use super::known::{Endings, Known, Start};
+use super::look::{Again, Event, Look, Read, Then, Write};
+use super::{blocked, is_protected};
+use crate::report::Problem;
+use crate::revisions::system_labels;
+use crate::secrets::DatabaseSecrets;
+use crate::teardown::teardown;
+
+/// How soon to look again after the status was written.
+const RECORDED: Again = Again::After(Duration::from_millis(100));
+/// How soon to look again while a teardown goes on.
+const TEARING_DOWN: Again = Again::After(Duration::from_secs(1));
+
+/// What the deletion asks for next; none while the database keeps running: then the pass goes on as usual.
+pub(super) fn next<'a>(known: &Known<'a>) -> Option<Look<'a>> {
+    let start = known.start;
+    let cluster = start.cluster;
+    let asked = cluster.metadata.deletion_timestamp.as_ref()?;
+    if !is_protected(start) {
+        return Some(Look::Done(Again::OnChange));
+    }
+    let recorded = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
+    let cool_off = Duration::from(cluster.spec.deletion.cool_off);
+    let record = deletion_record(asked, recorded, cool_off);
+    if recorded != Some(&record) {
+        let note = format!("the database keeps running until {}", record.executes_at.0);
+        return Some(recording(cluster, record, Event::warning("DeletionPending", note)));
+    }
+    match deletion_state(start.now.0, asked, recorded, cool_off) {
+        DeletionState::Pending { .. } => None,
+        // Whoever deletes these deletes databases by accident: the countdown halts, and the database runs on.
+        DeletionState::Due => match known.control.endings {
+            None => Some(Look::Read(Read::Endings)),
+            Some(endings) => match halted_by(cluster, endings) {
+                Some(cause) if record.halted.as_ref() != Some(&cause) => {
+                    let event = Event::warning("DeletionHalted", cause.clone());
+                    Some(recording(cluster, DeletionStatus { halted: Some(cause), ..record }, event))
+                }
+                Some(_) => None,
+                None => Some(tear_down(known)),
+            },
+        },
+    }
+}
+
+fn recording<'a>(cluster: &FederatedCluster, record: DeletionStatus, event: Event) -> Look<'a> {
+    let status = FederatedClusterStatus { deletion: Some(record), ..cluster.status.clone().unwrap_or_default() };
+    let write = Write::Status { status: Box::new(status), events: vec![event] };
+    Look::Write(Box::new(write), Then::End(RECORDED))
+}
+
+/// What halts the countdown: the definition, or the namespace, is being deleted itself.
+fn halted_by(cluster: &FederatedCluster, endings: Endings) -> Option<String> {
+    if endings.namespace {
+        let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
+        return Some(format!("namespace {namespace} is being deleted: the database keeps running"));
+    }
+    endings.definition.then(|| {
+        let definition = FederatedCluster::crd_name();
+        format!("the definition {definition} is being deleted: the database keeps running")
+    })
+}
+
+fn tear_down<'a>(known: &Known<'a>) -> Look<'a> {
+    let (start, control) = (known.start, &known.control);
+    let release = || Look::Write(Box::new(Write::Release), Then::End(Again::OnChange));
+    let Some(id) = &start.cluster.spec.cluster_id else {
+        // It was never written anywhere.
+        return release();
+    };
+    let name = names::system_object(id, "tombstone");
+    match control.tombstone {
+        None => return Look::Read(Read::Tombstone(name)),
+        Some(false) => {
+            return Look::Write(Box::new(Write::Tombstone(Box::new(tombstone(id, name, start)))), Then::GoOn);
+        }
+        Some(true) => {}
+    }
+    let plan = teardown(start.cluster, id, start.fleet);
+    if plan.is_done() {
+        if control.forgotten {
+            return release();
+        }
+        let Some(stored) = &control.revisions else { return Look::Read(Read::Revisions(id.clone())) };
+        return Look::Write(Box::new(forget(start.cluster, id, stored.names.clone(), name)), Then::GoOn);
+    }
+    if !control.torn_down {
+        return Look::TearDown(Box::new(plan));
+    }
+    let left: Vec<String> = plan.remaining.iter().map(|(worker, what)| format!("{worker}: {what}")).collect();
+    let problem = Problem::Failed {
+        reason: "TearingDown".to_owned(),
+        message: format!("the teardown goes on; left are {}", left.join("; ")),
+    };
+    blocked(start, &problem, TEARING_DOWN)
+}
+
+/// The record that a database was deleted on purpose; it stands before the first deletion.
+fn tombstone(id: &ClusterId, name: String, start: Start<'_>) -> ConfigMap {
+    let data = [("clusterID", id.to_string()), ("executedAt", start.now.0.to_string())];
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: Some(start.system_namespace.to_owned()),
+            labels: Some(system_labels(id, "tombstone")),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..ConfigMap::default()
+    }
+}
+
+/// What goes once every worker has confirmed. Volumes that stay are worth nothing without the key and the passwords.
+fn forget(cluster: &FederatedCluster, id: &ClusterId, revisions: Vec<String>, tombstone: String) -> Write {
+    Write::Forget {
+        revisions,
+        secrets: (cluster.spec.deletion.data == DataPolicy::Delete).then(|| DatabaseSecrets::name(id)),
+        admin: names::admin_secret(cluster.metadata.name.as_deref().unwrap_or_default()),
+        tombstone,
+    }
+}

@@ -1,0 +1,247 @@
+//! What is known in a pass: what it begins with, and the answers so far.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kogge_api::FederatedCluster;
+use kogge_mongo::{Millis, SetName, Topology};
+use kogge_plan::FleetView;
+use kogge_plan::placement::RegisteredWorker;
+
+use super::look::{MembersAnswer, MembersWork, Write};
+use crate::acceptance::Rendered;
+use crate::identity::Identity;
+use crate::observation::Prepared;
+use crate::plan::DatabasePlan;
+use crate::report::Problem;
+use crate::revisions::Kept;
+use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mounted, Wanted};
+
+/// What a pass begins with. Nothing of it changes while the pass lasts.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// The resource.
+    pub cluster: &'a FederatedCluster,
+    /// Every WorkerCluster.
+    pub workers: &'a [RegisteredWorker],
+    /// What was observed of the workers.
+    pub fleet: &'a FleetView,
+    /// The UID of `kube-system` in the control cluster.
+    pub control_uid: &'a str,
+    /// Kogge's own namespace in the control cluster.
+    pub system_namespace: &'a str,
+    /// Whether the process is too young to tell a silent worker from one that it has not reached yet.
+    pub settling_in: bool,
+    /// Now, for people and certificates.
+    pub now: &'a Time,
+    /// Now, on the clock that observations of members are dated by.
+    pub clock: Millis,
+}
+
+/// What is known so far.
+pub struct Known<'a> {
+    /// What the pass began with.
+    pub start: Start<'a>,
+    /// What was read in the control cluster.
+    pub control: ControlState,
+    /// What the chart makes of the spec, or why the chart was not found or the spec cannot be rendered.
+    pub rendered: Option<Result<Rendered, Problem>>,
+    /// What followed once the members were asked.
+    pub asked: Option<Box<Asked<'a>>>,
+}
+
+/// What was read in the control cluster; none where it was not read in this pass.
+#[derive(Default)]
+pub struct ControlState {
+    /// The database's ControllerRevisions.
+    pub revisions: Option<Revisions>,
+    /// The database's secrets; the inner none where there are none.
+    pub secrets: Option<Option<Held>>,
+    /// The Secret that `spec.security.tls.secretRef` names; the inner none where there is none.
+    pub named_secret: Option<Option<Secret>>,
+    /// The administrator's Secret beside the resource; the inner none where there is none.
+    pub admin_secret: Option<Option<Secret>>,
+    /// Whether namespace or definition are being deleted.
+    pub endings: Option<Endings>,
+    /// Whether the record stands that the database was deleted on purpose.
+    pub tombstone: Option<bool>,
+    /// What Kogge kept of the database was removed.
+    pub forgotten: bool,
+    /// The objects of the database were told to go in this pass.
+    pub torn_down: bool,
+}
+
+/// The ControllerRevisions of a database.
+#[derive(Clone, Debug)]
+pub struct Revisions {
+    /// Their names.
+    pub names: Vec<String>,
+    /// The rollouts in them, or why they cannot be read.
+    pub kept: Result<Arc<Kept>, Problem>,
+}
+
+/// What of a resource's surroundings is being deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endings {
+    /// Its namespace.
+    pub namespace: bool,
+    /// The definition of its kind.
+    pub definition: bool,
+}
+
+/// The database's secrets, as they were read.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The secrets.
+    pub secrets: Arc<DatabaseSecrets>,
+    /// The version of the Secret that they were read from: they are written over that, and over nothing else.
+    pub resource_version: Option<String>,
+}
+
+impl Held {
+    /// Reads them.
+    pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
+        Ok(Self {
+            secrets: Arc::new(DatabaseSecrets::read(secret)?),
+            resource_version: secret.metadata.resource_version.clone(),
+        })
+    }
+}
+
+/// What a rendering is made from, beside the resource and what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderInput {
+    /// Which database.
+    pub identity: Identity,
+    /// The generation of secrets that the pods are to mount.
+    pub mounted: Mounted,
+}
+
+/// A pass that may ask the members.
+pub struct Ready<'a> {
+    /// The goal, and where the members are.
+    pub prepared: Prepared<'a>,
+    /// The database's secrets.
+    pub held: Held,
+    /// What the Secret holds that the spec may name, or why nothing can be made of it: then the secrets stay.
+    pub given: Result<Option<Issuer>, Problem>,
+    /// Why the present spec is not carried out; then the one that was accepted last is.
+    pub problem: Option<Problem>,
+}
+
+impl Ready<'_> {
+    /// What the spec asks of the secrets; none where that cannot be told.
+    pub fn wanted(&self) -> Option<Wanted<'_>> {
+        let observation = &self.prepared.observation;
+        let given = self.given.as_ref().ok()?;
+        Some(Wanted::new(&observation.identity, &observation.cluster.spec, given.clone()))
+    }
+}
+
+/// What followed once the members were asked.
+pub struct Asked<'a> {
+    /// What was known before.
+    pub ready: Ready<'a>,
+    /// What they answered.
+    pub topology: Topology,
+    /// What follows, without what waits in the queue.
+    pub plan: Option<DatabasePlan>,
+    /// What came of the plan.
+    pub carried: Option<Carried>,
+    pub(super) users: Option<MembersAnswer>,
+    pub(super) certificates: Option<MembersAnswer>,
+    pub(super) secrets_written: bool,
+    pub(super) revisions_removed: bool,
+    pub(super) reported: bool,
+}
+
+/// What came of a plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Carried {
+    /// Whether anything was written or asked for, so that it must be observed again.
+    pub changed: bool,
+    /// Whether something failed that may succeed a little later.
+    pub soon: bool,
+    /// What stood in the way, the most pressing of it.
+    pub problem: Option<Problem>,
+}
+
+impl Carried {
+    /// With what came of the rest.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            changed: self.changed || other.changed,
+            soon: self.soon || other.soon,
+            problem: Problem::most_pressing(self.problem.into_iter().chain(other.problem)),
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    /// A pass that begins.
+    pub fn new(start: Start<'a>) -> Self {
+        Self { start, control: ControlState::default(), rendered: None, asked: None }
+    }
+
+    /// The members were asked.
+    pub fn answered(&mut self, ready: Ready<'a>, topology: Topology) {
+        self.asked = Some(Box::new(Asked {
+            ready,
+            topology,
+            plan: None,
+            carried: None,
+            users: None,
+            certificates: None,
+            secrets_written: false,
+            revisions_removed: false,
+            reported: false,
+        }));
+    }
+
+    /// A plan is made, and these sets wait in the queue.
+    pub fn queued(&mut self, mut plan: DatabasePlan, waiting: BTreeSet<SetName>) {
+        if let Some(asked) = &mut self.asked {
+            plan.hold_back(&asked.ready.prepared, waiting);
+            asked.plan = Some(plan);
+        }
+    }
+
+    /// The plan was carried out.
+    pub fn carried(&mut self, carried: Carried) {
+        if let Some(asked) = &mut self.asked {
+            asked.carried = Some(carried);
+        }
+    }
+
+    /// The members were asked to do this.
+    pub fn worked(&mut self, work: &MembersWork, answer: MembersAnswer) {
+        let Some(asked) = &mut self.asked else { return };
+        match work {
+            MembersWork::CreateUsers { .. } | MembersWork::RemoveUsers { .. } => asked.users = Some(answer),
+            MembersWork::ReloadCertificates => asked.certificates = Some(answer),
+        }
+    }
+
+    /// This was written, and the pass goes on.
+    pub fn written(&mut self, write: Write) {
+        match write {
+            Write::Admin(secret) => self.control.admin_secret = Some(Some(*secret)),
+            Write::Tombstone(_) => self.control.tombstone = Some(true),
+            Write::Forget { .. } => self.control.forgotten = true,
+            Write::Status { .. } => self.with_asked(|asked| asked.reported = true),
+            Write::UpdateSecrets { .. } => self.with_asked(|asked| asked.secrets_written = true),
+            Write::RemoveRevisions(_) => self.with_asked(|asked| asked.revisions_removed = true),
+            // The pass ends with these.
+            Write::Claim { .. } | Write::Release | Write::Revision(_) | Write::CreateSecrets(_) => {}
+        }
+    }
+
+    fn with_asked(&mut self, change: impl FnOnce(&mut Asked<'a>)) {
+        if let Some(asked) = &mut self.asked {
+            change(asked);
+        }
+    }
+}

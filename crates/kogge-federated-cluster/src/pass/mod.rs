@@ -1,0 +1,94 @@
+//! One pass over a database, written once: the order of its questions, as a state machine without IO.
+//!
+//! [`next`] looks at what is [`Known`] and returns what to do next: what to read, whom to ask, what to write and carry
+//! out, and when to come again. The caller does it, adds the answer to what is known, and calls [`next`] again. The
+//! operator answers with its clients, `kogge plan` without a write, and the tests with a simulated world; the order
+//! of claim → sight → accept → ask → plan → carry out → report is none of theirs.
+//!
+//! A pass has no memory of the one before: it begins with [`Start`], and whoever is killed begins again.
+
+mod accept;
+mod after;
+mod deletion;
+mod error;
+mod known;
+mod look;
+
+use std::time::Duration;
+
+use kogge_api::FINALIZER;
+
+use crate::plan::plan;
+use crate::report::{self, Problem, soaking_for};
+use crate::secrets::Mint;
+use crate::sighting::Sighting;
+
+pub use after::is_reported;
+pub use error::PassError;
+pub use known::{Asked, Carried, ControlState, Endings, Held, Known, Ready, RenderInput, Revisions, Start};
+pub use look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Severity, Then, Write};
+
+/// How soon to look again after something was done.
+const BUSY: Again = Again::After(Duration::from_millis(500));
+/// How soon to look again after a write in the control cluster that the next pass must see.
+const WRITTEN: Again = Again::After(Duration::from_millis(50));
+/// How often to look again where you must act; what you change is seen at once, but for a foreign object on a worker.
+const BLOCKED: Again = Again::After(Duration::from_secs(5));
+
+/// What to do next, for what is known. `mint` is only used where a key, a certificate or a clusterID is to be made.
+pub fn next<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>, PassError> {
+    match &known.asked {
+        None => before_members(known, mint),
+        Some(asked) => match &asked.plan {
+            None => {
+                let observation = &asked.ready.prepared.observation;
+                let healthy_for = soaking_for(observation.cluster, known.start.now);
+                let plan = plan(&asked.ready.prepared, &asked.topology, known.start.clock, healthy_for)?;
+                Ok(Look::Queue(Box::new(plan)))
+            }
+            Some(plan) => match &asked.carried {
+                None => Ok(Look::CarryOut),
+                Some(carried) => after::next(known, asked, plan, carried, mint),
+            },
+        },
+    }
+}
+
+/// Claim, sight and acceptance: everything that comes before the members are asked.
+fn before_members<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>, PassError> {
+    let start = known.start;
+    if start.cluster.metadata.deletion_timestamp.is_some() {
+        if let Some(look) = deletion::next(known) {
+            return Ok(look);
+        }
+    } else if !is_protected(start) {
+        let write = Write::Claim { id: start.cluster.spec.cluster_id.clone() };
+        return Ok(Look::Write(Box::new(write), Then::End(Again::OnChange)));
+    }
+    let sighting = Sighting::of(start.cluster, start.workers, start.fleet, start.control_uid);
+    if start.settling_in && !sighting.is_complete(start.fleet) {
+        return Ok(Look::Done(BUSY));
+    }
+    if let Some(problem) = sighting.problem() {
+        return Ok(blocked(start, &problem, BLOCKED));
+    }
+    let Some(identity) = sighting.identity() else {
+        let write = Write::Claim { id: Some(mint.cluster_id()) };
+        return Ok(Look::Write(Box::new(write), Then::End(Again::OnChange)));
+    };
+    accept::next(known, identity, sighting, mint)
+}
+
+/// Whether the resource carries Kogge's finalizer.
+fn is_protected(start: Start<'_>) -> bool {
+    start.cluster.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// The pass ends here, because of this: the status says so.
+fn blocked<'a>(start: Start<'a>, problem: &Problem, again: Again) -> Look<'a> {
+    let status = report::blocked(start.cluster, problem, start.now);
+    match Write::status(start.cluster, status) {
+        Some(write) => Look::Write(Box::new(write), Then::End(again)),
+        None => Look::Done(again),
+    }
+}

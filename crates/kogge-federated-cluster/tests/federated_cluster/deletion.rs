@@ -1,0 +1,113 @@
+//! The end of a database: it runs on through its cool-off, and is torn down only where that is what was wanted.
+
+use std::collections::BTreeSet;
+
+use kogge_api::labels;
+use kogge_federated_cluster::pass::Endings;
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::crashes::{live_through, round};
+use crate::world::{Fate, ID, Worker, World, name};
+
+/// Rounds within which a teardown is over.
+const ROUNDS: usize = 60;
+
+fn deleted(cool_off: &str, data: &str) -> World {
+    let mut world = World::three();
+    world.set(&[("deletion", json!({"coolOff": cool_off, "data": data}))]);
+    world.settle();
+    world.forget_history();
+    world.delete();
+    world
+}
+
+fn until_released(world: &mut World) {
+    let rounds = (0..ROUNDS).take_while(|_| {
+        world.round();
+        !world.released
+    });
+    let rounds = rounds.count();
+    assert!(world.released, "after {rounds} rounds it waits for {:?}", world.status().waiting_for);
+}
+
+/// The kinds of our objects that stand on any worker.
+fn standing(world: &World) -> Vec<String> {
+    let all = world.workers.values().flat_map(Worker::contents);
+    let ours = all.filter(|(_, value)| value["metadata"]["labels"][labels::CLUSTER_ID] == ID);
+    ours.map(|(key, _)| key.kind).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[test]
+fn it_runs_on_through_its_cool_off_and_then_goes() {
+    let mut world = deleted("30s", "Delete");
+    world.rounds(20);
+    assert!(world.writes.is_empty() && world.is_ready() && !world.tombstone);
+    assert_eq!(world.condition("DeletionPending").reason, "CoolingOff");
+    assert!(world.events.iter().any(|event| event.reason == "DeletionPending"));
+    until_released(&mut world);
+    assert_eq!(standing(&world), [""; 0]);
+    let kept = (world.revisions.len(), world.secrets.is_some(), world.admin_secret.is_some(), world.tombstone);
+    assert_eq!(kept, (0, false, false, false));
+}
+
+#[test]
+fn volumes_that_are_kept_keep_what_opens_them() {
+    let mut world = deleted("0s", "Retain");
+    until_released(&mut world);
+    assert_eq!(standing(&world), ["PersistentVolumeClaim"]);
+    assert!(world.secrets.is_some() && world.admin_secret.is_none());
+}
+
+#[rstest]
+#[case::by_its_namespace(Endings { namespace: true, definition: false }, "namespace databases is being deleted")]
+#[case::by_its_definition(Endings { namespace: false, definition: true }, "is being deleted")]
+fn an_accident_halts_it(#[case] endings: Endings, #[case] cause: &str) {
+    let mut world = deleted("5s", "Delete");
+    world.end(endings);
+    world.rounds(30);
+    assert!(world.writes.is_empty() && !world.released && !world.tombstone);
+    let pending = world.condition("DeletionPending");
+    assert!(pending.reason == "Halted" && pending.message.contains(cause), "{pending:?}");
+    assert_eq!(world.events.iter().filter(|event| event.reason == "DeletionHalted").count(), 1);
+    world.worker("vdc1").remove("Pod", "ll2022-mongos-vdc1-0");
+    world.rounds(3);
+    assert!(world.status().available, "the database is served as before");
+}
+
+#[test]
+fn a_worker_that_is_not_seen_is_waited_for() {
+    let mut world = deleted("0s", "Delete");
+    world.worker("vdc2").silent = true;
+    world.rounds(ROUNDS);
+    assert!(!world.released && world.tombstone);
+    assert_eq!(world.condition("Ready").reason, "TearingDown");
+    assert!(world.condition("Ready").message.contains("worker-vdc2"));
+    assert!(world.worker("vdc2").list("StatefulSet").any(|set| name(set) == "ll2022-config-vdc2"));
+    world.worker("vdc2").silent = false;
+    until_released(&mut world);
+}
+
+#[test]
+fn one_that_was_never_written_is_released_at_once() {
+    let mut world = World::three();
+    world.pass(&Fate::Lives);
+    world.set(&[("deletion", json!({"coolOff": "0s"}))]);
+    world.delete();
+    world.worker("vdc2").silent = true;
+    until_released(&mut world);
+    assert!(world.writes.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a06_it_ends_though_the_operator_is_killed_anywhere(rounds in prop::collection::vec(round(), 0..60)) {
+        let mut world = deleted("3s", "Delete");
+        live_through(&mut world, &rounds);
+        until_released(&mut world);
+        prop_assert_eq!(standing(&world), [""; 0]);
+    }
+}

@@ -1,0 +1,99 @@
+//! What a pass writes in the control cluster.
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kogge_api::{ClusterId, FINALIZER, FederatedCluster};
+use kogge_federated_cluster::pass::{self, Write};
+use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kube::{Resource as _, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::pass::PassError;
+use crate::context::Context;
+use crate::control::ControlError;
+
+/// Now, for people.
+pub(super) fn now() -> Time {
+    Time(k8s_openapi::jiff::Timestamp::now())
+}
+
+/// Writes.
+pub(super) async fn write(cluster: &FederatedCluster, write: &Write, context: &Context) -> Result<(), PassError> {
+    let control = &context.control;
+    let namespace = cluster.namespace().unwrap_or_default();
+    match write {
+        Write::Claim { id } => claim(cluster, Some(FINALIZER), id.as_ref(), context).await?,
+        Write::Release => claim(cluster, None, cluster.spec.cluster_id.as_ref(), context).await?,
+        Write::Revision(object) => drop(control.create(&context.own(), object.as_ref()).await?),
+        Write::CreateSecrets(secrets) => {
+            drop(control.create(&context.own(), &secret(cluster, secrets, context)?).await?);
+        }
+        Write::UpdateSecrets { secrets, resource_version, .. } => {
+            let mut secret = secret(cluster, secrets, context)?;
+            secret.metadata.resource_version.clone_from(resource_version);
+            control.apply::<Secret>(&context.own(), &secret.name_any(), &secret).await?;
+        }
+        Write::Status { status, .. } => {
+            let mut patch = head(cluster);
+            patch["status"] = json!(status);
+            let clusters = control.namespaced::<FederatedCluster>(&namespace);
+            control.apply_status(&clusters, &cluster.name_any(), &patch).await?;
+        }
+        Write::Admin(secret) => {
+            control.apply(&control.namespaced::<Secret>(&namespace), &secret.name_any(), secret).await?;
+        }
+        Write::RemoveRevisions(names) => remove_revisions(names, context).await?,
+        Write::Tombstone(record) => drop(control.create::<ConfigMap>(&context.own(), record).await?),
+        Write::Forget { revisions, secrets, admin, tombstone } => {
+            remove_revisions(revisions, context).await?;
+            if let Some(name) = secrets {
+                control.delete(&context.own::<Secret>(), name).await?;
+            }
+            control.delete(&control.namespaced::<Secret>(&namespace), admin).await?;
+            control.delete(&context.own::<ConfigMap>(), tombstone).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_revisions(names: &[String], context: &Context) -> Result<(), ControlError> {
+    for name in names {
+        context.control.delete(&context.own::<ControllerRevision>(), name).await?;
+    }
+    Ok(())
+}
+
+fn secret(cluster: &FederatedCluster, secrets: &DatabaseSecrets, context: &Context) -> Result<Secret, PassError> {
+    let id = cluster.spec.cluster_id.as_ref().ok_or(pass::PassError::NoClusterId)?;
+    Ok(secrets.to_secret(id, &context.namespace).map_err(pass::PassError::Secrets)?)
+}
+
+async fn claim(
+    cluster: &FederatedCluster,
+    finalizer: Option<&str>,
+    id: Option<&ClusterId>,
+    context: &Context,
+) -> Result<(), ControlError> {
+    let mut patch = head(cluster);
+    patch["metadata"]["finalizers"] = json!(finalizer.into_iter().collect::<Vec<_>>());
+    if let Some(id) = id {
+        patch["spec"] = json!({ "clusterID": id });
+    }
+    let clusters = context.control.namespaced::<FederatedCluster>(&cluster.namespace().unwrap_or_default());
+    context.control.apply(&clusters, &cluster.name_any(), &patch).await.map(drop)
+}
+
+/// The head of a server-side apply to the resource, guarded by what was read of it.
+fn head(cluster: &FederatedCluster) -> Value {
+    json!({
+        "apiVersion": FederatedCluster::api_version(&()),
+        "kind": FederatedCluster::kind(&()),
+        "metadata": {
+            "name": cluster.name_any(),
+            "namespace": cluster.namespace(),
+            "uid": cluster.metadata.uid,
+            "resourceVersion": cluster.metadata.resource_version,
+        },
+    })
+}
