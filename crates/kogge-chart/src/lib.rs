@@ -1,14 +1,13 @@
-//! Pure: charts are loaded, values merged and checked, templates rendered to objects with a revision.
+//! Pure: charts are compiled, values merged and checked, templates rendered to objects with a revision.
 //!
-//! The way of the data: a [`Chart`] comes from a [`ChartStore`], [`merge_values`] lays the user's values over
+//! The way of the data: a [`Chart`] is made of the files that somebody read, [`merge_values`] lays the user's values over
 //! its own, [`check_values`] holds them against its schema, and [`render`] makes typed objects of a
 //! [`RenderInput`]. [`revision`] names what they were made from; [`shape::overlay`] adds what is computed
-//! anew in every pass. Only `loader` touches the file system.
+//! anew in every pass.
 
 mod chart;
 mod context;
 mod error;
-mod loader;
 mod manifest;
 mod objects;
 mod render;
@@ -23,7 +22,6 @@ pub use context::{
     SecretsContext, TlsContext,
 };
 pub use error::{ChartError, Place, Violation};
-pub use loader::ChartStore;
 pub use objects::{Rule, WorkerKind};
 pub use render::{Rendered, render};
 pub use revision::{Revision, revision};

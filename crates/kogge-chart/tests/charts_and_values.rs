@@ -5,7 +5,8 @@ mod support;
 
 use std::fs;
 
-use kogge_chart::{ChartStore, Layer, check_values, merge_values};
+use kogge_chart::{Layer, check_values, merge_values};
+use kogge_chart_store::ChartStore;
 use rstest::rstest;
 use serde_json::{Value, json};
 use support::{bytedoc, charts, merged, sample};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kogge_api::{FederatedCluster, WorkerCluster};
-use kogge_chart::{Chart, ChartError, ChartStore};
+use kogge_chart::{Chart, ChartError};
 
 use crate::identity::Identity;
 use crate::report::Problem;
@@ -23,7 +23,7 @@ pub struct Rendered {
 /// Renders the spec. Where it cannot be rendered, what was accepted last goes on; the error is the problem of a
 /// spec before which none was accepted.
 ///
-/// `chart` is the one that [`chart`] finds, `kube_version` the [`oldest_version`] of the workers, `agent_image` what
+/// `chart` is the one that [`ChartName::of`] names, `kube_version` the [`oldest_version`] of the workers, `agent_image` what
 /// the pods of a database that begins now, or with another chart version, take Kogge's own containers from,
 /// `mounted` the generation of secrets that the pods are to mount.
 pub fn render(
@@ -57,13 +57,21 @@ pub fn render(
     }
 }
 
-/// The chart that the spec names; without a version the one that is pinned, or else the newest.
-pub fn chart(cluster: &FederatedCluster, charts: &ChartStore) -> Result<Arc<Chart>, ChartError> {
-    let global = &cluster.spec.global;
-    let pinned = cluster.status.as_ref().and_then(|status| status.chart_version.as_ref());
-    match global.chart_version.as_ref().or(pinned) {
-        Some(version) => charts.find(&global.chart, version),
-        None => charts.newest(&global.chart),
+/// A chart, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChartName {
+    /// The chart.
+    pub name: String,
+    /// Its version; none for the newest.
+    pub version: Option<String>,
+}
+
+impl ChartName {
+    /// The chart that the spec names; without a version the one that is pinned, or else the newest.
+    pub fn of(cluster: &FederatedCluster) -> Self {
+        let global = &cluster.spec.global;
+        let pinned = cluster.status.as_ref().and_then(|status| status.chart_version.clone());
+        Self { name: global.chart.clone(), version: global.chart_version.clone().or(pinned) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::NamespaceResourceScope;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 use kogge_federated_cluster::queue::{Demand, Queue};
 use kogge_fleet::{Fence, Fleet};
 use kogge_mongo::{Millis, SetName};
@@ -37,7 +37,7 @@ pub struct Context {
     /// The workers.
     pub fleet: Fleet,
     /// The charts.
-    pub charts: ChartStore,
+    pub charts: Arc<ChartStore>,
     /// The image of Kogge's own containers in the pods.
     pub agent_image: String,
     /// Whether this process may write.

@@ -29,17 +29,16 @@ type Outcome = Result<Rendered, Problem>;
 pub struct Renders(Mutex<BTreeMap<ClusterId, (RenderKey, Outcome)>>);
 
 impl Renders {
-    /// The rendering for that key, made where the last one was made from something else.
-    pub(crate) fn of(&self, key: RenderKey, make: impl FnOnce() -> Outcome) -> Outcome {
-        let id = key.input.identity.id.clone();
-        if let Some((of, outcome)) = self.0.lock().get(&id)
-            && *of == key
-        {
-            return outcome.clone();
-        }
-        let outcome = make();
-        self.0.lock().insert(id, (key, outcome.clone()));
-        outcome
+    /// What came of the last rendering, where it was made from the same.
+    pub(crate) fn of(&self, key: &RenderKey) -> Option<Outcome> {
+        let renders = self.0.lock();
+        let (of, outcome) = renders.get(&key.input.identity.id)?;
+        (of == key).then(|| outcome.clone())
+    }
+
+    /// Keeps what came of a rendering.
+    pub(crate) fn keep(&self, key: RenderKey, outcome: Outcome) {
+        self.0.lock().insert(key.input.identity.id.clone(), (key, outcome));
     }
 
     /// Forgets a database that is gone.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use kogge_api::rbac;
 use kogge_api::worker_cluster::Access;
 use kogge_api::{FederatedCluster, WorkerCluster};
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules};
 use kube::runtime::events::{Recorder, Reporter};
@@ -81,7 +81,7 @@ async fn work(
     stop: &CancellationToken,
 ) -> Result<()> {
     let control_uid = control.uid().await?.context("namespace kube-system has no UID")?;
-    let charts = ChartStore::new(settings.chart_dirs.clone());
+    let charts = Arc::new(ChartStore::new(settings.chart_dirs.clone()));
     let rendered = charts.kinds().unwrap_or_else(|error| {
         warn!(%error, "a chart cannot be used; what it renders is not asked of the workers' permissions");
         BTreeSet::new()

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use kogge_api::federated_cluster::Component;
 use kogge_chart::{
-    Capabilities, Chart, ChartError, ChartStore, ClusterContext, ComponentContext, DiscoveryContext, Layer,
-    MergedValues, PlacementContext, RenderInput, Rendered, SecretsContext, check_values, merge_values, render,
+    Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, MergedValues,
+    PlacementContext, RenderInput, Rendered, SecretsContext, check_values, merge_values, render,
 };
+use kogge_chart_store::ChartStore;
 use serde_json::{Map, Value};
 
 pub(crate) fn charts() -> ChartStore {

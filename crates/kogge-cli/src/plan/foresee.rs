@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::conditions::federated_cluster::READY;
 use kogge_api::{FederatedCluster, labels};
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 use kogge_federated_cluster::pass::{self, Look, Start, Then, next};
 use kogge_federated_cluster::report::Problem;
 use kogge_federated_cluster::secrets::{DatabaseSecrets, Mounted, Sample};
@@ -91,7 +91,7 @@ async fn drive(
                     SecretsKnown::Read(_) | SecretsKnown::Absent => input.mounted,
                 };
                 let (cluster, oldest) = (pass.start.cluster, acceptance::oldest_version(&known.workers));
-                let chart = acceptance::chart(cluster, charts);
+                let chart = charts.find_or_newest(&input.chart.name, input.chart.version.as_deref());
                 let agent = &known.agent_image;
                 let kept = &written.kept;
                 let rendered = acceptance::render(cluster, &input.identity, kept, chart, &oldest, agent, mounted);

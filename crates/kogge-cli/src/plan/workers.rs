@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kogge_api::conditions::Status;
 use kogge_api::worker_cluster::Access;
 use kogge_api::{WorkerCluster, rbac};
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 use kogge_fleet::{Fleet, FleetOptions, RequiredRules, SecretLookup};
 use kogge_plan::{FleetView, WorkerName, WorkerView};
 use kube::{Api, Client, ResourceExt as _};

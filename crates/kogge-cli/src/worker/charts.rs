@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use kogge_api::rbac::GroupKind;
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 
 /// Every kind that a chart of these folders can render.
 pub(super) fn rendered_kinds(folders: &[PathBuf]) -> anyhow::Result<BTreeSet<GroupKind>> {

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kogge_api::conditions::{Status, worker_cluster as types};
 use kogge_api::worker_cluster::Access;
 use kogge_api::{FederatedCluster, WorkerCluster, labels, rbac};
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules, SecretLookup};
 use kogge_plan::WorkerName;

@@ -11,7 +11,7 @@ use kogge_plan::ownership::Verdict;
 use super::known::{Known, Ready, RenderInput};
 use super::look::{Look, Read, Then, Write};
 use super::{BLOCKED, PassError, WRITTEN, blocked};
-use crate::acceptance::Rendered;
+use crate::acceptance::{ChartName, Rendered};
 use crate::identity::Identity;
 use crate::observation::Observation;
 use crate::report::Problem;
@@ -55,7 +55,7 @@ pub(super) fn next<'a>(
             Some(held) => held.secrets.mounted(),
             None => Mounted::first(cluster.spec.security.tls.mode),
         };
-        return Ok(Look::Render(Box::new(RenderInput { identity, mounted })));
+        return Ok(Look::Render(Box::new(RenderInput { identity, chart: ChartName::of(cluster), mounted })));
     };
     let Rendered { rollout, problem } = match rendered {
         Ok(rendered) => rendered,

@@ -11,7 +11,7 @@ use kogge_plan::FleetView;
 use kogge_plan::placement::RegisteredWorker;
 
 use super::look::{MembersAnswer, MembersWork, Write};
-use crate::acceptance::Rendered;
+use crate::acceptance::{ChartName, Rendered};
 use crate::identity::Identity;
 use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
@@ -115,6 +115,8 @@ impl Held {
 pub struct RenderInput {
     /// Which database.
     pub identity: Identity,
+    /// The chart.
+    pub chart: ChartName,
     /// The generation of secrets that the pods are to mount.
     pub mounted: Mounted,
 }

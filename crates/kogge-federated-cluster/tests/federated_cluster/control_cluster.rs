@@ -52,7 +52,7 @@ fn the_administrators_secret_is_kept() {
 #[test]
 fn a_certificate_that_is_not_there_or_not_whole_is_named() {
     let mut world = World::three();
-    world.set(&[("security", json!({"tls": {"mode": "requireTLS", "secretRef": {"name": "ours"}}}))]);
+    world.set(&[("security", json!({"tls": {"mode": "Require", "secretRef": {"name": "ours"}}}))]);
     world.rounds(5);
     assert_eq!(world.condition(types::SPEC_VALID).reason, "TlsSecretMissing");
     assert!(world.secrets.is_none() && world.writes.is_empty());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kogge_api::FederatedCluster;
-use kogge_federated_cluster::acceptance::{self, oldest_version};
+use kogge_federated_cluster::acceptance::{self, Rendered, oldest_version};
 use kogge_federated_cluster::pass::{
     self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next,
 };
@@ -14,6 +14,7 @@ use kogge_mongo_client::{CertificateError, ClusterAccess, Engine, TrustError};
 use kogge_plan::placement::RegisteredWorker;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
+use tokio::task::{JoinError, spawn_blocking};
 use tracing::{info, warn};
 
 use super::{access, carry_out, full_name, members, reads, set_name, writes};
@@ -43,6 +44,9 @@ pub enum PassError {
     /// What is known does not allow a plan.
     #[error(transparent)]
     Pass(#[from] pass::PassError),
+    /// A thread that renders ended early.
+    #[error("a chart was not rendered: {0}; this is a fault of Kogge: please report it")]
+    Rendering(#[from] JoinError),
     /// The pass asks without end.
     #[error("the pass did not end after {QUESTIONS} questions; this is a fault of Kogge: please report it")]
     Endless,
@@ -57,6 +61,7 @@ impl PassError {
             Self::Trust(_) => "AuthorityUnreadable",
             Self::Certificate(_) => "CertificateUnreadable",
             Self::Pass(error) => error.reason(),
+            Self::Rendering(_) => "RenderingFailed",
             Self::Endless => "PassEndless",
         }
     }
@@ -112,7 +117,7 @@ async fn drive(cluster: &FederatedCluster, context: &Context) -> Result<Action, 
     for _ in 0..QUESTIONS {
         match next(&known, &mut mint)? {
             Look::Read(what) => reads::read(cluster, &what, &mut known.control, context).await?,
-            Look::Render(input) => known.rendered = Some(render(&input, &known, context)),
+            Look::Render(input) => known.rendered = Some(render(*input, &known, context).await?),
             Look::Ask(ready) => {
                 let members = reach(&ready, context)?;
                 let topology = ask(cluster, &ready, &members, context).await;
@@ -187,24 +192,38 @@ fn action(again: Again) -> Action {
     }
 }
 
-fn render(input: &RenderInput, known: &Known<'_>, context: &Context) -> Result<acceptance::Rendered, Problem> {
-    let cluster = known.start.cluster;
-    let kept = match &known.control.revisions {
-        Some(revisions) => revisions.kept.clone()?,
+/// Renders, off the threads that other passes need, and only where something changed that it is made from.
+async fn render(
+    input: RenderInput,
+    known: &Known<'_>,
+    context: &Context,
+) -> Result<Result<Rendered, Problem>, PassError> {
+    let kept = match known.control.revisions.as_ref().map(|stored| &stored.kept) {
+        Some(Ok(kept)) => Arc::clone(kept),
+        Some(Err(problem)) => return Ok(Err(problem.clone())),
         None => Arc::default(),
     };
-    let chart = acceptance::chart(cluster, &context.charts);
+    let (charts, wanted) = (Arc::clone(&context.charts), input.chart.clone());
+    let find = move || charts.find_or_newest(&wanted.name, wanted.version.as_deref());
+    let chart = spawn_blocking(find).await?;
     let oldest = oldest_version(context.workers.state().iter().map(|worker| &**worker));
+    let cluster = known.start.cluster;
     let key = RenderKey {
         spec: cluster.spec.clone(),
-        input: input.clone(),
         chart: chart.as_ref().map(|chart| chart.content_hash.clone()).map_err(ToString::to_string),
         revisions: known.control.revisions.as_ref().map(|stored| stored.names.clone()).unwrap_or_default(),
         kube_version: oldest.clone(),
+        input: input.clone(),
     };
-    context.renders.of(key, || {
-        acceptance::render(cluster, &input.identity, &kept, chart, &oldest, &context.agent_image, input.mounted)
-    })
+    if let Some(known) = context.renders.of(&key) {
+        return Ok(known);
+    }
+    let (cluster, agent) = (cluster.clone(), context.agent_image.clone());
+    let render =
+        move || acceptance::render(&cluster, &input.identity, &kept, chart, &oldest, &agent, input.mounted);
+    let rendered = spawn_blocking(render).await?;
+    context.renders.keep(key, rendered.clone());
+    Ok(rendered)
 }
 
 fn reach(ready: &Ready<'_>, context: &Context) -> Result<Members, TrustError> {

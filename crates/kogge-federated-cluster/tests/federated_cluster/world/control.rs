@@ -184,8 +184,8 @@ impl World {
             return result.clone();
         }
         let kept = self.kept()?;
-        let chart = acceptance::chart(&self.cluster, &self.charts);
-        let RenderInput { identity, mounted } = input.clone();
+        let RenderInput { identity, chart, mounted } = input.clone();
+        let chart = self.charts.find_or_newest(&chart.name, chart.version.as_deref());
         let result = acceptance::render(&self.cluster, &identity, &kept, chart, "1.34.4", gate::IMAGE, mounted);
         self.rendered = Some((inputs, result.clone()));
         result

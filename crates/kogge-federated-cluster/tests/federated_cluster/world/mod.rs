@@ -22,7 +22,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kogge_api::anchor::Anchor;
 use kogge_api::conditions::federated_cluster::READY;
 use kogge_api::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
-use kogge_chart::ChartStore;
+use kogge_chart_store::ChartStore;
 use kogge_federated_cluster::acceptance::Rendered;
 use kogge_federated_cluster::pass::{Endings, Event};
 use kogge_federated_cluster::queue::Queue;

@@ -6,20 +6,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kogge_api::rbac::GroupKind;
+use kogge_chart::{Chart, ChartError};
 use semver::Version;
 
-use crate::chart::{Chart, content_hash};
-use crate::error::ChartError;
+use crate::files::{ChartFiles, Stamp, unreadable};
 
-/// The most bytes of one chart.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The charts below some directories. Earlier directories win over later ones. Every look reads the disk
-/// again, so that a new chart is found without a restart; a chart whose bytes are unchanged is compiled once.
+/// The charts below some directories. Earlier directories win over later ones. Every look sees whether files changed,
+/// so that a new chart is found without a restart; a chart whose files are unchanged is read and compiled once.
 #[derive(Debug, Default)]
 pub struct ChartStore {
     directories: Vec<PathBuf>,
-    compiled: Mutex<BTreeMap<(String, String), Arc<Chart>>>,
+    compiled: Mutex<BTreeMap<PathBuf, Compiled>>,
+}
+
+/// A chart as it was when its files had these stamps.
+#[derive(Clone, Debug)]
+struct Compiled {
+    stamps: BTreeMap<String, Stamp>,
+    chart: Arc<Chart>,
 }
 
 impl ChartStore {
@@ -39,16 +43,25 @@ impl ChartStore {
         let Some(directory) = directory else {
             return Err(self.not_found(name, &format!("{name} {version}")));
         };
-        let files = read_chart(&directory)?;
-        let key = (name.to_owned(), version.to_owned());
-        let hash = content_hash(&files);
-        let known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(chart) = known.filter(|chart| chart.content_hash == hash) {
-            return Ok(chart);
+        let files = ChartFiles::list(&directory)?;
+        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = compiled().get(&directory).filter(|known| known.stamps == files.stamps) {
+            return Ok(Arc::clone(&known.chart));
         }
-        let chart = Arc::new(Chart::from_files(name, version, &files)?);
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&chart));
+        let chart = Arc::new(Chart::from_files(name, version, &files.read(&directory)?)?);
+        let known = Compiled { stamps: files.stamps, chart: Arc::clone(&chart) };
+        compiled().insert(directory, known);
         Ok(chart)
+    }
+
+    /// A version of a chart, or the newest where none is named.
+    ///
+    /// Fails as [`find`](Self::find) does.
+    pub fn find_or_newest(&self, name: &str, version: Option<&str>) -> Result<Arc<Chart>, ChartError> {
+        match version {
+            Some(version) => self.find(name, version),
+            None => self.newest(name),
+        }
     }
 
     /// The newest version of a chart, pre-releases only where there is nothing else.
@@ -138,41 +151,4 @@ fn directories_in(path: &Path) -> Result<Vec<String>, ChartError> {
         }
     }
     Ok(names)
-}
-
-/// The files that a chart is made of, by their paths relative to it. Anything else in the directory, such
-/// as its README, does not change its hash and so restarts nothing.
-fn read_chart(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, ChartError> {
-    let mut paths: Vec<PathBuf> = ["Chart.yaml", "values.yaml", "values.schema.json"]
-        .iter()
-        .map(|name| directory.join(name))
-        .filter(|path| path.is_file())
-        .collect();
-    let templates = directory.join("templates");
-    if templates.is_dir() {
-        for entry in fs::read_dir(&templates).map_err(|error| unreadable(&templates, &error))? {
-            let path = entry.map_err(|error| unreadable(&templates, &error))?.path();
-            if path.extension().is_some_and(|extension| extension == "hbs") && path.is_file() {
-                paths.push(path);
-            }
-        }
-    }
-    let mut files = BTreeMap::new();
-    let mut total = 0;
-    for path in paths {
-        total += fs::metadata(&path).map_err(|error| unreadable(&path, &error))?.len();
-        if total > MAX_BYTES {
-            return Err(ChartError::Unreadable {
-                path: directory.display().to_string(),
-                message: format!("the chart is larger than {} MiB", MAX_BYTES / 1024 / 1024),
-            });
-        }
-        let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
-        files.insert(name, fs::read(&path).map_err(|error| unreadable(&path, &error))?);
-    }
-    Ok(files)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> ChartError {
-    ChartError::Unreadable { path: path.display().to_string(), message: error.to_string() }
 }
