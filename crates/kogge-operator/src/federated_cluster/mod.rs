@@ -7,12 +7,12 @@ mod pass;
 mod reads;
 mod writes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
-use futures::stream;
+use futures::{Stream, StreamExt as _, stream};
 use kogge_api::FederatedCluster;
 use kogge_fleet::fleet::Change;
 use kogge_mongo::SetName;
@@ -29,20 +29,30 @@ pub use pass::PassError;
 
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long changes are collected before a pass follows them.
+const THROTTLE: Duration = Duration::from_millis(200);
+/// The most changes that are collected.
+const BURST: usize = 4096;
 /// Databases that are reconciled at a time.
 const CONCURRENCY: u16 = 16;
 
 /// Runs until told to stop.
 pub async fn run(controller: Controller<FederatedCluster>, context: Arc<Context>, stop: CancellationToken) {
     let store = controller.store();
-    let changed = context.fleet.changes().flat_map(move |change| stream::iter(touched(&store, &change)));
+    let changed = context.fleet.changes().map(move |change| touched(&store, &change));
     controller
-        .with_config(Config::default().debounce(Duration::from_millis(200)).concurrency(CONCURRENCY))
-        .reconcile_on(changed)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(throttled(changed).flat_map(stream::iter))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, |_, error, _| after_failure(error), context)
         .for_each(|_| async {})
         .await;
+}
+
+/// Changes in bursts, each database once in a burst. A burst ends a fixed time after its first change, however many
+/// follow: a debounce would let whoever changes something all the time keep a database from being looked at.
+fn throttled<T: Eq + Hash>(changed: impl Stream<Item = Vec<T>>) -> impl Stream<Item = HashSet<T>> {
+    tokio_stream::StreamExt::chunks_timeout(changed, BURST, THROTTLE).map(|burst| burst.into_iter().flatten().collect())
 }
 
 /// The databases that a change in the fleet may concern.
@@ -93,4 +103,22 @@ async fn reconcile(cluster: Arc<FederatedCluster>, context: Arc<Context>) -> Res
     let reason = outcome.as_ref().map_or_else(PassError::reason, |_| "Ok");
     context.metrics.reconciled("FederatedCluster", reason, began.elapsed());
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{interval, timeout};
+    use tokio_stream::wrappers::IntervalStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_that_do_not_end_keep_no_pass_from_being_made() {
+        let changes = IntervalStream::new(interval(THROTTLE / 20)).map(|_| vec!["db", "db"]);
+        let mut bursts = std::pin::pin!(throttled(changes));
+        for _ in 0..3 {
+            let burst = timeout(THROTTLE * 100, bursts.next()).await;
+            assert_eq!(burst, Ok(Some(HashSet::from(["db"]))));
+        }
+    }
 }
