@@ -104,9 +104,9 @@ pub struct Kept {
 
 impl Kept {
     /// Reads what is kept.
-    pub fn read(revisions: &[ControllerRevision]) -> Result<Self, RevisionError> {
+    pub fn read<'a>(revisions: impl IntoIterator<Item = &'a ControllerRevision>) -> Result<Self, RevisionError> {
         let mut rollouts = revisions
-            .iter()
+            .into_iter()
             .map(|stored| {
                 let name = stored.metadata.name.clone().unwrap_or_default();
                 let rollout = decode(&name, stored.data.as_ref().map(|d| &d.0))?;

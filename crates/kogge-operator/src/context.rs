@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::Secret;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
 use kogge_chart_store::ChartStore;
 use kogge_federated_cluster::queue::{Demand, Queue};
@@ -20,8 +22,10 @@ use tracing::warn;
 use crate::control::Control;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
+use crate::own_objects::OwnObjects;
 use crate::reachability::Reachability;
-use crate::renders::Renders;
+use crate::recent::RecentSecrets;
+use crate::renders::{Renders, UnpackedRevisions};
 
 /// The deadline of an event: it is told, or it is not; nothing waits for it.
 const EVENT_DEADLINE: Duration = Duration::from_secs(3);
@@ -54,6 +58,14 @@ pub struct Context {
     pub turns: Turns,
     /// Connections to members, by database.
     pub engines: Engines,
+    /// The databases' own secrets.
+    pub secrets: OwnObjects<Secret>,
+    /// The databases' ControllerRevisions.
+    pub revisions: OwnObjects<ControllerRevision>,
+    /// What they unpack to.
+    pub unpacked: UnpackedRevisions,
+    /// Secrets beside the resources.
+    pub recent: RecentSecrets,
     /// What specs rendered to.
     pub renders: Renders,
     /// What answered last, for the log.
@@ -72,10 +84,21 @@ impl Context {
         self.started.elapsed() < SETTLING_IN
     }
 
+    /// Waits until everything was listed that a pass takes what is missing from.
+    pub(crate) async fn until_listed(&self) {
+        // A store whose watch has ended is never ready, and the process ends with it.
+        let (_workers, (), ()) = tokio::join!(
+            self.workers.wait_until_ready(),
+            self.secrets.until_listed(),
+            self.revisions.until_listed()
+        );
+    }
+
     /// Forgets a database that is gone; `name` is its namespace and name.
     pub fn forget(&self, id: &ClusterId, name: &str) {
         self.engines.forget(id);
         self.renders.forget(id);
+        self.unpacked.forget(id);
         self.turns.forget(id);
         self.metrics.database_gone(name);
         self.reachability.database_gone(name);

@@ -8,7 +8,9 @@ pub mod http;
 pub mod leader;
 pub mod metrics;
 mod mint;
+mod own_objects;
 mod reachability;
+mod recent;
 mod renders;
 #[cfg(test)]
 mod rotation_tests;

@@ -1,12 +1,16 @@
-//! What specs rendered to, kept for as long as nothing changes that it was made from: a pass without news renders
-//! nothing.
+//! What specs rendered to, and what ControllerRevisions unpack to, kept for as long as nothing changes that it was made
+//! from: a pass without news renders and unpacks nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use kogge_api::{ClusterId, FederatedClusterSpec};
 use kogge_federated_cluster::acceptance::Rendered;
-use kogge_federated_cluster::pass::RenderInput;
+use kogge_federated_cluster::pass::{RenderInput, Revisions};
 use kogge_federated_cluster::report::Problem;
+use kogge_federated_cluster::revisions::Kept;
+use kube::ResourceExt as _;
 use parking_lot::Mutex;
 
 /// Everything that a rendering is made from.
@@ -39,6 +43,33 @@ impl Renders {
     /// Keeps what came of a rendering.
     pub(crate) fn keep(&self, key: RenderKey, outcome: Outcome) {
         self.0.lock().insert(key.input.identity.id.clone(), (key, outcome));
+    }
+
+    /// Forgets a database that is gone.
+    pub(crate) fn forget(&self, id: &ClusterId) {
+        self.0.lock().remove(id);
+    }
+}
+
+type Unpacked = Result<Arc<Kept>, Problem>;
+
+/// What the ControllerRevisions of each database unpacked to last.
+#[derive(Default)]
+pub struct UnpackedRevisions(Mutex<BTreeMap<ClusterId, (Vec<String>, Unpacked)>>);
+
+impl UnpackedRevisions {
+    /// The names of a database's ControllerRevisions, and the rollouts in them. Each says what it says for good, so
+    /// their names tell whether they are the same as before.
+    pub(crate) fn of(&self, id: &ClusterId, stored: &[Arc<ControllerRevision>]) -> Revisions {
+        let names: Vec<String> = stored.iter().map(|revision| revision.name_any()).collect();
+        if let Some((of, kept)) = self.0.lock().get(id)
+            && *of == names
+        {
+            return Revisions { names, kept: kept.clone() };
+        }
+        let kept = Kept::read(stored.iter().map(AsRef::as_ref)).map(Arc::new).map_err(Problem::from);
+        self.0.lock().insert(id.clone(), (names.clone(), kept.clone()));
+        Revisions { names, kept }
     }
 
     /// Forgets a database that is gone.

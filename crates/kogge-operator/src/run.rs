@@ -21,8 +21,10 @@ use crate::control::Control;
 use crate::http::{self, Readiness};
 use crate::leader::{Elector, Timing};
 use crate::metrics::Metrics;
+use crate::own_objects::OwnObjects;
 use crate::reachability::Reachability;
-use crate::renders::Renders;
+use crate::recent::RecentSecrets;
+use crate::renders::{Renders, UnpackedRevisions};
 use crate::settings::Settings;
 use crate::{federated_cluster, watch, worker_cluster};
 
@@ -109,12 +111,20 @@ async fn work(
         clusters: clusters.store(),
         turns: Turns::new(usize::from(settings.changes_per_vdc.get())),
         engines: Engines::default(),
+        secrets: OwnObjects::default(),
+        revisions: OwnObjects::default(),
+        unpacked: UnpackedRevisions::default(),
+        recent: RecentSecrets::default(),
         renders: Renders::default(),
         reachability: Reachability::default(),
         started: Instant::now(),
     });
     info!(control_uid = %context.control_uid, "the controllers start");
+    let follow_secrets = context.secrets.follow(watch::labelled(context.own(), "secrets"));
+    let follow_revisions = context.revisions.follow(watch::labelled(context.own(), "revision"));
     tokio::join!(
+        stop.run_until_cancelled(follow_secrets),
+        stop.run_until_cancelled(follow_revisions),
         worker_cluster::run(workers, Arc::clone(&context), stop.clone()),
         federated_cluster::run(clusters, Arc::clone(&context), stop.clone()),
     );

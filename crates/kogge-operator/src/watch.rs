@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, stream};
+use kogge_api::labels;
 use kube::Resource;
 use kube::api::{Api, ResourceExt as _};
 use kube::runtime::WatchStreamExt as _;
@@ -29,7 +30,19 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (reader, writer) = store();
-    Controller::for_stream(reflector::reflector(writer, supervised(api)).touched_objects(), reader)
+    Controller::for_stream(
+        reflector::reflector(writer, supervised(api, watcher::Config::default())).touched_objects(),
+        reader,
+    )
+}
+
+/// A watch of the objects of a role that Kogge keeps of databases; it outlives every error.
+pub(crate) fn labelled<K>(api: Api<K>, role: &str) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let selector = format!("{},{}={role}", labels::CLUSTER_ID, labels::ROLE);
+    supervised(api, watcher::Config::default().labels(&selector))
 }
 
 type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
@@ -37,19 +50,23 @@ type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
 /// Where a supervised watch stands: the watcher at work, and the pause before the next one.
 struct Supervision<K: 'static> {
     api: Api<K>,
+    config: watcher::Config,
     events: Option<Events<K>>,
     pause: Duration,
 }
 
-fn supervised<K>(api: Api<K>) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+fn supervised<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Hash + Eq,
 {
-    let start = Supervision { api, events: None, pause: FIRST_PAUSE };
+    let start = Supervision { api, config, events: None, pause: FIRST_PAUSE };
     stream::unfold(start, |mut watch| async move {
         loop {
-            let events = watch.events.get_or_insert_with(|| events(watch.api.clone()));
+            let events = watch.events.get_or_insert_with(|| events(watch.api.clone(), watch.config.clone()));
             match events.next().await {
                 Some(Ok(event)) => {
                     if matches!(event, Event::InitDone) {
@@ -67,9 +84,9 @@ where
     })
 }
 
-fn events<K>(api: Api<K>) -> Events<K>
+fn events<K>(api: Api<K>, config: watcher::Config) -> Events<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher(api, watcher::Config::default()).modify(|object| object.managed_fields_mut().clear()).boxed()
+    watcher(api, config).modify(|object| object.managed_fields_mut().clear()).boxed()
 }

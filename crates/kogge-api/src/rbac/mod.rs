@@ -212,8 +212,8 @@ pub fn control_system_grants() -> Vec<Grant> {
         grant(
             "apps",
             &["controllerrevisions"],
-            &["get", "list", "create", "delete"],
-            "The revisions of templates: made once, kept for every rollout, never changed.",
+            &["get", "list", "watch", "create", "delete"],
+            "The revisions of templates: made once, watched, kept for every rollout, never changed.",
         ),
         grant(
             "coordination.k8s.io",

@@ -37,7 +37,7 @@ pub(super) fn next<'a>(
         Err(problem) => return refused(problem),
     };
     let Some(held) = &control.secrets else {
-        return Ok(Look::Read(Read::Secrets(DatabaseSecrets::name(&identity.id))));
+        return Ok(Look::Read(Read::Secrets(identity.id)));
     };
     let verdict = &sighting.ownership.overall;
     if held.is_none() && *verdict != Verdict::New {

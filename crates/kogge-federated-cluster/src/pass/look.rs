@@ -43,8 +43,8 @@ pub enum Look<'a> {
 pub enum Read {
     /// The ControllerRevisions of a database.
     Revisions(ClusterId),
-    /// The Secret of a database's own, by its name in Kogge's namespace.
-    Secrets(String),
+    /// The Secret of a database's own in Kogge's namespace ([`DatabaseSecrets::name`]).
+    Secrets(ClusterId),
     /// The Secret of that name beside the resource, with the user's certificate.
     NamedSecret(String),
     /// The administrator's Secret of that name beside the resource.

@@ -36,8 +36,11 @@ const BURST: usize = 4096;
 /// Databases that are reconciled at a time.
 const CONCURRENCY: u16 = 16;
 
-/// Runs until told to stop.
+/// Runs until told to stop; no pass is made before all was listed that it rests on.
 pub async fn run(controller: Controller<FederatedCluster>, context: Arc<Context>, stop: CancellationToken) {
+    if stop.run_until_cancelled(context.until_listed()).await.is_none() {
+        return;
+    }
     let store = controller.store();
     let changed = context.fleet.changes().map(move |change| touched(&store, &change));
     controller
@@ -52,7 +55,8 @@ pub async fn run(controller: Controller<FederatedCluster>, context: Arc<Context>
 /// Changes in bursts, each database once in a burst. A burst ends a fixed time after its first change, however many
 /// follow: a debounce would let whoever changes something all the time keep a database from being looked at.
 fn throttled<T: Eq + Hash>(changed: impl Stream<Item = Vec<T>>) -> impl Stream<Item = HashSet<T>> {
-    tokio_stream::StreamExt::chunks_timeout(changed, BURST, THROTTLE).map(|burst| burst.into_iter().flatten().collect())
+    tokio_stream::StreamExt::chunks_timeout(changed, BURST, THROTTLE)
+        .map(|burst| burst.into_iter().flatten().collect())
 }
 
 /// The databases that a change in the fleet may concern.

@@ -1,15 +1,11 @@
 //! What a pass reads in the control cluster.
 
-use std::sync::Arc;
-
-use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kogge_api::{FederatedCluster, labels};
-use kogge_federated_cluster::pass::{ControlState, Endings, Held, Read, Revisions};
-use kogge_federated_cluster::report::Problem;
-use kogge_federated_cluster::revisions::Kept;
+use kogge_api::FederatedCluster;
+use kogge_federated_cluster::pass::{ControlState, Endings, Held, Read};
+use kogge_federated_cluster::secrets::DatabaseSecrets;
 use kube::{CustomResourceExt as _, ResourceExt as _};
 
 use super::pass::PassError;
@@ -23,22 +19,16 @@ pub(super) async fn read(
     context: &Context,
 ) -> Result<(), PassError> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let beside = context.control.namespaced::<Secret>(&namespace);
     match what {
         Read::Revisions(id) => {
-            let selector = format!("{}={id},{}=revision", labels::CLUSTER_ID, labels::ROLE);
-            let stored = context.control.list(&context.own::<ControllerRevision>(), &selector).await?;
-            known.revisions = Some(Revisions {
-                names: stored.iter().map(ControllerRevision::name_any).collect(),
-                kept: Kept::read(&stored).map(Arc::new).map_err(Problem::from),
-            });
+            known.revisions = Some(context.unpacked.of(id, &context.revisions.of(id)));
         }
-        Read::Secrets(name) => {
-            let secret = context.control.get(&context.own::<Secret>(), name).await?;
-            known.secrets = Some(secret.as_ref().map(Held::read).transpose()?);
+        Read::Secrets(id) => {
+            let secret = context.secrets.named(id, &DatabaseSecrets::name(id));
+            known.secrets = Some(secret.as_deref().map(Held::read).transpose()?);
         }
-        Read::NamedSecret(name) => known.named_secret = Some(context.control.get(&beside, name).await?),
-        Read::AdminSecret(name) => known.admin_secret = Some(context.control.get(&beside, name).await?),
+        Read::NamedSecret(name) => known.named_secret = Some(beside(&namespace, name, context).await?),
+        Read::AdminSecret(name) => known.admin_secret = Some(beside(&namespace, name, context).await?),
         Read::Endings => known.endings = Some(endings(&namespace, context).await?),
         Read::Tombstone(name) => {
             let found = context.control.get(&context.own::<ConfigMap>(), name).await?;
@@ -46,6 +36,12 @@ pub(super) async fn read(
         }
     }
     Ok(())
+}
+
+/// A Secret beside the resource.
+async fn beside(namespace: &str, name: &str, context: &Context) -> Result<Option<Secret>, PassError> {
+    let secrets = context.control.namespaced::<Secret>(namespace);
+    Ok(context.recent.get(namespace, name, context.control.get(&secrets, name)).await?)
 }
 
 async fn endings(namespace: &str, context: &Context) -> Result<Endings, PassError> {

@@ -41,6 +41,7 @@ pub(super) async fn write(cluster: &FederatedCluster, write: &Write, context: &C
             control.apply_status(&clusters, &cluster.name_any(), &patch).await?;
         }
         Write::Admin(secret) => {
+            context.recent.forget(&namespace, &secret.name_any());
             control.apply(&control.namespaced::<Secret>(&namespace), &secret.name_any(), secret).await?;
         }
         Write::RemoveRevisions(names) => remove_revisions(names, context).await?,
@@ -50,6 +51,7 @@ pub(super) async fn write(cluster: &FederatedCluster, write: &Write, context: &C
             if let Some(name) = secrets {
                 control.delete(&context.own::<Secret>(), name).await?;
             }
+            context.recent.forget(&namespace, admin);
             control.delete(&control.namespaced::<Secret>(&namespace), admin).await?;
             control.delete(&context.own::<ConfigMap>(), tombstone).await?;
         }

@@ -52,8 +52,8 @@ impl World {
                 let names = self.revisions.iter().filter_map(|stored| stored.metadata.name.clone()).collect();
                 known.revisions = Some(Revisions { names, kept: self.kept() });
             }
-            Read::Secrets(name) => {
-                assert_eq!(*name, DatabaseSecrets::name(&ID.parse().unwrap()));
+            Read::Secrets(id) => {
+                assert_eq!(id.as_str(), ID);
                 known.secrets = Some(self.secrets.as_ref().map(|secret| Held::read(secret).unwrap()));
             }
             Read::NamedSecret(_) => known.named_secret = Some(self.named_secret.clone()),
