@@ -12,6 +12,7 @@ pub mod epoch;
 pub mod fleet_view;
 pub mod hash;
 pub mod object;
+pub mod obstacle;
 pub mod order;
 pub mod ownership;
 pub mod placement;

@@ -9,16 +9,17 @@ use kogge_api::conditions::federated_cluster::READY;
 use kogge_api::{FederatedCluster, labels};
 use kogge_chart_store::ChartStore;
 use kogge_federated_cluster::pass::{self, Look, Start, Then, next};
-use kogge_federated_cluster::report::Problem;
+use kogge_federated_cluster::report::{Problem, obstacles};
 use kogge_federated_cluster::secrets::{DatabaseSecrets, Mounted, Sample};
 use kogge_federated_cluster::{DatabasePlan, Prepared, Sighting, acceptance};
 use kogge_mongo::{Millis, Topology};
+use kogge_plan::obstacle::{Class, Obstacle, Rank};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_state};
 use kogge_plan::{Action, WorkerName, anchors};
 
 use super::control::{Known, SecretsKnown};
-use super::outline::{Change, EngineOutline, Obstacle, Outcome, Outline, RolloutOutline};
+use super::outline::{Change, EngineOutline, Outcome, Outline, RolloutOutline};
 use super::workers::Seen;
 use super::written::Written;
 
@@ -147,7 +148,7 @@ fn outline(pass: &pass::Known<'_>, known: &Known, seen: &Seen, written: &Written
 fn in_the_way(cluster: &FederatedCluster) -> Vec<Obstacle> {
     let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
     let ready = conditions.filter(|condition| condition.type_ == READY && condition.status != "True");
-    ready.map(|condition| Obstacle::new(&condition.reason, &condition.message)).collect()
+    ready.map(|found| Obstacle::new(Rank::NotCarriedOut, &found.reason, &found.message)).collect()
 }
 
 /// What would be carried out.
@@ -242,8 +243,8 @@ impl Outline {
 
     fn filled(mut self, prepared: &Prepared<'_>, plan: &DatabasePlan, problem: Option<&Problem>) -> Self {
         let observation = &prepared.observation;
-        self.problems = problem.map(Obstacle::from).into_iter().collect();
-        self.problems.extend(obstacles(prepared, plan));
+        let in_the_way = obstacles(prepared, plan, problem).into_iter();
+        self.problems = in_the_way.filter(|obstacle| obstacle.class() != Class::InProgress).collect();
         self.workers = plan.desired.keys().map(|worker| (worker.clone(), changes(plan, worker))).collect();
         // While a spec is not carried out, only names are kept up to date.
         if problem.is_none() {
@@ -281,37 +282,6 @@ impl Outline {
             "the members are not asked, because their credentials cannot be read: {why}; their part and Secrets are left out"
         ));
     }
-}
-
-fn obstacles(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Vec<Obstacle> {
-    let observation = &prepared.observation;
-    let placements = &observation.placements.errors;
-    let unseen = observation.unseen().into_iter().filter(|(placement, _)| !placements.contains_key(placement));
-    let mut obstacles: Vec<Obstacle> =
-        placements.values().map(|error| Obstacle::new(error.reason(), error)).collect();
-    obstacles.extend(observation.ownership.refusals().map(|refusal| Obstacle::new(refusal.reason(), refusal)));
-    obstacles
-        .extend(unseen.map(|(name, why)| Obstacle::new("WorkersNotSeen", &format!("placement {name}: {why}"))));
-    obstacles.extend(plan.refusals.iter().map(|(_, refusal)| Obstacle::new(refusal.reason(), refusal)));
-    obstacles.extend(plan.errors.iter().map(|error| Obstacle::new(error.reason(), error)));
-    obstacles.extend(plan.approvals.iter().map(|needed| {
-        let annotate = format!("{}; to approve it, annotate {}={}", needed.what, labels::APPROVE, needed.hash);
-        Obstacle::new("ApprovalNeeded", &annotate)
-    }));
-    obstacles.extend(plan.engine.approvals.iter().map(|needed| {
-        let annotate = format!(
-            "{}: {}; to approve it, annotate {}={}",
-            needed.set,
-            needed.what,
-            labels::APPROVE,
-            needed.hash
-        );
-        Obstacle::new("ApprovalNeeded", &annotate)
-    }));
-    obstacles.extend(prepared.requests.refused.values().map(|refused| Obstacle::new("RequestRefused", refused)));
-    obstacles
-        .extend(plan.engine.findings.iter().map(|finding| Obstacle::new(finding.kind.reason(), &finding.message)));
-    obstacles
 }
 
 fn changes(plan: &DatabasePlan, worker: &WorkerName) -> Vec<Change> {

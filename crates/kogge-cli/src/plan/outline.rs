@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kogge_federated_cluster::report::Problem;
 use kogge_mongo::{Step, Waiting};
+use kogge_plan::obstacle::Obstacle;
 use kogge_plan::rollout::{RolloutPlan, UseRevision};
 use kogge_plan::workload::ShareKey;
 use kogge_plan::{Action, ApplyPrecondition, ObjectKey, WorkerName};
@@ -53,25 +53,6 @@ pub(super) enum Outcome {
     Changes,
     /// A person must mend something first.
     Problem,
-}
-
-/// What is in the way, and what to do.
-#[derive(Debug, Serialize)]
-pub(super) struct Obstacle {
-    pub(super) reason: String,
-    pub(super) message: String,
-}
-
-impl Obstacle {
-    pub(super) fn new(reason: &str, message: &impl ToString) -> Self {
-        Self { reason: reason.to_owned(), message: message.to_string() }
-    }
-}
-
-impl From<&Problem> for Obstacle {
-    fn from(problem: &Problem) -> Self {
-        Self::new(problem.reason(), &problem.message())
-    }
 }
 
 /// One write.

@@ -4,6 +4,7 @@ use kogge_api::conditions::{Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{DeletionStatus, WorkState};
 use kogge_api::labels;
 use kogge_mongo::{FindingKind, Health};
+use kogge_plan::obstacle::Obstacle;
 
 use super::parts::Parts;
 use crate::observation::Prepared;
@@ -114,10 +115,11 @@ pub(super) fn findings(
     prepared: &Prepared<'_>,
     plan: &DatabasePlan,
     parts: &Parts,
+    obstacles: &[Obstacle],
     problem: Option<&Problem>,
 ) -> Vec<Finding> {
     vec![
-        ready(prepared, plan, parts, problem),
+        ready(obstacles),
         available(plan),
         progressing(plan, problem),
         degraded(prepared, parts, problem),
@@ -130,48 +132,11 @@ pub(super) fn findings(
     ]
 }
 
-fn ready(prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts, problem: Option<&Problem>) -> Finding {
-    let not = |reason: &str, message: String| Finding::new(types::READY, false, reason, message);
-    if let Some(problem) = problem.filter(|problem| !problem.is_delay()) {
-        return not(problem.reason(), problem.message().to_owned());
+fn ready(obstacles: &[Obstacle]) -> Finding {
+    match obstacles.first() {
+        Some(obstacle) => Finding::new(types::READY, false, &obstacle.reason, &obstacle.message),
+        None => Finding::new(types::READY, true, "Settled", "everything that the spec asks for is there"),
     }
-    if let Some(refused) = prepared.requests.refused.values().next() {
-        return not("RequestRefused", refused.clone());
-    }
-    if let Some(error) = prepared.observation.placements.errors.values().next() {
-        return not(error.reason(), error.to_string());
-    }
-    if let Some(refusal) = prepared.observation.ownership.refusals().next() {
-        return not(refusal.reason(), refusal.to_string());
-    }
-    if let Some((_, refusal)) = plan.refusals.first() {
-        return not(refusal.reason(), refusal.to_string());
-    }
-    if let Some(error) = plan.errors.first() {
-        return not(error.reason(), error.to_string());
-    }
-    if let Some(finding) = plan.engine.findings.first() {
-        return not(finding.kind.reason(), finding.message.clone());
-    }
-    if prepared.observation.paused() {
-        return not("Paused", "nothing is changed while the annotation kogge.dev/pause stands".to_owned());
-    }
-    if let Some(delay) = problem {
-        return not("Progressing", delay.message().to_owned());
-    }
-    if let Some((key, why)) = parts.unready().next() {
-        return not("PodsNotReady", format!("{}: {why}", key.placement));
-    }
-    if let Some(waiting) = plan.engine.waiting.first() {
-        return not("MembersNotReady", waiting.to_string());
-    }
-    if let Some(rotating) = prepared.observation.rotating() {
-        return not("Rotating", rotating);
-    }
-    if !plan.is_settled() || !plan.engine.ready() || parts.state() != WorkState::Ready {
-        return not("Progressing", "the last change is being carried out".to_owned());
-    }
-    Finding::new(types::READY, true, "Settled", "everything that the spec asks for stands")
 }
 
 fn available(plan: &DatabasePlan) -> Finding {
@@ -220,7 +185,7 @@ fn degraded(prepared: &Prepared<'_>, parts: &Parts, problem: Option<&Problem>) -
         ill.push(message.clone());
     }
     if ill.is_empty() {
-        Finding::new(types::DEGRADED, false, "Healthy", "nothing that should stand is missing")
+        Finding::new(types::DEGRADED, false, "Healthy", "all components are present and healthy")
     } else {
         Finding::new(types::DEGRADED, true, "PartsMissing", ill.join("; "))
     }
@@ -279,7 +244,7 @@ fn approval_needed(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
 }
 
 /// Why a recovery that was asked for is not even to be approved.
-pub(super) fn recovery_refused(plan: &DatabasePlan) -> Option<&str> {
+fn recovery_refused(plan: &DatabasePlan) -> Option<&str> {
     let mut findings = plan.engine.findings.iter();
     findings.find(|finding| finding.kind == FindingKind::RecoveryRefused).map(|finding| finding.message.as_str())
 }

@@ -1,22 +1,24 @@
 //! The status: what was observed, for the person who is on call.
 
 mod conditions;
+mod obstacles;
 mod parts;
 mod rollout;
-mod waiting;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kogge_api::conditions::{self as api_conditions, Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{
-    ConnectionStatus, FederatedClusterStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
+    ConnectionStatus, DeletionStatus, FederatedClusterStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
 };
 use kogge_api::{FederatedCluster, names};
+use kogge_plan::obstacle::Obstacle;
 
 use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
 
 pub use conditions::Problem;
+pub use obstacles::obstacles;
 use parts::Parts;
 pub use rollout::soaking_for;
 
@@ -39,7 +41,8 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
     let cluster = observation.cluster;
     let before = cluster.status.clone().unwrap_or_default();
     let parts = Parts::observe(prepared, plan);
-    let findings = conditions::findings(prepared, plan, &parts, problem);
+    let obstacles = obstacles::of_parts(prepared, plan, &parts, problem);
+    let findings = conditions::findings(prepared, plan, &parts, &obstacles, problem);
     FederatedClusterStatus {
         observed_generation: cluster.metadata.generation,
         available: plan.engine.available(),
@@ -56,7 +59,7 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         summary: Some(parts::summary(&parts.placements)),
         where_: Some(parts::in_words(&parts.placements)),
         primaries: Some(parts.primaries_in_words()),
-        waiting_for: waiting::for_what(prepared, plan, &parts, problem),
+        waiting_for: waiting_for(&obstacles, before.deletion.as_ref()),
         connection: Some(ConnectionStatus {
             uri: observation.secrets.uri(&observation.identity),
             credentials_secret: names::admin_secret(&observation.identity.name),
@@ -74,6 +77,18 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         deletion: before.deletion.clone(),
         conditions: merged(cluster, &before, &findings, now),
     }
+}
+
+/// The most pressing obstacle; where there is none, the end of a database that was deleted.
+fn waiting_for(obstacles: &[Obstacle], deletion: Option<&DeletionStatus>) -> Option<String> {
+    let first = obstacles.first().map(|obstacle| obstacle.message.clone());
+    first.or_else(|| {
+        let deletion = deletion?;
+        Some(match &deletion.halted {
+            Some(cause) => cause.clone(),
+            None => format!("the end of its cool-off: it was deleted and goes at {}", deletion.executes_at.0),
+        })
+    })
 }
 
 fn security(prepared: &Prepared<'_>) -> SecurityStatus {

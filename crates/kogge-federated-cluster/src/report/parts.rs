@@ -63,6 +63,11 @@ impl Parts {
         self.that(|state| state == WorkState::Degraded)
     }
 
+    /// Shares that are not ready yet, and why.
+    pub(super) fn starting(&self) -> impl Iterator<Item = (&ShareKey, &str)> {
+        self.that(|state| !matches!(state, WorkState::Ready | WorkState::Degraded))
+    }
+
     /// Shares that are not Ready, and why.
     pub(super) fn unready(&self) -> impl Iterator<Item = (&ShareKey, &str)> {
         self.that(|state| state != WorkState::Ready)

@@ -29,7 +29,7 @@ fn waits_for_its_turn(world: &World) {
     let status = world.status();
     assert!(status.replica_sets.values().any(|set| set.in_queue), "{:#?}", status.replica_sets);
     let waits = status.waiting_for.unwrap_or_default();
-    assert!(waits.contains("its turn"), "{waits}");
+    assert!(waits.contains("is queued"), "{waits}");
     assert!(!world.is_ready());
 }
 

@@ -317,6 +317,9 @@ impl World {
                     .retain(|field, _| ["name", "namespace", "labels", "annotations"].contains(&field.as_str()));
                 if key.1.name.contains("anchor") {
                     value = json!({"labels": value["metadata"]["labels"]});
+                } else if key.1.kind == "Secret" {
+                    // Keys are never the same twice.
+                    value["data"] = json!(value["data"].as_object().map(|data| data.keys().collect::<Vec<_>>()));
                 }
                 (key, value)
             })
