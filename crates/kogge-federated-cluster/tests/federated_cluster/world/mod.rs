@@ -318,8 +318,9 @@ impl World {
                 if key.1.name.contains("anchor") {
                     value = json!({"labels": value["metadata"]["labels"]});
                 } else if key.1.kind == "Secret" {
-                    // Keys are never the same twice.
-                    value["data"] = json!(value["data"].as_object().map(|data| data.keys().collect::<Vec<_>>()));
+                    // Keys are never the same twice, nor is their hash.
+                    let keys = value["data"].as_object().map(|data| data.keys().cloned().collect::<Vec<_>>());
+                    value = json!({"labels": value["metadata"]["labels"], "keys": keys});
                 }
                 (key, value)
             })
