@@ -25,46 +25,33 @@
 //! - what is not ours is reported and left alone;
 //! - when the goal is reached, the plan is empty.
 
-mod bootstrap;
-mod disagreement;
+mod data;
 pub mod errors;
-mod goal;
-mod handover;
-mod identity;
-mod in_a_row;
-mod lost_disk;
-mod membership;
-mod names;
-mod plan;
-mod recovery;
-mod rename;
-mod renumber;
-mod replset;
-mod report;
-mod restart;
-mod settle;
-mod sharding;
-mod shrink;
+mod planner;
+mod planning;
 mod status;
-mod step;
-mod switchover;
-mod topology;
 mod view;
 pub mod votes;
 
-pub use goal::{
+pub use data::executor::Executor;
+pub use data::finding::{Finding, FindingKind};
+pub use data::goal::{
     Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, RouterGoal, SetGoal, SetRole,
     Turns,
 };
-pub use names::{Host, MemberId, Placement, PodName, SetName, Vdc};
-pub use plan::{Approval, Draining, Finding, FindingKind, Health, MemberStatus, Plan, SetStatus, Waiting, plan};
-pub use replset::{
+pub use data::names::{Host, MemberId, Placement, PodName, SetName, Vdc};
+pub use data::plan::{Approval, Plan, Waiting};
+pub use data::replset::{
     ConfigMember, ConfigStamp, InitialSync, KeptRanges, LOWERED_PRIORITY, MAX_VOTERS, MemberState, OpTime,
     ReplConfig, ReplStatus, StatusMember, majority,
 };
-pub use sharding::{BalancerWindow, Chunks, ClusterState, CollectionChunks, ShardingAction, listed_shards};
-pub use step::{Action, Change, Executor, LostMember, NewMember, Step};
-pub use topology::{
+pub use data::set_status::{Draining, Health, MemberStatus, SetStatus};
+pub use data::sharded_cluster::{BalancerWindow, Chunks, ClusterState, CollectionChunks};
+pub use data::sharding_action::ShardingAction;
+pub use data::step::{Action, Change, LostMember, NewMember, Step};
+pub use data::topology::{
     Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE, Pod, PodFacts,
     Replication, RouterObservation, RouterServer, Server, ServerState, ShardEntry, Topology,
 };
+pub use planner::plan;
+pub use view::routers::listed_shards;

@@ -1,11 +1,13 @@
 //! How a set stands, for people.
 
-use crate::goal::{Goal, MemberGoal};
-use crate::plan::{Draft, Health, MemberStatus, SetStatus};
-use crate::replset::{MemberState, majority};
-use crate::topology::{Millis, Pod, Topology};
+use crate::data::goal::{Goal, MemberGoal};
+use crate::data::replset::{MemberState, majority};
+use crate::data::set_status::{Health, MemberStatus, SetStatus};
+use crate::data::topology::{Millis, Pod, Topology};
+use crate::planning::draft::Draft;
+use crate::planning::sharding;
 use crate::view::SetView;
-use crate::{disagreement, sharding};
+use crate::view::{disagreement, routers};
 
 /// Describes a set from the same view that its steps were planned on.
 pub(crate) fn of_set(
@@ -37,7 +39,7 @@ pub(crate) fn of_set(
     SetStatus {
         role: view.set.role,
         initialized,
-        added_as_shard: sharding::added(goal, view, topology, now),
+        added_as_shard: routers::added(goal, view.set, topology, now),
         health,
         primary,
         draining: sharding::drain::left(goal, view, topology, now),

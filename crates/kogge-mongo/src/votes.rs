@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::names::{PodName, Vdc};
-use crate::replset::MAX_VOTERS;
+use crate::data::names::{PodName, Vdc};
+use crate::data::replset::MAX_VOTERS;
 
 /// A member that may vote.
 #[derive(Clone, Debug, PartialEq, Eq)]

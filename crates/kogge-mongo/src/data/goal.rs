@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::names::{Host, MemberId, Placement, PodName, SetName, Vdc};
+use crate::data::names::{Host, MemberId, Placement, PodName, SetName, Vdc};
 
 /// The whole database: its replica sets and routers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::mem::{Discriminant, discriminant};
 
 use kogge_api::gate::Report;
 
-use crate::replset::MemberState;
-use crate::topology::{MemberObservation, OBSERVATIONS_TO_BELIEVE, Replication, Server, Topology};
+use crate::data::replset::MemberState;
+use crate::data::topology::{MemberObservation, OBSERVATIONS_TO_BELIEVE, Replication, Server, Topology};
 
 impl Topology {
     /// Counts on from the observation before: a member that is said to be the same as then has been so once more.

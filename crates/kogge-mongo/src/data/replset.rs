@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{Host, MemberId, SetName};
+use crate::data::names::{Host, MemberId, SetName};
 
 /// Most voting members that MongoDB allows in a set.
 pub const MAX_VOTERS: usize = 7;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::goal::SetRole;
-use crate::names::PodName;
-use crate::step::Executor;
+use crate::data::executor::Executor;
+use crate::data::goal::SetRole;
+use crate::data::names::PodName;
 
 /// One thing to do to the sharded cluster. Commands go to a router, and asking twice changes nothing more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::goal::SetRole;
-use crate::names::{Host, MemberId, PodName, SetName};
-use crate::replset::ConfigStamp;
-use crate::sharding::ShardingAction;
+use crate::data::executor::Executor;
+use crate::data::goal::SetRole;
+use crate::data::names::{Host, MemberId, PodName, SetName};
+use crate::data::replset::ConfigStamp;
+use crate::data::sharding_action::ShardingAction;
 
 /// One thing to do. It changes at most one voting member of one replica set; the plan is made again
 /// from a fresh observation after it.
@@ -22,17 +23,6 @@ pub struct Step {
     pub reason: String,
     /// What must be observed before the next step of this set, as a sentence.
     pub waits_for: String,
-}
-
-/// Who carries a step out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Executor {
-    /// The operator, by a guarded write to all anchors of the database.
-    Anchor,
-    /// The operator, through a worker's API.
-    Kubernetes,
-    /// The wire executor, by a command to a member or router.
-    Wire,
 }
 
 /// What to do.

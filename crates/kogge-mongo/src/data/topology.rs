@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use kogge_api::gate::{Disk, Hold, HoldReason, Report};
 use serde::{Deserialize, Serialize};
 
-use crate::names::PodName;
-use crate::replset::{ReplConfig, ReplStatus};
-use crate::sharding::ClusterState;
+use crate::data::names::PodName;
+use crate::data::replset::{ReplConfig, ReplStatus};
+use crate::data::sharded_cluster::ClusterState;
 
 /// Milliseconds on the caller's monotonic clock; only differences mean anything.
 pub type Millis = u64;
@@ -87,11 +87,6 @@ pub struct PodFacts {
     /// its report cannot be read.
     #[serde(default)]
     pub gate: Option<Report>,
-}
-
-/// What is waited for where a gate holds, as a sentence.
-pub(crate) fn waiting_for_gate(hold: &Hold) -> String {
-    format!("its gate to let it start ({hold})")
 }
 
 impl PodFacts {

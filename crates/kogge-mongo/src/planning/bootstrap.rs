@@ -4,12 +4,14 @@ use std::cmp::Reverse;
 
 use kogge_api::gate::{Disk, Report};
 
-use crate::goal::{Goal, MemberGoal};
-use crate::names::MemberId;
-use crate::plan::{Draft, FindingKind};
-use crate::step::{Action, NewMember};
-use crate::topology::{Access, Pod, PodFacts, Replication, waiting_for_gate};
+use crate::data::finding::FindingKind;
+use crate::data::goal::{Goal, MemberGoal};
+use crate::data::names::MemberId;
+use crate::data::step::{Action, NewMember};
+use crate::data::topology::{Access, Pod, PodFacts, Replication};
+use crate::planning::draft::Draft;
 use crate::view::SetView;
+use crate::view::disk::{started_empty, waiting_for_gate};
 
 /// Plans the initiate of a set that no reachable member knows.
 pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
@@ -116,21 +118,6 @@ fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
             Err(format!("proof that it is empty ({reason})"))
         }
         _ => Err("it to be empty: it holds data".to_owned()),
-    }
-}
-
-/// Whether a server started on a disk without data of a set. A disk that has been started on before is believed only
-/// together with a server that says for several observations that it knows of no set.
-pub(crate) fn started_empty(pod: &PodFacts, believed: bool) -> Result<(), String> {
-    match pod.disk() {
-        Some(Disk::Empty) => Ok(()),
-        Some(Disk::Unused) if believed => Ok(()),
-        Some(Disk::Unused) => Err("its server to say several times that it belongs to no replica set".to_owned()),
-        Some(Disk::Data) => Err(match &pod.gate {
-            Some(report) => format!("an empty disk; its gate reports {report}"),
-            None => "an empty disk".to_owned(),
-        }),
-        None => Err("its gate's report of what is on its disk; delete the pod if none comes".to_owned()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Hand-overs of the primary's office: only to a voter that can take it, never by force.
 
-use crate::names::{Host, PodName};
-use crate::plan::Draft;
-use crate::replset::{ConfigMember, MemberState, ReplConfig};
-use crate::step::Action;
+use crate::data::names::{Host, PodName};
+use crate::data::replset::{ConfigMember, MemberState, ReplConfig};
+use crate::data::step::Action;
+use crate::planning::draft::Draft;
 use crate::view::SetView;
 
 /// A voter that suits and can take over from the primary: electable, SECONDARY and with small lag.

@@ -8,15 +8,17 @@
 
 use std::fmt::Write as _;
 
-use kogge_api::gate::Disk;
 use sha2::{Digest, Sha256};
 
-use crate::goal::MemberGoal;
-use crate::names::{PodName, SetName};
-use crate::plan::{Approval, Draft, FindingKind};
-use crate::replset::{ConfigMember, ConfigStamp, MemberState, OpTime, ReplConfig, ReplStatus, majority};
-use crate::step::{Action, LostMember};
-use crate::topology::{Access, Pod, PodFacts, Replication};
+use crate::data::finding::FindingKind;
+use crate::data::goal::MemberGoal;
+use crate::data::names::{PodName, SetName};
+use crate::data::plan::Approval;
+use crate::data::replset::{ConfigMember, ConfigStamp, MemberState, OpTime, ReplConfig, ReplStatus, majority};
+use crate::data::step::{Action, LostMember};
+use crate::data::topology::{Access, Pod, Replication};
+use crate::planning::admission;
+use crate::planning::draft::Draft;
 use crate::view::SetView;
 
 /// Bytes of the digest that an approval's hash shows: sixteen hexadecimal digits.
@@ -248,39 +250,9 @@ fn hash(set: &SetName, base: ConfigStamp, lost: &[LostMember]) -> String {
     })
 }
 
-/// Whether a member that the config does not list may join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// Nothing stands against it.
-    Open,
-    /// The set went on without it, and nobody said that it may come back.
-    HeldOut,
-    /// It may come back, under an `_id` that is still to be reserved.
-    Anew,
-    /// It may come back, and still holds its old data.
-    Unwiped,
-}
-
-/// Whether a wanted member that the config does not list may join.
-pub(crate) fn admission(view: &SetView<'_>, member: &MemberGoal) -> Admission {
-    let recovery = &view.set.recovery;
-    let Some(lost_as) = recovery.fenced.get(&member.pod) else { return Admission::Open };
-    if member.anchor.member_id.is_some_and(|id| id > *lost_as) {
-        let disk = view.present_pod(member).and_then(PodFacts::disk);
-        let wiped = matches!(disk, Some(Disk::Empty | Disk::Unused));
-        return if wiped || !view.answers(&member.pod) { Admission::Open } else { Admission::Unwiped };
-    }
-    if recovery.readmitted.contains(&member.pod) { Admission::Anew } else { Admission::HeldOut }
-}
-
-/// Whether the set goes on without a wanted member.
-pub(crate) fn is_held_out(view: &SetView<'_>, member: &MemberGoal) -> bool {
-    view.entry(member).is_none() && admission(view, member) == Admission::HeldOut
-}
-
 fn report_held_out(view: &SetView<'_>, draft: &mut Draft<'_>) {
     let held: Vec<&MemberGoal> =
-        view.set.ordered_members().into_iter().filter(|member| is_held_out(view, member)).collect();
+        view.set.ordered_members().into_iter().filter(|member| admission::is_held_out(view, member)).collect();
     for member in &held {
         draft.wait_member(&member.pod, "a person to let it join again, for it was declared lost", None);
     }

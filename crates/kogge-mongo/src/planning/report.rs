@@ -2,11 +2,12 @@
 
 use kogge_api::gate::HoldReason;
 
-use crate::goal::MemberGoal;
-use crate::names::PodName;
-use crate::plan::{Draft, FindingKind};
-use crate::replset::{ConfigMember, MemberState, majority};
-use crate::topology::{Access, Millis, Replication};
+use crate::data::finding::FindingKind;
+use crate::data::goal::MemberGoal;
+use crate::data::names::PodName;
+use crate::data::replset::{ConfigMember, MemberState, majority};
+use crate::data::topology::{Access, Millis, Replication};
+use crate::planning::draft::Draft;
 use crate::view::SetView;
 
 /// What has been waited for this long needs a person.

@@ -1,12 +1,12 @@
 //! Rolling restarts: which pod is next, and what holds it back.
 
-use crate::goal::{Goal, MemberGoal};
-use crate::handover;
-use crate::names::SetName;
-use crate::plan::Draft;
-use crate::replset::MemberState;
-use crate::step::Action;
-use crate::topology::{Pod, PodFacts, Server};
+use crate::data::goal::{Goal, MemberGoal};
+use crate::data::names::SetName;
+use crate::data::replset::MemberState;
+use crate::data::step::Action;
+use crate::data::topology::{Pod, PodFacts, Server};
+use crate::planning::draft::Draft;
+use crate::planning::handover;
 use crate::view::SetView;
 
 /// Plans the restart of a member that is unhealthy and outdated. There is nothing to lose, so no gate

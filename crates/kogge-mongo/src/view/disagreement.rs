@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::goal::MemberGoal;
-use crate::names::PodName;
-use crate::replset::{MemberState, StatusMember};
-use crate::topology::Pod;
+use crate::data::goal::MemberGoal;
+use crate::data::names::PodName;
+use crate::data::replset::{MemberState, StatusMember};
+use crate::data::topology::Pod;
 use crate::view::SetView;
 
 /// Who says what of a listed member, where not all say the same; absent where they agree.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::goal::{MemberAnchor, SetGoal};
-use crate::names::{Host, PodName};
-use crate::replset::ConfigMember;
-use crate::topology::{Replication, ServerState};
+use crate::data::goal::{MemberAnchor, SetGoal};
+use crate::data::names::{Host, PodName};
+use crate::data::replset::ConfigMember;
+use crate::data::topology::{Replication, ServerState};
 use crate::view::SetView;
 
 /// Servers at our members' addresses that are not of our set, and whose they are, as a phrase.

@@ -1,9 +1,11 @@
 //! The routers that answer, and what they together say.
 
-use crate::goal::Goal;
-use crate::names::{PodName, SetName};
-use crate::sharding::ClusterState;
-use crate::topology::{Millis, OBSERVATION_MAX_AGE, RouterServer, ShardEntry, Topology};
+use std::collections::BTreeSet;
+
+use crate::data::goal::{Goal, SetGoal, SetRole};
+use crate::data::names::{PodName, SetName};
+use crate::data::sharded_cluster::ClusterState;
+use crate::data::topology::{Millis, OBSERVATION_MAX_AGE, RouterServer, ShardEntry, Topology};
 
 /// The routers of the goal that answered lately; at least one.
 pub(crate) struct Routers<'a> {
@@ -55,4 +57,30 @@ impl<'a> Routers<'a> {
     pub(crate) fn shard(&self, set: &SetName) -> Option<&'a ShardEntry> {
         self.shards().find(|shard| shard.set_name() == set.as_str())
     }
+}
+
+/// Whether a router lists the set as a shard; absent while no router answers.
+pub(crate) fn added(goal: &Goal, set: &SetGoal, topology: &Topology, now: Millis) -> Option<bool> {
+    match set.role {
+        SetRole::Config => None,
+        SetRole::Shard { .. } => {
+            Routers::of(goal, topology, now).map(|routers| routers.shard(&set.name).is_some())
+        }
+    }
+}
+
+/// The replica sets behind the shards that any router lists; absent while no router answers.
+pub fn listed_shards(goal: &Goal, topology: &Topology, now: Millis) -> Option<BTreeSet<String>> {
+    let routers = Routers::of(goal, topology, now)?;
+    Some(routers.shards().map(|shard| shard.set_name().to_owned()).collect())
+}
+
+/// Whether a default write concern is known to be set for the whole cluster.
+pub(crate) fn has_default_write_concern(goal: &Goal, topology: &Topology, now: Millis) -> bool {
+    Routers::of(goal, topology, now).is_some_and(|routers| routers.state().default_write_concern == Some(true))
+}
+
+/// The feature compatibility version as a router tells it.
+pub(crate) fn feature_version(goal: &Goal, topology: &Topology, now: Millis) -> Option<String> {
+    Routers::of(goal, topology, now)?.state().feature_compatibility_version.clone()
 }

@@ -4,53 +4,12 @@
 //! counts what the one before it acknowledged under the same `_id` (MongoDB's manual on resyncing a member speaks
 //! of neither; both follow from the replication protocol). So it comes back without a vote, as somebody else.
 
-use kogge_api::gate::Hold;
-
-use crate::goal::MemberGoal;
-use crate::membership::Ground;
-use crate::plan::Draft;
-use crate::recovery::{self, Admission};
-use crate::replset::{ConfigMember, majority};
-use crate::step::Action;
-use crate::topology::{Pod, PodFacts, Replication};
-use crate::view::SetView;
-
-impl<'a> SetView<'a> {
-    /// Why the gate in a member's pod holds it; none where the server may run.
-    pub(crate) fn hold(&self, member: &MemberGoal) -> Option<&'a Hold> {
-        self.present_pod(member)?.hold()
-    }
-
-    /// Whether a wanted member's disk is empty although it held the set's data: its gate says so, or its server has
-    /// passed by the gate and fetches all data again. Only what has been observed several times counts.
-    pub(crate) fn lost_disk(&self, member: &MemberGoal) -> bool {
-        let believed = self.observations.get(&member.pod).is_some_and(|seen| seen.is_believed());
-        believed && member.anchor.initialized && (self.held_empty(member).is_some() || self.syncs_again(member))
-    }
-
-    /// The pod whose gate found an empty disk. A member that its peers hear runs, whatever its pod says.
-    fn held_empty(&self, member: &MemberGoal) -> Option<&'a PodFacts> {
-        let pod = self.present_pod(member)?;
-        let held = pod.is_held_empty();
-        let heard = self.server(&member.pod).is_some() || self.heard(&member.host).is_some_and(|heard| heard.up);
-        (held && !heard).then_some(pod)
-    }
-
-    pub(crate) fn present_pod(&self, member: &MemberGoal) -> Option<&'a PodFacts> {
-        match &self.observations.get(&member.pod)?.pod {
-            Pod::Present(pod) if !pod.terminating => Some(pod),
-            _ => None,
-        }
-    }
-
-    /// A member that held data does its initial sync: its disk was lost, and no gate has noticed.
-    fn syncs_again(&self, member: &MemberGoal) -> bool {
-        self.server(&member.pod).is_some_and(|server| match &server.replication {
-            Replication::Member { status, .. } => status.initial_sync.is_some(),
-            _ => false,
-        })
-    }
-}
+use crate::data::goal::MemberGoal;
+use crate::data::replset::{ConfigMember, majority};
+use crate::data::step::Action;
+use crate::planning::admission::{self, Admission};
+use crate::planning::draft::Draft;
+use crate::planning::membership::ground::Ground;
 
 /// Plans the next step for a member that lost its disk. Votes go first, of all of them, one after another: until
 /// then each counts as a voter that is missing. Returns whether a step is planned.
@@ -93,7 +52,7 @@ fn demote(ground: &Ground<'_>, voter: &ConfigMember, draft: &mut Draft<'_>) -> b
 fn readmit(ground: &Ground<'_>, lost: &[&MemberGoal], draft: &mut Draft<'_>) -> bool {
     let view = ground.view;
     let spent =
-        lost.iter().find(|m| view.held_empty(m).is_some() && recovery::admission(view, m) == Admission::Open);
+        lost.iter().find(|m| view.held_empty(m).is_some() && admission::admission(view, m) == Admission::Open);
     if let Some(member) = spent {
         ground.reserve_id(member, member.anchor.member_id, draft);
         return true;

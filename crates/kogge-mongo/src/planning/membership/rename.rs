@@ -2,13 +2,13 @@
 //! last, and while all members are healthy nothing else is changed meanwhile. Repairs come first: what is broken could
 //! wait for the rename as the rename waits for it.
 
-use crate::goal::{Goal, MemberGoal};
-use crate::handover;
-use crate::membership::Ground;
-use crate::plan::Draft;
-use crate::replset::{ConfigMember, ReplConfig};
-use crate::step::{Action, Change};
-use crate::topology::Replication;
+use crate::data::goal::{Goal, MemberGoal};
+use crate::data::replset::{ConfigMember, ReplConfig};
+use crate::data::step::{Action, Change};
+use crate::data::topology::Replication;
+use crate::planning::draft::Draft;
+use crate::planning::handover;
+use crate::planning::membership::ground::Ground;
 use crate::view::SetView;
 
 /// Plans the next rename through the primary. Returns whether nothing else is to be planned: one is left, and every

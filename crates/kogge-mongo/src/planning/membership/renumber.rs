@@ -2,12 +2,12 @@
 //! reservations crossed while part of the fleet was not seen. The later one stands, because a record that falls
 //! behind another must never win; so the member leaves, and joins under it.
 
-use crate::goal::MemberGoal;
-use crate::membership::Ground;
-use crate::plan::Draft;
-use crate::replset::ConfigMember;
-use crate::shrink;
-use crate::step::Action;
+use crate::data::goal::MemberGoal;
+use crate::data::replset::ConfigMember;
+use crate::data::step::Action;
+use crate::planning::draft::Draft;
+use crate::planning::membership::ground::Ground;
+use crate::planning::membership::shrink;
 
 /// Whether the anchors have reserved a later `_id` than the config has.
 pub(crate) fn is_renumbered(wanted: &MemberGoal, listed: &ConfigMember) -> bool {

@@ -1,13 +1,11 @@
 //! What changes no vote: who is hidden, priorities, tags.
 
-use crate::goal::{Goal, MemberGoal};
-use crate::membership::Ground;
-use crate::plan::Draft;
-use crate::replset::{ConfigMember, LOWERED_PRIORITY};
-use crate::step::Action;
-use crate::{handover, switchover};
-
-const HELD: &str = "the new config to be held by a majority";
+use crate::data::goal::{Goal, MemberGoal};
+use crate::data::replset::ConfigMember;
+use crate::data::step::Action;
+use crate::planning::draft::Draft;
+use crate::planning::membership::ground::{Ground, HELD};
+use crate::planning::membership::priority::set_priority;
 
 /// Plans the next change, if one is left.
 pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) {
@@ -61,35 +59,5 @@ pub(crate) fn set_hidden(
         format!("its role is {}", wanted.role),
         HELD,
     );
-    true
-}
-
-/// Sets the priority of a healthy voter; a primary hands over before its priority becomes 0 (code 104). Returns
-/// whether anything is left to do.
-pub(crate) fn set_priority(
-    goal: &Goal,
-    ground: &Ground<'_>,
-    wanted: &MemberGoal,
-    listed: &ConfigMember,
-    draft: &mut Draft<'_>,
-) -> bool {
-    let priority = switchover::priority(goal, ground, wanted);
-    if (listed.priority - priority).abs() < f64::EPSILON || !ground.view.healthy(&wanted.host) {
-        return false;
-    }
-    if wanted.priority == 0 && &wanted.pod == ground.primary.pod {
-        handover::step_down(ground.view, ground.primary.pod, "its priority becomes 0", |_| true, draft);
-        return true;
-    }
-    let change = ground.change(listed);
-    if priority == LOWERED_PRIORITY {
-        draft.step(Action::LowerPriority { change }, "primaries move away from its vdc", HELD);
-    } else {
-        draft.step(
-            Action::SetPriority { change, priority: wanted.priority },
-            format!("its placement has priority {} and the config says {}", wanted.priority, listed.priority),
-            HELD,
-        );
-    }
     true
 }

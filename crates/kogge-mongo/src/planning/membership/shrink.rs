@@ -1,12 +1,13 @@
 //! Taking votes and members away: never the primary, never below a majority, never the last one.
 
-use crate::goal::Goal;
-use crate::membership::Ground;
-use crate::names::MemberId;
-use crate::plan::Draft;
-use crate::replset::{ConfigMember, MAX_VOTERS, majority};
-use crate::step::Action;
-use crate::{handover, switchover};
+use crate::data::goal::Goal;
+use crate::data::names::MemberId;
+use crate::data::replset::{ConfigMember, MAX_VOTERS, majority};
+use crate::data::step::Action;
+use crate::planning::draft::Draft;
+use crate::planning::handover;
+use crate::planning::membership::ground::Ground;
+use crate::planning::membership::priority;
 
 /// Plans the next demotion or removal. Additions come first, so that a set never shrinks before its
 /// new members vote; only a set with seven voters gives up a vote before the next one is given.
@@ -79,7 +80,7 @@ fn move_primary_out(
     if !surplus.iter().any(|m| is_primary(ground, m)) {
         return false;
     }
-    let stays = |m: &ConfigMember| switchover::may_lead(ground.goal, ground, m);
+    let stays = |m: &ConfigMember| priority::may_lead(ground.goal, ground, m);
     let heir = handover::heir(ground.view, ground.primary.pod, stays);
     if heir.is_none() && !additions_done {
         return false;

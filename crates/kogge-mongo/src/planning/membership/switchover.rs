@@ -2,21 +2,12 @@
 //! Votes stay as they are. The members there keep a priority above 0, so that one of them takes over where
 //! nobody else is left.
 
-use crate::goal::{Goal, MemberGoal};
-use crate::handover;
-use crate::membership::Ground;
-use crate::plan::Draft;
-use crate::replset::{ConfigMember, LOWERED_PRIORITY};
-use crate::settle;
-
-/// The priority that a voter shall have now.
-pub(crate) fn priority(goal: &Goal, ground: &Ground<'_>, member: &MemberGoal) -> f64 {
-    if member.priority > 0 && is_away(goal, member) && has_outside(goal, ground) {
-        LOWERED_PRIORITY
-    } else {
-        f64::from(member.priority)
-    }
-}
+use crate::data::goal::{Goal, MemberGoal};
+use crate::data::replset::{ConfigMember, LOWERED_PRIORITY};
+use crate::planning::draft::Draft;
+use crate::planning::handover;
+use crate::planning::membership::ground::Ground;
+use crate::planning::membership::priority::{has_outside, is_away, may_lead, priority, set_priority};
 
 /// Plans what moves the primary out of the vdcs: priorities first, so that the office does not go to another
 /// member there. While a member is on its way to health there is no reconfiguration, and the primary still moves
@@ -36,7 +27,7 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, disturbed: bool, draft: &mu
         }
     } else if returned(goal, ground)
         .chain(inside(goal, ground))
-        .any(|(wanted, listed)| settle::set_priority(goal, ground, wanted, listed, draft))
+        .any(|(wanted, listed)| set_priority(goal, ground, wanted, listed, draft))
     {
         return;
     }
@@ -53,15 +44,6 @@ pub(crate) fn finish(goal: &Goal, ground: &Ground<'_>, draft: &mut Draft<'_>) {
     if free && primary_is_inside(goal, ground) && has_outside(goal, ground) {
         step_down(ground, |m| may_lead(goal, ground, m), draft);
     }
-}
-
-/// Whether a listed member keeps its vote and is not in a vdc that primaries move away from now. Whoever loses its
-/// vote would only hand the office back.
-pub(crate) fn may_lead(goal: &Goal, ground: &Ground<'_>, member: &ConfigMember) -> bool {
-    let wanted = ground.view.set.member_by_host(&member.host);
-    wanted.is_some_and(|wanted| {
-        ground.voters.contains(&wanted.pod) && !(is_away(goal, wanted) && has_outside(goal, ground))
-    })
 }
 
 /// The members in the vdcs that could become primary, and what the config says of them.
@@ -98,13 +80,4 @@ fn step_down(ground: &Ground<'_>, suits: impl Fn(&ConfigMember) -> bool, draft: 
 
 fn primary_is_inside(goal: &Goal, ground: &Ground<'_>) -> bool {
     ground.view.set.members.iter().any(|m| &m.pod == ground.primary.pod && is_away(goal, m))
-}
-
-fn is_away(goal: &Goal, member: &MemberGoal) -> bool {
-    goal.away_from.contains(&member.vdc)
-}
-
-fn has_outside(goal: &Goal, ground: &Ground<'_>) -> bool {
-    let mut members = ground.view.set.members.iter();
-    members.any(|m| !is_away(goal, m) && m.electable() && ground.voters.contains(&m.pod))
 }

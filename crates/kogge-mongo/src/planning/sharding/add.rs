@@ -1,10 +1,10 @@
 //! Shards that come: added when they have a primary.
 
-use crate::names::Host;
-use crate::plan::Draft;
-use crate::sharding::router::Routers;
-use crate::step::Action;
+use crate::data::names::Host;
+use crate::data::step::Action;
+use crate::planning::draft::Draft;
 use crate::view::SetView;
+use crate::view::routers::Routers;
 
 /// Plans `addShard` for a shard that no router lists.
 pub(crate) fn plan(routers: &Routers<'_>, view: &SetView<'_>, draft: &mut Draft<'_>) {

@@ -1,13 +1,13 @@
 //! The balancer rests while members are restarted, and is put back to what it was. Whose pause it is stands in the
 //! anchors before it begins: a balancer that a person stopped stays off.
 
-use crate::goal::Goal;
-use crate::plan::Draft;
-use crate::sharding::ShardingAction;
-use crate::sharding::router::Routers;
-use crate::step::Action;
-use crate::topology::{Millis, Topology};
+use crate::data::goal::Goal;
+use crate::data::sharding_action::ShardingAction;
+use crate::data::step::Action;
+use crate::data::topology::{Millis, Topology};
+use crate::planning::draft::Draft;
 use crate::view::SetView;
+use crate::view::routers::Routers;
 
 /// Whether members are being restarted, or are to be.
 pub(crate) fn is_rolling(goal: &Goal, topology: &Topology) -> bool {
@@ -74,9 +74,9 @@ fn has_several_shards(routers: &Routers<'_>) -> bool {
     shards.any(|shard| Some(shard) != first)
 }
 
-fn is_outdated(topology: &Topology, pod: &crate::names::PodName) -> bool {
+fn is_outdated(topology: &Topology, pod: &crate::data::names::PodName) -> bool {
     let facts = topology.members.get(pod).and_then(|seen| seen.pod.facts());
-    facts.is_some_and(crate::topology::PodFacts::outdated)
+    facts.is_some_and(crate::data::topology::PodFacts::outdated)
 }
 
 fn sharding(step: ShardingAction) -> Action {

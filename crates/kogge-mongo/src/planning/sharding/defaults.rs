@@ -1,13 +1,14 @@
 //! What holds for the cluster as a whole: the default read and write concern and the feature compatibility version.
 
-use crate::goal::Goal;
-use crate::names::PodName;
-use crate::plan::{Draft, FindingKind};
-use crate::sharding::ShardingAction;
-use crate::sharding::balancer::is_rolling;
-use crate::sharding::router::Routers;
-use crate::step::Action;
-use crate::topology::{Millis, OBSERVATION_MAX_AGE, Server, Topology};
+use crate::data::finding::FindingKind;
+use crate::data::goal::Goal;
+use crate::data::names::PodName;
+use crate::data::sharding_action::ShardingAction;
+use crate::data::step::Action;
+use crate::data::topology::{Millis, OBSERVATION_MAX_AGE, Server, Topology};
+use crate::planning::draft::Draft;
+use crate::planning::sharding::balancer::is_rolling;
+use crate::view::routers::Routers;
 
 /// Feature compatibility versions, and the wire protocol of the first server that knows each
 /// (`wire_version.h` in the server's sources).

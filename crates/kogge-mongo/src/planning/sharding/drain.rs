@@ -5,14 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::goal::{Goal, SetGoal, SetRole};
-use crate::names::PodName;
-use crate::plan::{Draft, Draining, FindingKind};
-use crate::sharding::router::Routers;
-use crate::sharding::{ShardingAction, stalled};
-use crate::step::Action;
-use crate::topology::{Millis, ShardEntry, Topology};
+use crate::data::finding::FindingKind;
+use crate::data::goal::{Goal, SetGoal, SetRole};
+use crate::data::names::PodName;
+use crate::data::set_status::Draining;
+use crate::data::sharding_action::ShardingAction;
+use crate::data::step::Action;
+use crate::data::topology::{Millis, ShardEntry, Topology};
+use crate::planning::draft::Draft;
+use crate::planning::sharding::stalled;
 use crate::view::SetView;
+use crate::view::routers::Routers;
 
 /// Databases, and collections, that a sentence names.
 const NAMED: usize = 5;

@@ -1,11 +1,13 @@
 //! Why the chunks of a shard that is being removed do not move, where that is known.
 
-use crate::goal::Goal;
-use crate::names::PodName;
-use crate::plan::{Draft, Draining, FindingKind};
-use crate::replset::{KeptRanges, MemberState};
-use crate::sharding::router::Routers;
-use crate::topology::{Replication, Server, ShardEntry, Topology};
+use crate::data::finding::FindingKind;
+use crate::data::goal::Goal;
+use crate::data::names::PodName;
+use crate::data::replset::{KeptRanges, MemberState};
+use crate::data::set_status::Draining;
+use crate::data::topology::{Replication, Server, ShardEntry, Topology};
+use crate::planning::draft::Draft;
+use crate::view::routers::Routers;
 
 /// Tells everything that is known to keep chunks where they are.
 pub(super) fn tell(
