@@ -2,16 +2,16 @@
 
 use std::cmp::Reverse;
 
-use kogge_api::gate::{Disk, Report};
+use kogge_api::gate::Disk;
 
 use crate::data::finding::FindingKind;
 use crate::data::goal::{Goal, MemberGoal};
 use crate::data::names::MemberId;
 use crate::data::step::{Action, NewMember};
-use crate::data::topology::{Access, Pod, PodFacts, Replication};
+use crate::data::topology::{Access, PodFacts, Replication};
 use crate::planning::draft::Draft;
 use crate::view::SetView;
-use crate::view::disk::{started_empty, waiting_for_gate};
+use crate::view::disk::waiting_for_gate;
 
 /// Plans the initiate of a set that no reachable member knows.
 pub(crate) fn plan(goal: &Goal, view: &SetView<'_>, draft: &mut Draft<'_>) {
@@ -97,17 +97,7 @@ fn initiate(view: &SetView<'_>, seed: &MemberGoal, draft: &mut Draft<'_>) {
 /// Proves that a member runs and holds nothing, or says what is missing for the proof. Its disk is what the gate saw at
 /// this start; its server says that it knows of no replica set and of no user.
 fn empty(view: &SetView<'_>, member: &MemberGoal) -> Result<(), String> {
-    let Some(seen) = view.observations.get(&member.pod) else {
-        return Err("its first observation".to_owned());
-    };
-    match &seen.pod {
-        Pod::Unknown { reason } => return Err(format!("a view of its pod ({reason})")),
-        Pod::Absent => return Err("its pod to be created".to_owned()),
-        Pod::Present(pod) if pod.terminating => return Err("its pod to end".to_owned()),
-        Pod::Present(PodFacts { gate: Some(Report::Held(hold)), .. }) => return Err(waiting_for_gate(hold)),
-        Pod::Present(pod) if !pod.running => return Err("its pod to run".to_owned()),
-        Pod::Present(pod) => started_empty(pod, seen.is_believed())?,
-    }
+    view.started_empty(member)?;
     let Some(server) = view.server(&member.pod) else {
         return Err("its server to answer".to_owned());
     };

@@ -1,16 +1,13 @@
 //! Members join, without a vote, and those that shall vote get theirs.
 
-use kogge_api::gate::Report;
-
 use crate::data::goal::MemberGoal;
 use crate::data::replset::{ConfigMember, MAX_VOTERS, MemberState};
 use crate::data::step::{Action, Change, NewMember};
-use crate::data::topology::{Pod, PodFacts, Replication};
+use crate::data::topology::Replication;
 use crate::planning::admission::{self, Admission};
 use crate::planning::draft::Draft;
 use crate::planning::membership::ground::Ground;
 use crate::planning::membership::settle;
-use crate::view::disk::{started_empty, waiting_for_gate};
 
 impl Ground<'_> {
     /// Plans the next promotion, or else the next addition. Returns whether none is left. A healthy member
@@ -93,27 +90,13 @@ impl Ground<'_> {
     /// Proves that a member runs, is reachable by its name and belongs to no other set, or says what is
     /// missing for the proof.
     fn joinable(&self, wanted: &MemberGoal) -> Result<(), String> {
-        let seen = self.view.observations.get(&wanted.pod);
-        match seen.map(|seen| &seen.pod) {
-            None => return Err("its first observation".to_owned()),
-            Some(Pod::Unknown { reason }) => return Err(format!("a view of its pod ({reason})")),
-            Some(Pod::Absent) => return Err("its pod to be created".to_owned()),
-            Some(Pod::Present(pod)) if pod.terminating => return Err("its pod to end".to_owned()),
-            Some(Pod::Present(PodFacts { gate: Some(Report::Held(hold)), .. })) => {
-                return Err(waiting_for_gate(hold));
-            }
-            Some(Pod::Present(pod)) if !pod.running => return Err("its pod to run".to_owned()),
-            Some(Pod::Present(pod)) if !pod.resolves_everywhere => {
-                return Err(format!("its name {} to resolve in every vdc", wanted.host));
-            }
-            Some(Pod::Present(_)) => {}
+        if !self.view.running_pod(wanted)?.resolves_everywhere {
+            return Err(format!("its name {} to resolve in every vdc", wanted.host));
         }
-        let pod = seen.and_then(|seen| seen.pod.facts());
-        let believed = seen.is_some_and(|seen| seen.is_believed());
         match self.view.server(&wanted.pod).map(|server| &server.replication) {
             None => Err("its server to answer".to_owned()),
             Some(Replication::Removed { .. }) => Ok(()),
-            Some(Replication::Starting) => pod.map_or(Ok(()), |pod| started_empty(pod, believed)),
+            Some(Replication::Starting) => self.view.started_empty(wanted),
             Some(Replication::ShuttingDown) => Err("its server to start again, it is shutting down".to_owned()),
             Some(Replication::Member { .. }) => Err("it to leave the config that it still holds".to_owned()),
             Some(Replication::Unreadable { reason }) => {
