@@ -1,4 +1,5 @@
 //! Charts are found and read; values are merged and held against the schema.
+#![expect(clippy::disallowed_methods, reason = "the charts are read from folders")]
 
 #[cfg(test)]
 mod support;

@@ -88,6 +88,7 @@ fn partials_that_double_end_with_an_error() {
 }
 
 #[test]
+#[expect(clippy::disallowed_types, reason = "only a thread of its own has a small stack")]
 fn the_deepest_nesting_that_is_allowed_needs_little_stack() {
     let nested = |inner: &str| format!("{}{inner}{}", "{{#if values.on}}".repeat(16), "{{/if}}".repeat(16));
     let call = "{{upper (upper (upper (upper (upper (upper (upper (upper (upper values.text))))))))}}";

@@ -10,6 +10,11 @@
 //! - `heal`: a fair run of the real planner once every fault has ended;
 //! - `checker`: the state machine for `stateright`, its properties and its counts;
 //! - `exhaustive`, `bounded`, `random`, `mutations`: what is explored.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an exploration is timed, and its order is no part of what it finds"
+)]
 
 #[cfg(test)]
 mod anchors;

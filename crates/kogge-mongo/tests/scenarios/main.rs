@@ -4,6 +4,7 @@
 //! They run against mongosim in this process, or, where `$MONGOD` names one, against that mongod (and the mongos
 //! that `$MONGOS` names, else the one beside it). What only the stand-in can do is not run there; the test says
 //! so.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the servers are real processes")]
 
 #[cfg(test)]
 mod access;
