@@ -106,6 +106,14 @@ fn names_in_blocks_bodies_and_macros_count() {
 }
 
 #[test]
+fn a_field_or_a_method_is_no_path_and_what_stands_after_two_dots_may_be_one() {
+    let text =
+        "mod b { pub fn f() {} }\nfn g(x: X<'_>) {\n x.b;\n Y { z,\n ..crate::c::d() };\n 0..=crate::c::E\n}";
+    let texts = [("lib.rs", "mod a; mod c;"), ("a.rs", text), ("c.rs", "pub fn d() {} pub const E: u8 = 0;")];
+    assert_eq!(arrows(&texts), ["a.rs:5 c.rs", "a.rs:6 c.rs"]);
+}
+
+#[test]
 fn a_glob_is_refused_where_it_hides_what_is_used() {
     let glob = edges(&files(&[("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b::*;"), ("b.rs", "")]));
     assert_eq!(glob.unwrap_err().to_string(), "a.rs:1: `use crate::b::*` hides what is used; name it");

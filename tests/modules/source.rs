@@ -62,6 +62,9 @@ impl Module {
                         skip_item(&mut tokens);
                     }
                 }
+                // After `..` stands an expression, after `.` none.
+                TokenTree::Punct(mark)
+                    if mark.as_char() == '.' && tokens.next_if(|next| is(next, '.')).is_some() => {}
                 // What follows is a field or a method, a lifetime, or the rest of a path that begins elsewhere.
                 TokenTree::Punct(mark) if matches!(mark.as_char(), '.' | '\'') || is_path_mark(&mark) => {
                     tokens.next_if(|next| is(next, ':'));
