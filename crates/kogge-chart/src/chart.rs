@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{ChartError, Place};
+use crate::kinds::named_in;
 use crate::manifest::{self, Manifest};
-use crate::objects::named_in;
 use crate::template::TemplateSet;
 
 const VALUES: &str = "values.yaml";

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::chart::Chart;
-use crate::objects::selector;
+use crate::selector;
 
 /// All that a rendering depends on.
 #[derive(Clone, Debug)]

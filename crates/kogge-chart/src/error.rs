@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::objects::Rule;
+use crate::rule::Rule;
 
 /// Where in a chart something is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,12 +8,16 @@
 mod chart;
 mod context;
 mod error;
+mod kinds;
 mod manifest;
 mod objects;
 mod render;
 mod revision;
+mod rule;
+mod selector;
 pub mod shape;
 mod template;
+mod typed;
 mod values;
 
 pub use chart::Chart;
@@ -22,7 +26,8 @@ pub use context::{
     SecretsContext, TlsContext,
 };
 pub use error::{ChartError, Place, Violation};
-pub use objects::{Rule, WorkerKind};
+pub use kinds::WorkerKind;
 pub use render::{Rendered, render};
 pub use revision::{Revision, revision};
+pub use rule::Rule;
 pub use values::{Layer, MergedValues, check_values, merge_values};

@@ -35,11 +35,11 @@ pub fn render(input: &RenderInput<'_>) -> Result<Rendered, ChartError> {
     let revision = revision(input);
     let mut objects: Vec<RenderedObject> = Vec::new();
     for name in templates {
-        let text = template::render(chart, name, &context)?;
-        if text != template::render(chart, name, &context)? {
-            return Err(ChartError::NotDeterministic { place: chart.place(&template::path(name), None) });
+        let text = template::render(&chart.templates, name, &context)?;
+        if text != template::render(&chart.templates, name, &context)? {
+            return Err(ChartError::NotDeterministic { place: chart.templates.place(name, None) });
         }
-        for document in Document::parse_all(chart, name, &text)? {
+        for document in Document::parse_all(&chart.templates, name, &text)? {
             let object = objects::check(input, document)?;
             objects::refuse_duplicate(&objects, &object)?;
             objects.push(object);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::RenderedObject;
+use super::object::RenderedObject;
 use crate::revision::short_hash;
 
 const DIGITS: usize = 10;

@@ -3,7 +3,7 @@
 use kogge_api::labels;
 use serde_json::{Map, Value, json};
 
-use super::RenderedObject;
+use super::object::RenderedObject;
 use crate::context::RenderInput;
 use crate::revision::Revision;
 

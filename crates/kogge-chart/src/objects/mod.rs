@@ -3,68 +3,21 @@
 mod by_content;
 mod gate;
 mod identity;
-mod kinds;
+mod object;
 mod rules;
-pub(crate) mod selector;
-mod typed;
 
 use kube_core::DynamicObject;
-use serde_json::Value;
 
 pub(crate) use by_content::name_by_content;
-pub use kinds::WorkerKind;
-pub(crate) use kinds::named_in;
-pub use rules::Rule;
+pub(crate) use object::RenderedObject;
 
 use crate::context::RenderInput;
-use crate::error::{ChartError, Place};
+use crate::error::ChartError;
+use crate::kinds;
 use crate::revision::Revision;
+use crate::rule::Rule;
 use crate::template::Document;
-
-/// An object that a template rendered, of a known kind, with every field known.
-#[derive(Debug)]
-pub(crate) struct RenderedObject {
-    kind: &'static WorkerKind,
-    value: Value,
-    document: Document,
-}
-
-impl RenderedObject {
-    fn name(&self) -> &str {
-        name_of(&self.value)
-    }
-
-    fn title(&self) -> String {
-        title_of(&self.value)
-    }
-
-    fn text_at(&self, pointer: &str) -> Option<&str> {
-        self.value.pointer(pointer).and_then(Value::as_str)
-    }
-
-    /// Where a field stands, by its JSON pointer.
-    fn place_of(&self, pointer: &str) -> Place {
-        self.document.place_of(&dotted(pointer)).clone()
-    }
-}
-
-/// A JSON pointer as the path of a field, such as `spec.containers[0].image`.
-fn dotted(pointer: &str) -> String {
-    pointer.split('/').skip(1).fold(String::new(), |path, segment| match segment.parse::<usize>() {
-        Ok(index) => format!("{path}[{index}]"),
-        Err(_) if path.is_empty() => segment.to_owned(),
-        Err(_) => format!("{path}.{segment}"),
-    })
-}
-
-fn name_of(value: &Value) -> &str {
-    value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn title_of(value: &Value) -> String {
-    let kind = value.get("kind").and_then(Value::as_str).unwrap_or("object without kind");
-    format!("{kind} {}", name_of(value)).trim_end().to_owned()
-}
+use object::title_of;
 
 /// Makes an object of a document, and holds it against every rule.
 pub(crate) fn check(input: &RenderInput<'_>, mut document: Document) -> Result<RenderedObject, ChartError> {
@@ -75,7 +28,7 @@ pub(crate) fn check(input: &RenderInput<'_>, mut document: Document) -> Result<R
         rule: Rule::KnownKind,
         found: format!("{} {}", value["apiVersion"], value["kind"]),
     })?;
-    typed::check(kind, &value).map_err(|fault| ChartError::Object {
+    kinds::check(kind, &value).map_err(|fault| ChartError::Object {
         place: document.place_of(&fault.path).clone(),
         object: title_of(&value),
         message: fault.to_string(),

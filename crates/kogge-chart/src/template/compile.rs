@@ -16,6 +16,8 @@ use crate::error::{ChartError, Place};
 /// The templates and partials of a chart.
 #[derive(Debug)]
 pub(crate) struct TemplateSet {
+    /// The chart's name and version.
+    chart: String,
     /// File names, sorted; an origin refers to them by position.
     pub(super) files: Vec<String>,
     /// Compiled templates by the name under which they are rendered or included.
@@ -49,7 +51,12 @@ impl TemplateSet {
         for name in included.keys() {
             nesting.height(name).map_err(|(file, fault)| invalid(&file, fault))?;
         }
-        Ok(Self { files: sources.into_keys().collect(), compiled })
+        Ok(Self { chart: chart.to_owned(), files: sources.into_keys().collect(), compiled })
+    }
+
+    /// A line of one of its files.
+    pub(crate) fn place(&self, file: &str, line: Option<usize>) -> Place {
+        Place { chart: self.chart.clone(), file: super::path(file), line }
     }
 
     /// Whether a file is a template that components can list.

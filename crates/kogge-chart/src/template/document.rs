@@ -7,10 +7,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{Spanned, budget, options};
 
+use super::compile::TemplateSet;
 use super::engine::Text;
 use super::marks::{Piece, pieces};
 use super::{limits, yaml_text};
-use crate::chart::Chart;
 use crate::error::{ChartError, Place};
 
 /// One document of a template, with the line of every field.
@@ -28,11 +28,15 @@ impl Document {
     /// Every document of a rendered text that is not empty.
     ///
     /// Fails with [`ChartError::Render`] where the text is no YAML.
-    pub(crate) fn parse_all(chart: &Chart, template: &str, text: &Text) -> Result<Vec<Self>, ChartError> {
+    pub(crate) fn parse_all(
+        templates: &TemplateSet,
+        template: &str,
+        text: &Text,
+    ) -> Result<Vec<Self>, ChartError> {
         let options = options! {
             budget: budget! { max_depth: limits::DOCUMENT_DEPTH, max_aliases: 0, max_anchors: 0 },
         };
-        let reader = Reader { chart, template, text };
+        let reader = Reader { templates, template, text };
         let documents: Vec<Spanned<Node>> = serde_saphyr::from_multiple_with_options(&text.yaml, options)
             .map_err(|error| {
                 let line = error.location().map_or(1, |location| location.line() as usize);
@@ -62,7 +66,7 @@ impl Document {
 }
 
 struct Reader<'a> {
-    chart: &'a Chart,
+    templates: &'a TemplateSet,
     template: &'a str,
     text: &'a Text,
 }
@@ -70,9 +74,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn place(&self, line: usize) -> Place {
         let origin = self.text.origins.get(line.saturating_sub(1)).or(self.text.origins.last());
-        let file = origin.and_then(|origin| self.chart.templates.files.get(origin.file));
+        let file = origin.and_then(|origin| self.templates.files.get(origin.file));
         let file = file.map_or(self.template, String::as_str);
-        self.chart.place(&super::path(file), origin.map(|origin| origin.line))
+        self.templates.place(file, origin.map(|origin| origin.line))
     }
 
     fn fault(&self, line: usize, message: String) -> ChartError {

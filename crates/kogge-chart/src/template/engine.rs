@@ -1,15 +1,15 @@
 //! Rendering one template to text, bounded.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use handlebars::{Context, Handlebars, RenderError, RenderErrorReason, no_escape};
 use serde_json::{Map, Value};
 
-use super::marks::{Origin, string_mark, take_line_marks};
+use super::compile::TemplateSet;
+use super::marks::{Origin, take_line_marks};
+use super::session::Session;
 use super::{functions, limits};
-use crate::chart::Chart;
 use crate::error::ChartError;
 
 /// Rendered text, before it is read as YAML.
@@ -23,52 +23,27 @@ pub(crate) struct Text {
     pub(super) origins: Vec<Origin>,
 }
 
-/// What one render collects and uses up.
-#[derive(Debug, Default)]
-pub(super) struct Session {
-    strings: Mutex<Vec<String>>,
-    steps: AtomicUsize,
-}
-
-impl Session {
-    /// Keeps a string aside and returns its mark.
-    pub(super) fn keep(&self, text: &str) -> String {
-        let mut strings = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
-        strings.push(text.to_owned());
-        string_mark(strings.len() - 1)
-    }
-
-    /// Counts one tag passed or block entered.
-    pub(super) fn step(&self) -> Result<(), String> {
-        if self.steps.fetch_add(1, Ordering::Relaxed) < limits::STEPS {
-            return Ok(());
-        }
-        Err(format!("more than {} tags and blocks were passed; loop over less", limits::STEPS))
-    }
-}
-
 /// Renders a template of a chart.
 ///
 /// Fails with [`ChartError::Render`].
-pub(crate) fn render(chart: &Chart, name: &str, context: &Value) -> Result<Text, ChartError> {
+pub(crate) fn render(templates: &TemplateSet, name: &str, context: &Value) -> Result<Text, ChartError> {
     let session = Arc::new(Session::default());
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.register_escape_fn(no_escape);
     functions::register(&mut registry, &session);
-    for (name, template) in &chart.templates.compiled {
+    for (name, template) in &templates.compiled {
         registry.register_template(name, template.clone());
     }
     let mut output = Bounded::default();
     Context::wraps(sorted(context))
         .and_then(|context| registry.render_with_context_to_write(name, &context, &mut output))
-        .map_err(|error| failure(chart, name, &error))?;
+        .map_err(|error| failure(templates, name, &error))?;
     let (yaml, origins) = take_line_marks(&String::from_utf8_lossy(&output.bytes));
-    let strings = std::mem::take(&mut *session.strings.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Text { yaml, strings, origins })
+    Ok(Text { yaml, strings: session.take(), origins })
 }
 
-fn failure(chart: &Chart, name: &str, error: &RenderError) -> ChartError {
+fn failure(templates: &TemplateSet, name: &str, error: &RenderError) -> ChartError {
     let message = match error.reason() {
         RenderErrorReason::MissingVariable(Some(path)) => {
             format!("{path} is missing; give it a value, or use (default {path} …)")
@@ -77,7 +52,7 @@ fn failure(chart: &Chart, name: &str, error: &RenderError) -> ChartError {
         other => other.to_string(),
     };
     let file = error.template_name.as_deref().unwrap_or(name);
-    ChartError::Render { place: chart.place(&super::path(file), error.line_no), message }
+    ChartError::Render { place: templates.place(file, error.line_no), message }
 }
 
 /// The same value with sorted keys, so that loops run in the same order in every build.

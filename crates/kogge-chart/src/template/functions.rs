@@ -15,8 +15,8 @@ use semver::{Version, VersionReq};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::engine::Session;
 use super::marks::{as_raw, is_reserved, raw};
+use super::session::Session;
 use super::{limits, yaml_text};
 
 /// Inserts a value; every tag of a template calls it.

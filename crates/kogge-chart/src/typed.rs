@@ -6,13 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::WorkerKind;
-
 /// A field that does not fit its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Its path, such as `spec.template.spec.containers[0].image`.
-    pub(super) path: String,
+    pub(crate) path: String,
     message: String,
 }
 
@@ -22,13 +20,9 @@ impl fmt::Display for Fault {
     }
 }
 
-pub(super) fn check(kind: &WorkerKind, value: &Value) -> Result<(), Fault> {
-    (kind.check)(value)
-}
-
 /// Reads a value as a type of Kubernetes' and back again: what is lost on the way is a field that the type
 /// does not have.
-pub(super) fn read_as<T: DeserializeOwned + Serialize>(value: &Value) -> Result<(), Fault> {
+pub(crate) fn read_as<T: DeserializeOwned + Serialize>(value: &Value) -> Result<(), Fault> {
     let typed: T = serde_path_to_error::deserialize(value)
         .map_err(|error| Fault { path: error.path().to_string(), message: error.inner().to_string() })?;
     let back =

@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::Value;
 
-use super::typed::{self, Fault};
+use crate::typed::{self, Fault};
 
 /// A kind of object that a chart may put on a worker. Rights on workers are generated from these.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct WorkerKind {
     pub kind: &'static str,
     /// The resource in paths and rules, such as `statefulsets`.
     pub plural: &'static str,
-    pub(super) check: fn(&Value) -> Result<(), Fault>,
+    check: fn(&Value) -> Result<(), Fault>,
 }
 
 impl PartialEq for WorkerKind {
@@ -66,6 +66,11 @@ impl WorkerKind {
     }
 }
 
+/// Whether every field of an object is one that its kind has, and of its type.
+pub(crate) fn check(kind: &WorkerKind, value: &Value) -> Result<(), Fault> {
+    (kind.check)(value)
+}
+
 /// The kinds that a template can render, by the lines that name them; all, where such a line is computed.
 pub(crate) fn named_in(template: &str) -> impl Iterator<Item = &'static WorkerKind> {
     let named: Vec<&str> = template
@@ -78,7 +83,7 @@ pub(crate) fn named_in(template: &str) -> impl Iterator<Item = &'static WorkerKi
 }
 
 /// The kind of an object.
-pub(super) fn of(object: &Value) -> Option<&'static WorkerKind> {
+pub(crate) fn of(object: &Value) -> Option<&'static WorkerKind> {
     WorkerKind::ALL.iter().find(|known| object["apiVersion"] == known.api_version && object["kind"] == known.kind)
 }
 
