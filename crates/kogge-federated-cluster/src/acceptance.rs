@@ -6,7 +6,7 @@ use kogge_api::{FederatedCluster, WorkerCluster};
 use kogge_chart::{Chart, ChartError};
 
 use crate::identity::Identity;
-use crate::report::Problem;
+use crate::problem::Problem;
 use crate::revisions::{Kept, Rollout};
 use crate::secrets::Mounted;
 use crate::template::{self, TemplateError};

@@ -15,9 +15,9 @@ use kogge_plan::{FleetView, Object, ObjectKey, WorkerName, WorkerView};
 use kube_core::TypeMeta;
 use serde_json::Value;
 
-use crate::departure;
 use crate::identity::PORT;
 use crate::observation::{Observation, runs_a_part};
+use crate::retired;
 
 /// What is published of a database's members, and what should be.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Names {
         let workers = workers(observation);
         let wanted = Component::replica_sets(observation.cluster.spec.shard.shard_count);
         let lives: BTreeSet<Component> = wanted.chain(retired.iter().copied()).collect();
-        for component in departure::standing(observation).union(&lives) {
+        for component in retired::standing(observation).union(&lives) {
             names.add(observation, *component, &workers, lives.contains(component));
         }
         names

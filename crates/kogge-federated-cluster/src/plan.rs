@@ -12,9 +12,11 @@ use kogge_plan::teardown::teardown;
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order, workload};
 
 use crate::desired::{self, DesiredError};
-use crate::engine::{records, restart};
-use crate::observation::{ObservationError, Prepared};
+use crate::engine::records;
+use crate::observation::ObservationError;
+use crate::prepared::Prepared;
 use crate::rehearsal::rehearsal;
+use crate::restart::restart;
 use crate::shares;
 
 /// The wire protocol of MongoDB 5.0, which has `rotateCertificates`.

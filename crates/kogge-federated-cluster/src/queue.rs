@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kogge_api::ClusterId;
 use kogge_mongo::{Action, MemberState, Millis, Pod, SetName, Vdc};
 
-use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
+use crate::prepared::Prepared;
 
 /// What a database said longer ago than this is not counted any more: nobody waits for one that makes no passes.
 const MAX_AGE: Millis = 60_000;

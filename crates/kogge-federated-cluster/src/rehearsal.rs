@@ -5,7 +5,7 @@ use kogge_plan::rollout::{RolloutPlan, UseRevision};
 use kogge_plan::{Action, apply_if_needed};
 
 use crate::desired;
-use crate::observation::Prepared;
+use crate::prepared::Prepared;
 use crate::shares;
 
 /// What a rollout that has not begun will apply. None while one goes on, or where there is nothing to roll out.

@@ -18,7 +18,7 @@ use kogge_plan::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::report::Problem;
+use crate::problem::Problem;
 
 /// Kept revisions beyond those in use.
 const KEPT: usize = 10;

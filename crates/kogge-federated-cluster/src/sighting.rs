@@ -10,7 +10,7 @@ use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
 use kogge_plan::{FleetView, WorkerName, WorkerView};
 
 use crate::identity::Identity;
-use crate::report::Problem;
+use crate::problem::Problem;
 
 /// The DNS domain of a cluster whose owner did not choose another.
 const CLUSTER_DOMAIN: &str = "cluster.local";

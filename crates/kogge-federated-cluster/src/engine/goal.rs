@@ -10,9 +10,9 @@ use kogge_mongo::{
     SetGoal, SetRole, Turns,
 };
 
-use crate::departure;
 use crate::identity::Identity;
 use crate::requests::Requests;
+use crate::retired;
 
 /// What a goal is made from.
 pub struct GoalInput<'a> {
@@ -37,7 +37,7 @@ pub struct GoalInput<'a> {
 /// The goal.
 pub fn goal(input: GoalInput<'_>) -> Goal {
     let GoalInput { identity, spec, anchor, unseen, routers, rolling, requests, paused } = input;
-    let retired = departure::retired(identity, spec, anchor);
+    let retired = retired::retired(identity, spec, anchor);
     let sets = Component::replica_sets(spec.shard.shard_count)
         .chain(retired)
         .map(|component| set(identity, component, spec, anchor, requests))
@@ -96,7 +96,7 @@ fn set(
         seed: anchor.seeds.get(&key).map(|pod| PodName::new(pod.as_str())),
         next_member_id: anchor.next_member_id.get(&key).copied().unwrap_or(0),
         recovery,
-        retired: departure::is_retired(spec, component),
+        retired: retired::is_retired(spec, component),
         removals: anchor.shard_removals.get(&key).copied().map(turns).unwrap_or_default(),
     }
 }

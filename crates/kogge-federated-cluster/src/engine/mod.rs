@@ -3,12 +3,10 @@
 mod goal;
 mod pods;
 mod records;
-mod restart;
 
 pub use goal::{GoalInput, goal};
 pub use pods::{pod_facts, routers};
 pub use records::records;
-pub use restart::restart;
 
 #[cfg(test)]
 pub(crate) mod fixtures {

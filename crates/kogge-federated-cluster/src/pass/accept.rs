@@ -8,13 +8,15 @@ use kogge_api::federated_cluster::TlsMode;
 use kogge_plan::epoch::Epoch;
 use kogge_plan::ownership::Verdict;
 
-use super::known::{Known, Ready, RenderInput};
+use super::error::PassError;
+use super::known::Known;
 use super::look::{Look, Read, Then, Write};
-use super::{BLOCKED, PassError, WRITTEN, blocked};
+use super::pace::{BLOCKED, WRITTEN, blocked};
+use super::ready::{Ready, RenderInput};
 use crate::acceptance::{ChartName, Rendered};
 use crate::identity::Identity;
 use crate::observation::Observation;
-use crate::report::Problem;
+use crate::problem::Problem;
 use crate::revisions::Rollout;
 use crate::secrets::{DatabaseSecrets, Issuer, Mint, Mounted, Wanted, lost};
 use crate::sighting::{Sighting, accepted_epoch};

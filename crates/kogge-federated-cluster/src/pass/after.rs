@@ -7,11 +7,14 @@ use kogge_api::conditions::federated_cluster::PROGRESSING;
 use kogge_api::{FederatedCluster, names};
 use kogge_mongo::PodName;
 
-use super::known::{Asked, Carried, Known};
+use super::carried::Carried;
+use super::error::PassError;
+use super::known::{Asked, Known};
 use super::look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Then, Write};
-use super::{BLOCKED, BUSY, PassError};
+use super::pace::{BLOCKED, BUSY};
 use crate::plan::DatabasePlan;
-use crate::report::{Observed, Problem, report};
+use crate::problem::Problem;
+use crate::report::{Observed, report};
 use crate::secrets::{DatabaseSecrets, Mint, UsersStep};
 
 /// How often the members are asked while something is waited for.

@@ -11,8 +11,8 @@ use kube_core::CustomResourceExt as _;
 
 use super::known::{Endings, Known, Start};
 use super::look::{Again, Event, Look, Read, Then, Write};
-use super::{blocked, is_protected};
-use crate::report::Problem;
+use super::pace::{blocked, is_protected};
+use crate::problem::Problem;
 use crate::revisions::system_labels;
 use crate::secrets::DatabaseSecrets;
 use crate::teardown::teardown;

@@ -10,14 +10,13 @@ use kogge_mongo::{Millis, SetName, Topology};
 use kogge_plan::FleetView;
 use kogge_plan::placement::RegisteredWorker;
 
+use super::carried::Carried;
 use super::look::{MembersAnswer, MembersWork, Write};
-use crate::acceptance::{ChartName, Rendered};
-use crate::identity::Identity;
-use crate::observation::Prepared;
+use super::ready::{Held, Ready};
+use crate::acceptance::Rendered;
 use crate::plan::DatabasePlan;
-use crate::report::Problem;
+use crate::problem::Problem;
 use crate::revisions::Kept;
-use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mounted, Wanted};
 
 /// What a pass begins with. Nothing of it changes while the pass lasts.
 #[derive(Clone, Copy)]
@@ -91,57 +90,6 @@ pub struct Endings {
     pub definition: bool,
 }
 
-/// The database's secrets, as they were read.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// The secrets.
-    pub secrets: Arc<DatabaseSecrets>,
-    /// The version of the Secret that they were read from: they are written over that, and over nothing else.
-    pub resource_version: Option<String>,
-}
-
-impl Held {
-    /// Reads them.
-    pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
-        Ok(Self {
-            secrets: Arc::new(DatabaseSecrets::read(secret)?),
-            resource_version: secret.metadata.resource_version.clone(),
-        })
-    }
-}
-
-/// What a rendering is made from, beside the resource and what is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderInput {
-    /// Which database.
-    pub identity: Identity,
-    /// The chart.
-    pub chart: ChartName,
-    /// The generation of secrets that the pods are to mount.
-    pub mounted: Mounted,
-}
-
-/// A pass that may ask the members.
-pub struct Ready<'a> {
-    /// The goal, and where the members are.
-    pub prepared: Prepared<'a>,
-    /// The database's secrets.
-    pub held: Held,
-    /// What the Secret holds that the spec may name, or why nothing can be made of it: then the secrets stay.
-    pub given: Result<Option<Issuer>, Problem>,
-    /// Why the present spec is not carried out; then the one that was accepted last is.
-    pub problem: Option<Problem>,
-}
-
-impl Ready<'_> {
-    /// What the spec asks of the secrets; none where that cannot be told.
-    pub fn wanted(&self) -> Option<Wanted<'_>> {
-        let observation = &self.prepared.observation;
-        let given = self.given.as_ref().ok()?;
-        Some(Wanted::new(&observation.identity, &observation.cluster.spec, given.clone()))
-    }
-}
-
 /// What followed once the members were asked.
 pub struct Asked<'a> {
     /// What was known before.
@@ -157,29 +105,6 @@ pub struct Asked<'a> {
     pub(super) secrets_written: bool,
     pub(super) revisions_removed: bool,
     pub(super) reported: bool,
-}
-
-/// What came of a plan.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Carried {
-    /// Whether anything was written or asked for, so that it must be observed again.
-    pub changed: bool,
-    /// Whether something failed that may succeed a little later.
-    pub soon: bool,
-    /// What stood in the way, the most pressing of it.
-    pub problem: Option<Problem>,
-}
-
-impl Carried {
-    /// With what came of the rest.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            changed: self.changed || other.changed,
-            soon: self.soon || other.soon,
-            problem: Problem::most_pressing(self.problem.into_iter().chain(other.problem)),
-        }
-    }
 }
 
 impl<'a> Known<'a> {

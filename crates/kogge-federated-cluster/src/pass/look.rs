@@ -11,7 +11,8 @@ use kogge_api::{ClusterId, FederatedCluster};
 use kogge_mongo::PodName;
 use kogge_plan::teardown::TeardownPlan;
 
-use super::known::{Carried, Ready, RenderInput};
+use super::carried::Carried;
+use super::ready::{Ready, RenderInput};
 use crate::plan::DatabasePlan;
 use crate::secrets::{DatabaseSecrets, Users};
 

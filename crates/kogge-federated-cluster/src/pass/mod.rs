@@ -9,31 +9,26 @@
 
 mod accept;
 mod after;
+mod carried;
 mod deletion;
 mod error;
 mod known;
 mod look;
-
-use std::time::Duration;
-
-use kogge_api::FINALIZER;
+mod pace;
+mod ready;
 
 use crate::plan::plan;
-use crate::report::{self, Problem, soaking_for};
+use crate::report::soaking_for;
 use crate::secrets::Mint;
 use crate::sighting::Sighting;
+use pace::{BLOCKED, BUSY, blocked, is_protected};
 
 pub use after::is_reported;
+pub use carried::Carried;
 pub use error::PassError;
-pub use known::{Asked, Carried, ControlState, Endings, Held, Known, Ready, RenderInput, Revisions, Start};
+pub use known::{Asked, ControlState, Endings, Known, Revisions, Start};
 pub use look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Severity, Then, Write};
-
-/// How soon to look again after something was done.
-const BUSY: Again = Again::After(Duration::from_millis(500));
-/// How soon to look again after a write in the control cluster that the next pass must see.
-const WRITTEN: Again = Again::After(Duration::from_millis(50));
-/// How often to look again where you must act; what you change is seen at once, but for a foreign object on a worker.
-const BLOCKED: Again = Again::After(Duration::from_secs(5));
+pub use ready::{Held, Ready, RenderInput};
 
 /// What to do next, for what is known. `mint` is only used where a key, a certificate or a clusterID is to be made.
 pub fn next<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>, PassError> {
@@ -77,18 +72,4 @@ fn before_members<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>
         return Ok(Look::Write(Box::new(write), Then::End(Again::OnChange)));
     };
     accept::next(known, identity, sighting, mint)
-}
-
-/// Whether the resource carries Kogge's finalizer.
-fn is_protected(start: Start<'_>) -> bool {
-    start.cluster.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
-}
-
-/// The pass ends here, because of this: the status says so.
-fn blocked<'a>(start: Start<'a>, problem: &Problem, again: Again) -> Look<'a> {
-    let status = report::blocked(start.cluster, problem, start.now);
-    match Write::status(start.cluster, status) {
-        Some(write) => Look::Write(Box::new(write), Then::End(again)),
-        None => Look::Done(again),
-    }
 }

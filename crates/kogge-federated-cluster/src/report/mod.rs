@@ -14,10 +14,10 @@ use kogge_api::federated_cluster::{
 use kogge_api::{FederatedCluster, names};
 use kogge_plan::obstacle::Obstacle;
 
-use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
+use crate::prepared::Prepared;
 
-pub use conditions::Problem;
+pub use crate::problem::Problem;
 pub use obstacles::obstacles;
 use parts::Parts;
 pub use rollout::soaking_for;

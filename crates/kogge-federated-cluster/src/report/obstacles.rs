@@ -4,10 +4,10 @@ use kogge_api::federated_cluster::WorkState;
 use kogge_api::labels;
 use kogge_plan::obstacle::{Obstacle, Rank};
 
-use super::Problem;
 use super::parts::Parts;
-use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
+use crate::prepared::Prepared;
+use crate::problem::Problem;
 
 /// What keeps a database from being Ready; empty where it is. `problem` is why its spec, or its plan, is not carried
 /// out.

@@ -11,8 +11,8 @@ use kogge_plan::rollout::UseRevision;
 use kogge_plan::status::{self, ShareReport};
 use kogge_plan::workload::ShareKey;
 
-use crate::observation::Prepared;
 use crate::plan::DatabasePlan;
+use crate::prepared::Prepared;
 use crate::shares::{self, view_of};
 use crate::template::key_name;
 

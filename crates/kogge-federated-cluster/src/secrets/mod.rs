@@ -1,107 +1,26 @@
 //! The secrets that a database cannot live without. They stand in Kogge's own namespace, in one Secret that says how
 //! far their rotation is, and are copied to where they are used.
 
+mod database;
 mod generation;
+mod issuer;
 mod mint;
 mod rotation;
+mod stored;
+mod user_steps;
 mod users;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use kogge_api::ClusterId;
 
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kogge_api::federated_cluster::{RotationSpec, TlsMode};
-use kogge_api::{ClusterId, names};
-use serde::{Deserialize, Serialize};
+use super::problem::Problem;
 
-use super::identity::Identity;
-use super::report::Problem;
-use super::revisions::system_labels;
-
+pub use database::{DatabaseSecrets, Granted};
 pub use generation::{Generation, Mounted, Tls, server_names};
+pub use issuer::{Issuer, Wanted};
 pub use mint::{Certificate, Mint, MintError, Sample};
-pub use rotation::{Issuer, Wanted};
-pub use users::{Login, PreviousUsers, Users, UsersStep};
-
-const ROTATION: &str = "rotation.json";
-
-/// The secrets of one database. Its `Debug` shows none of them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseSecrets {
-    /// The users that every replica set knows.
-    pub users: Users,
-    /// The users that are being made; until all replica sets know them, some do.
-    pub next_users: Option<Users>,
-    /// The users that the present ones replaced; until they are removed everywhere.
-    pub previous_users: Option<PreviousUsers>,
-    /// What pods are made with.
-    pub current: Generation,
-    /// What pods run that were not made anew yet.
-    pub previous: Option<Generation>,
-    /// Who issued the certificates; none without TLS.
-    pub issuer: Option<Issuer>,
-    /// Who issues the next ones: trusted already.
-    pub incoming: Option<Issuer>,
-    /// The requests that were granted.
-    pub rotated: Granted,
-    /// The present generation has other certificates than it began with, and not every server is known to serve them.
-    pub reloading: bool,
-}
-
-/// The numbers of `spec.security.rotation` that were granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Granted {
-    /// Of the keyfile.
-    pub keyfile: u32,
-    /// Of the certificates.
-    pub certificates: u32,
-    /// Of the authority.
-    pub authority: u32,
-    /// Of the users.
-    pub passwords: u32,
-}
-
-impl From<&RotationSpec> for Granted {
-    fn from(asked: &RotationSpec) -> Self {
-        let RotationSpec { keyfile, certificates, authority, passwords, grace: _ } = *asked;
-        Self { keyfile, certificates, authority, passwords }
-    }
-}
-
-impl fmt::Debug for DatabaseSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseSecrets(…)")
-    }
-}
-
-/// Everything but the passwords, as it stands in the Secret.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rotation {
-    current: Generation,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    previous: Option<Generation>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    issuer: Option<Issuer>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    incoming: Option<Issuer>,
-    #[serde(default)]
-    rotated: Granted,
-    /// The generation of the users; that of a Secret from before they had generations is the first.
-    #[serde(default = "first_generation")]
-    users: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    users_replaced_at: Option<i64>,
-    #[serde(default)]
-    reloading: bool,
-}
-
-fn first_generation() -> u32 {
-    1
-}
+pub use stored::IncompleteSecret;
+pub use user_steps::UsersStep;
+pub use users::{Login, PreviousUsers, Users};
 
 /// The secrets of a database that stands are gone.
 pub fn lost(id: &ClusterId, namespace: &str) -> Problem {
@@ -113,145 +32,4 @@ pub fn lost(id: &ClusterId, namespace: &str) -> Problem {
             DatabaseSecrets::name(id)
         ),
     }
-}
-
-/// A Secret that lacks something.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the Secret {secret} has no key {key}, or it cannot be read; restore the Secret from a backup")]
-pub struct IncompleteSecret {
-    /// The Secret.
-    pub secret: String,
-    /// The key.
-    pub key: &'static str,
-}
-
-impl DatabaseSecrets {
-    /// The name of the Secret that holds them.
-    pub fn name(id: &ClusterId) -> String {
-        names::system_object(id, "secrets")
-    }
-
-    /// Reads them.
-    pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
-        let lacks = |key| IncompleteSecret { secret: secret.metadata.name.clone().unwrap_or_default(), key };
-        let needed = |key: &'static str| text(secret, key).ok_or_else(|| lacks(key));
-        let rotation = serde_json::from_str(&needed(ROTATION)?).map_err(|_| lacks(ROTATION))?;
-        let Rotation { current, previous, issuer, incoming, rotated, users: number, users_replaced_at, reloading } =
-            rotation;
-        let users = |number, operator, admin| {
-            Some(Users { number, operator: text(secret, operator)?, admin: text(secret, admin)? })
-        };
-        let replaced = users(number.saturating_sub(1), "previous-operator-password", "previous-admin-password");
-        Ok(Self {
-            users: Users { number, operator: needed("operator-password")?, admin: needed("admin-password")? },
-            next_users: users(number.saturating_add(1), "next-operator-password", "next-admin-password"),
-            previous_users: replaced.map(|users| PreviousUsers { users, replaced_at: users_replaced_at }),
-            current,
-            previous,
-            issuer,
-            incoming,
-            rotated,
-            reloading,
-        })
-    }
-
-    /// The Secret in Kogge's own namespace.
-    pub fn to_secret(&self, id: &ClusterId, namespace: &str) -> Result<Secret, serde_json::Error> {
-        let rotation = Rotation {
-            current: self.current.clone(),
-            previous: self.previous.clone(),
-            issuer: self.issuer.clone(),
-            incoming: self.incoming.clone(),
-            rotated: self.rotated.clone(),
-            users: self.users.number,
-            users_replaced_at: self.previous_users.as_ref().and_then(|previous| previous.replaced_at),
-            reloading: self.reloading,
-        };
-        let mut data = vec![
-            (ROTATION, serde_json::to_string(&rotation)?),
-            ("operator-password", self.users.operator.clone()),
-            ("admin-password", self.users.admin.clone()),
-        ];
-        if let Some(next) = &self.next_users {
-            data.push(("next-operator-password", next.operator.clone()));
-            data.push(("next-admin-password", next.admin.clone()));
-        }
-        if let Some(PreviousUsers { users, .. }) = &self.previous_users {
-            data.push(("previous-operator-password", users.operator.clone()));
-            data.push(("previous-admin-password", users.admin.clone()));
-        }
-        Ok(Secret {
-            metadata: ObjectMeta {
-                name: Some(Self::name(id)),
-                namespace: Some(namespace.to_owned()),
-                labels: Some(system_labels(id, "secrets")),
-                ..ObjectMeta::default()
-            },
-            data: Some(bytes(data)),
-            ..Secret::default()
-        })
-    }
-
-    /// What templates see of them.
-    pub fn mounted(&self) -> Mounted {
-        Mounted { generation: self.current.number, tls: self.current.tls_mode() }
-    }
-
-    /// The generations that pods may be made with.
-    pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
-        [&self.current].into_iter().chain(&self.previous)
-    }
-
-    /// Whom the operator trusts, as PEM, where it is to speak TLS: from `Prefer` on, when every pod does at least
-    /// if it is asked.
-    pub fn operator_trust(&self) -> Option<String> {
-        let tls = self.current.tls.as_ref().filter(|tls| tls.mode >= TlsMode::Prefer)?;
-        Some(tls.bundle())
-    }
-
-    /// The connection string for clients in any of the clusters.
-    pub fn uri(&self, identity: &Identity) -> String {
-        let tls = if self.current.tls_mode() >= TlsMode::Prefer { "?tls=true" } else { "" };
-        identity.uri() + tls
-    }
-
-    /// The Secret for the database's users, beside the FederatedCluster.
-    pub fn admin_secret(&self, identity: &Identity) -> Secret {
-        let admin = self.users.admin();
-        let mut data = vec![("username", admin.user), ("password", admin.password), ("uri", self.uri(identity))];
-        data.extend(self.current.tls.as_ref().map(|tls| ("ca.crt", tls.bundle())));
-        Secret {
-            metadata: ObjectMeta {
-                name: Some(names::admin_secret(&identity.name)),
-                namespace: Some(identity.namespace.clone()),
-                labels: Some(system_labels(&identity.id, "admin")),
-                ..ObjectMeta::default()
-            },
-            data: Some(bytes(data)),
-            ..Secret::default()
-        }
-    }
-}
-
-impl Issuer {
-    /// Reads a Secret as cert-manager makes them: `tls.crt`, `tls.key`, `ca.crt`.
-    pub fn given(secret: &Secret) -> Result<Self, IncompleteSecret> {
-        let needed = |key: &'static str| {
-            let name = secret.metadata.name.clone().unwrap_or_default();
-            text(secret, key)
-                .map(|pem| pem.trim_end().to_owned() + "\n")
-                .ok_or(IncompleteSecret { secret: name, key })
-        };
-        let leaf = Certificate { certificate: needed("tls.crt")?, key: needed("tls.key")?, renew_at: None };
-        Ok(Self::Given { authority: needed("ca.crt")?, leaf })
-    }
-}
-
-fn text(secret: &Secret, key: &str) -> Option<String> {
-    let bytes = secret.data.as_ref()?.get(key)?;
-    String::from_utf8(bytes.0.clone()).ok().filter(|text| !text.is_empty())
-}
-
-fn bytes(entries: Vec<(&str, String)>) -> BTreeMap<String, ByteString> {
-    entries.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect()
 }

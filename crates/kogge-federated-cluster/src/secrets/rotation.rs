@@ -2,109 +2,13 @@
 //! gets along with. The next step is taken only when every pod runs the present generation, so whoever is killed
 //! anywhere finds in the Secret where to go on.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec, TlsMode};
-use kogge_api::{FederatedClusterSpec, names};
-use serde::{Deserialize, Serialize};
 
-use super::generation::{Generation, Tls, server_names};
+use super::database::{DatabaseSecrets, Granted};
+use super::generation::{Generation, Tls};
+use super::issuer::{Issuer, Wanted};
 use super::mint::{Certificate, Mint, MintError};
-use super::{DatabaseSecrets, Granted, PreviousUsers, Users};
-use crate::identity::Identity;
-
-/// By whom certificates are issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "by")]
-pub enum Issuer {
-    /// An authority of the database's own.
-    Own {
-        /// The authority.
-        authority: Certificate,
-    },
-    /// A Secret of the user's.
-    Given {
-        /// The authority's certificate, as PEM.
-        authority: String,
-        /// The certificate of every server.
-        leaf: Certificate,
-    },
-}
-
-impl Issuer {
-    fn authority(&self) -> &str {
-        match self {
-            Self::Own { authority } => &authority.certificate,
-            Self::Given { authority, .. } => authority,
-        }
-    }
-
-    fn issue(
-        &self,
-        wanted: &Wanted<'_>,
-        component: Component,
-        mint: &mut dyn Mint,
-    ) -> Result<Certificate, MintError> {
-        match self {
-            Self::Own { authority } => mint.leaf(authority, &server_names(wanted.identity, component)),
-            Self::Given { leaf, .. } => Ok(leaf.clone()),
-        }
-    }
-
-    fn issue_all(
-        &self,
-        wanted: &Wanted<'_>,
-        mint: &mut dyn Mint,
-    ) -> Result<BTreeMap<String, Certificate>, MintError> {
-        let issue = |component: &Component| Ok((component.to_string(), self.issue(wanted, *component, mint)?));
-        wanted.components.iter().map(issue).collect()
-    }
-
-    fn is_due(&self, now: i64) -> bool {
-        matches!(self, Self::Own { authority } if authority.renew_at.is_some_and(|at| at <= now))
-    }
-}
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct Wanted<'a> {
-    /// Which database.
-    pub identity: &'a Identity,
-    /// What its user asks for.
-    pub security: &'a SecuritySpec,
-    /// Its components.
-    pub components: Vec<Component>,
-    /// What the user's Secret holds, where the spec names one.
-    pub given: Option<Issuer>,
-}
-
-impl<'a> Wanted<'a> {
-    /// What a spec asks for. `given` is what the Secret that it names holds.
-    pub fn new(identity: &'a Identity, spec: &'a FederatedClusterSpec, given: Option<Issuer>) -> Self {
-        let components: BTreeSet<Component> =
-            spec.placed_components().iter().map(|share| share.component).collect();
-        Self { identity, security: &spec.security, components: components.into_iter().collect(), given }
-    }
-
-    /// The names that every server is called by, by its peers, by clients and by the operator: what one certificate
-    /// for all of them must bear.
-    pub fn called_names(&self) -> Vec<String> {
-        let names = self.components.iter().map(|component| {
-            let service = names::service(&self.identity.name, *component);
-            let prefix = if component.is_replica_set() { "*." } else { "" };
-            format!("{prefix}{service}.{}.svc.{}", self.identity.namespace, self.identity.cluster_domain)
-        });
-        names.chain(["localhost".to_owned()]).collect()
-    }
-
-    fn issuer(&self, mint: &mut dyn Mint) -> Result<Issuer, MintError> {
-        if let Some(given) = &self.given {
-            return Ok(given.clone());
-        }
-        let name = format!("{}.{}.{}", self.identity.name, self.identity.namespace, self.identity.id);
-        Ok(Issuer::Own { authority: mint.authority(&name)? })
-    }
-}
+use super::users::{PreviousUsers, Users};
 
 impl DatabaseSecrets {
     /// The secrets of a database that begins now.

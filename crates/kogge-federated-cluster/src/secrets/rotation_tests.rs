@@ -3,6 +3,7 @@ use kogge_api::federated_cluster::{SecuritySpec, TlsMode, TlsSpec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::identity::Identity;
 use crate::secrets::Sample;
 
 const SOON: i64 = 1_000;

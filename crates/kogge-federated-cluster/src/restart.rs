@@ -3,11 +3,11 @@
 use kogge_mongo::{Action as EngineAction, Step};
 use kogge_plan::{Action, ObjectKey};
 
-use crate::observation::Prepared;
+use crate::prepared::Prepared;
 
 /// The deletion that restarts a member, guarded by the pod that the step was planned on, in the state it had: one
 /// that came back to health by itself meanwhile is left alone.
-pub fn restart(prepared: &Prepared<'_>, step: &Step) -> Option<Action> {
+pub(crate) fn restart(prepared: &Prepared<'_>, step: &Step) -> Option<Action> {
     let EngineAction::RestartPod { pod, uid } = &step.action else { return None };
     let observation = &prepared.observation;
     let identity = &observation.identity;

@@ -1,0 +1,62 @@
+//! What comes out of acceptance: the members may be asked.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use crate::acceptance::ChartName;
+use crate::identity::Identity;
+use crate::prepared::Prepared;
+use crate::problem::Problem;
+use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mounted, Wanted};
+
+/// The database's secrets, as they were read.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The secrets.
+    pub secrets: Arc<DatabaseSecrets>,
+    /// The version of the Secret that they were read from: they are written over that, and over nothing else.
+    pub resource_version: Option<String>,
+}
+
+impl Held {
+    /// Reads them.
+    pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
+        Ok(Self {
+            secrets: Arc::new(DatabaseSecrets::read(secret)?),
+            resource_version: secret.metadata.resource_version.clone(),
+        })
+    }
+}
+
+/// What a rendering is made from, beside the resource and what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderInput {
+    /// Which database.
+    pub identity: Identity,
+    /// The chart.
+    pub chart: ChartName,
+    /// The generation of secrets that the pods are to mount.
+    pub mounted: Mounted,
+}
+
+/// A pass that may ask the members.
+pub struct Ready<'a> {
+    /// The goal, and where the members are.
+    pub prepared: Prepared<'a>,
+    /// The database's secrets.
+    pub held: Held,
+    /// What the Secret holds that the spec may name, or why nothing can be made of it: then the secrets stay.
+    pub given: Result<Option<Issuer>, Problem>,
+    /// Why the present spec is not carried out; then the one that was accepted last is.
+    pub problem: Option<Problem>,
+}
+
+impl Ready<'_> {
+    /// What the spec asks of the secrets; none where that cannot be told.
+    pub fn wanted(&self) -> Option<Wanted<'_>> {
+        let observation = &self.prepared.observation;
+        let given = self.given.as_ref().ok()?;
+        Some(Wanted::new(&observation.identity, &observation.cluster.spec, given.clone()))
+    }
+}

@@ -1,0 +1,120 @@
+//! By whom certificates are issued, and what is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Secret;
+use kogge_api::federated_cluster::{Component, SecuritySpec};
+use kogge_api::{FederatedClusterSpec, names};
+use serde::{Deserialize, Serialize};
+
+use super::generation::server_names;
+use super::mint::{Certificate, Mint, MintError};
+use super::stored::{IncompleteSecret, text};
+use crate::identity::Identity;
+
+/// By whom certificates are issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "by")]
+pub enum Issuer {
+    /// An authority of the database's own.
+    Own {
+        /// The authority.
+        authority: Certificate,
+    },
+    /// A Secret of the user's.
+    Given {
+        /// The authority's certificate, as PEM.
+        authority: String,
+        /// The certificate of every server.
+        leaf: Certificate,
+    },
+}
+
+impl Issuer {
+    pub(super) fn authority(&self) -> &str {
+        match self {
+            Self::Own { authority } => &authority.certificate,
+            Self::Given { authority, .. } => authority,
+        }
+    }
+
+    pub(super) fn issue(
+        &self,
+        wanted: &Wanted<'_>,
+        component: Component,
+        mint: &mut dyn Mint,
+    ) -> Result<Certificate, MintError> {
+        match self {
+            Self::Own { authority } => mint.leaf(authority, &server_names(wanted.identity, component)),
+            Self::Given { leaf, .. } => Ok(leaf.clone()),
+        }
+    }
+
+    pub(super) fn issue_all(
+        &self,
+        wanted: &Wanted<'_>,
+        mint: &mut dyn Mint,
+    ) -> Result<BTreeMap<String, Certificate>, MintError> {
+        let issue = |component: &Component| Ok((component.to_string(), self.issue(wanted, *component, mint)?));
+        wanted.components.iter().map(issue).collect()
+    }
+
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        matches!(self, Self::Own { authority } if authority.renew_at.is_some_and(|at| at <= now))
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Which database.
+    pub identity: &'a Identity,
+    /// What its user asks for.
+    pub security: &'a SecuritySpec,
+    /// Its components.
+    pub components: Vec<Component>,
+    /// What the user's Secret holds, where the spec names one.
+    pub given: Option<Issuer>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What a spec asks for. `given` is what the Secret that it names holds.
+    pub fn new(identity: &'a Identity, spec: &'a FederatedClusterSpec, given: Option<Issuer>) -> Self {
+        let components: BTreeSet<Component> =
+            spec.placed_components().iter().map(|share| share.component).collect();
+        Self { identity, security: &spec.security, components: components.into_iter().collect(), given }
+    }
+
+    /// The names that every server is called by, by its peers, by clients and by the operator: what one certificate
+    /// for all of them must bear.
+    pub fn called_names(&self) -> Vec<String> {
+        let names = self.components.iter().map(|component| {
+            let service = names::service(&self.identity.name, *component);
+            let prefix = if component.is_replica_set() { "*." } else { "" };
+            format!("{prefix}{service}.{}.svc.{}", self.identity.namespace, self.identity.cluster_domain)
+        });
+        names.chain(["localhost".to_owned()]).collect()
+    }
+
+    pub(super) fn issuer(&self, mint: &mut dyn Mint) -> Result<Issuer, MintError> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let name = format!("{}.{}.{}", self.identity.name, self.identity.namespace, self.identity.id);
+        Ok(Issuer::Own { authority: mint.authority(&name)? })
+    }
+}
+
+impl Issuer {
+    /// Reads a Secret as cert-manager makes them: `tls.crt`, `tls.key`, `ca.crt`.
+    pub fn given(secret: &Secret) -> Result<Self, IncompleteSecret> {
+        let needed = |key: &'static str| {
+            let name = secret.metadata.name.clone().unwrap_or_default();
+            text(secret, key)
+                .map(|pem| pem.trim_end().to_owned() + "\n")
+                .ok_or(IncompleteSecret { secret: name, key })
+        };
+        let leaf = Certificate { certificate: needed("tls.crt")?, key: needed("tls.key")?, renew_at: None };
+        Ok(Self::Given { authority: needed("ca.crt")?, leaf })
+    }
+}
