@@ -9,7 +9,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, 
 
 /// Crates without IO: no runtime, no client, no driver.
 const PURE: [&str; 6] =
-    ["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery", "kogge-federated-cluster"];
+    ["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery", "kogge-database"];
 /// What a pure crate has none of, however deep.
 const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mongodb", "hyper", "reqwest"];
 /// One TLS stack: rustls with aws-lc-rs.
@@ -23,7 +23,7 @@ const USES: [(&str, &[&str]); 16] = [
     ("kogge-plan", &["kogge-api"]),
     ("kogge-mongo", &["kogge-api"]),
     ("kogge-discovery", &["kogge-api"]),
-    ("kogge-federated-cluster", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery"]),
+    ("kogge-database", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery"]),
     ("kogge-mongo-client", &["kogge-api", "kogge-mongo"]),
     ("kogge-fleet", &["kogge-api", "kogge-plan"]),
     (
@@ -35,7 +35,7 @@ const USES: [(&str, &[&str]); 16] = [
             "kogge-plan",
             "kogge-mongo",
             "kogge-mongo-client",
-            "kogge-federated-cluster",
+            "kogge-database",
             "kogge-fleet",
         ],
     ),
@@ -48,7 +48,7 @@ const USES: [(&str, &[&str]); 16] = [
             "kogge-plan",
             "kogge-mongo",
             "kogge-mongo-client",
-            "kogge-federated-cluster",
+            "kogge-database",
             "kogge-fleet",
         ],
     ),

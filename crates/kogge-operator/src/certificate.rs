@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kogge_federated_cluster::secrets::Certificate;
+use kogge_database::secrets::Certificate;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::aws_lc_rs;
@@ -77,7 +77,7 @@ fn pem(key: &'static str, what: &'static str, why: &dyn std::fmt::Display) -> Un
 
 #[cfg(test)]
 mod tests {
-    use kogge_federated_cluster::secrets::Mint as _;
+    use kogge_database::secrets::Mint as _;
 
     use super::*;
     use crate::mint::OperatorMint;

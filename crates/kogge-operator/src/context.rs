@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
 use kogge_chart_store::ChartStore;
-use kogge_federated_cluster::queue::{Demand, Queue};
+use kogge_database::queue::{Demand, Queue};
 use kogge_fleet::{Fence, Fleet};
 use kogge_mongo::{Millis, SetName};
 use kogge_mongo_client::Engine;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use kogge_api::ClusterId;
-use kogge_federated_cluster::secrets::{Certificate, Mint, MintError};
+use kogge_database::secrets::{Certificate, Mint, MintError};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };

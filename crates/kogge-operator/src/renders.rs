@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kogge_api::{ClusterId, FederatedClusterSpec};
-use kogge_federated_cluster::acceptance::Rendered;
-use kogge_federated_cluster::pass::{RenderInput, Revisions};
-use kogge_federated_cluster::report::Problem;
-use kogge_federated_cluster::revisions::Kept;
+use kogge_database::acceptance::Rendered;
+use kogge_database::pass::{RenderInput, Revisions};
+use kogge_database::report::Problem;
+use kogge_database::revisions::Kept;
 use kube::ResourceExt as _;
 use parking_lot::Mutex;
 

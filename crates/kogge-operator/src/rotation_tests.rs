@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec, TlsMode, TlsSpec};
-use kogge_federated_cluster::Identity;
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Generation, Wanted};
+use kogge_database::Identity;
+use kogge_database::secrets::{DatabaseSecrets, Generation, Wanted};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{ClientOptions, Tls, TlsOptions};

@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::{ClusterId, FederatedCluster, WorkerCluster, labels};
-use kogge_federated_cluster::pass::Endings;
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::pass::Endings;
+use kogge_database::secrets::DatabaseSecrets;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, CustomResourceExt as _, ResourceExt as _};
 

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kogge_api::WorkerCluster;
-use kogge_federated_cluster::Identity;
-use kogge_federated_cluster::pass::Endings;
-use kogge_federated_cluster::secrets::Wanted;
+use kogge_database::Identity;
+use kogge_database::pass::Endings;
+use kogge_database::secrets::Wanted;
 use kogge_plan::{FleetView, Liveness, WorkerView};
 use serde_json::json;
 

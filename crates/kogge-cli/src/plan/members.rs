@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Login, Users};
-use kogge_federated_cluster::{PORT, Prepared, Running};
+use kogge_database::secrets::{DatabaseSecrets, Login, Users};
+use kogge_database::{PORT, Prepared, Running};
 use kogge_mongo::{Millis, OBSERVATIONS_TO_BELIEVE, Topology};
 use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Password, PortForward, Target, Trust, User};
 

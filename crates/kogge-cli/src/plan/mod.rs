@@ -20,8 +20,8 @@ use clap::ValueEnum;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kogge_chart_store::ChartStore;
-use kogge_federated_cluster::Prepared;
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::Prepared;
+use kogge_database::secrets::DatabaseSecrets;
 use kogge_mongo::{Goal, Topology};
 
 use crate::ControlArgs;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kogge_api::{FINALIZER, FederatedCluster};
-use kogge_federated_cluster::Identity;
-use kogge_federated_cluster::pass::{ControlState, Held, Read, Revisions, Write};
-use kogge_federated_cluster::revisions::Kept;
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Sample, Wanted};
+use kogge_database::Identity;
+use kogge_database::pass::{ControlState, Held, Read, Revisions, Write};
+use kogge_database::revisions::Kept;
+use kogge_database::secrets::{DatabaseSecrets, Sample, Wanted};
 
 use super::control::{Known, SecretsKnown};
 

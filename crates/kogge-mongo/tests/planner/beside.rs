@@ -9,10 +9,10 @@ use kogge_api::FederatedClusterSpec;
 use kogge_api::anchor::Anchor;
 use kogge_api::federated_cluster::DeletionStatus;
 use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
+use kogge_database::Identity;
+use kogge_database::engine::{GoalInput, goal};
+use kogge_database::requests::Requests;
 use kogge_discovery::{Destination, PodFact, PodPhase, ReplicaSet, Source, mirror};
-use kogge_federated_cluster::Identity;
-use kogge_federated_cluster::engine::{GoalInput, goal};
-use kogge_federated_cluster::requests::Requests;
 use kogge_mongo::{Goal, MemberId};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
 

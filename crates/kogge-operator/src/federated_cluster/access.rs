@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::worker_cluster::Access;
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Login, Users};
-use kogge_federated_cluster::{PORT, Prepared};
+use kogge_database::secrets::{DatabaseSecrets, Login, Users};
+use kogge_database::{PORT, Prepared};
 use kogge_mongo_client::{
     Address, ClusterAccess, Credentials, Password, PortForward, Target, Trust, TrustError, User, Ways,
 };

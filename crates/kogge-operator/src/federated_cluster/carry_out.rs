@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use kogge_api::FederatedCluster;
-use kogge_federated_cluster::pass::{Carried, is_reported};
-use kogge_federated_cluster::report::Problem;
-use kogge_federated_cluster::{DatabasePlan, Prepared};
+use kogge_database::pass::{Carried, is_reported};
+use kogge_database::report::Problem;
+use kogge_database::{DatabasePlan, Prepared};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
 use kogge_mongo::errors::ErrorClass;
 use kogge_mongo::{Millis, Step};

@@ -1,8 +1,8 @@
 //! What members do beside a plan: users made and removed, certificates read again.
 
 use kogge_api::FederatedCluster;
-use kogge_federated_cluster::Prepared;
-use kogge_federated_cluster::pass::{MembersAnswer, MembersWork, is_reported};
+use kogge_database::Prepared;
+use kogge_database::pass::{MembersAnswer, MembersWork, is_reported};
 use kogge_mongo_client::{ClusterAccess, Engine, StepError, Told};
 use tracing::{debug, info, warn};
 

@@ -1,14 +1,12 @@
-//! One pass over a FederatedCluster: the order is that of [`kogge_federated_cluster::pass`]; here it meets the wire.
+//! One pass over a FederatedCluster: the order is that of [`kogge_database::pass`]; here it meets the wire.
 
 use std::sync::Arc;
 
 use kogge_api::FederatedCluster;
-use kogge_federated_cluster::acceptance::{self, Rendered, oldest_version};
-use kogge_federated_cluster::pass::{
-    self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next,
-};
-use kogge_federated_cluster::report::{self, Problem};
-use kogge_federated_cluster::secrets::IncompleteSecret;
+use kogge_database::acceptance::{self, Rendered, oldest_version};
+use kogge_database::pass::{self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next};
+use kogge_database::report::{self, Problem};
+use kogge_database::secrets::IncompleteSecret;
 use kogge_mongo::Millis;
 use kogge_mongo_client::{CertificateError, ClusterAccess, Engine, TrustError};
 use kogge_plan::placement::RegisteredWorker;

@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::FederatedCluster;
-use kogge_federated_cluster::pass::{ControlState, Endings, Held, Read};
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::pass::{ControlState, Endings, Held, Read};
+use kogge_database::secrets::DatabaseSecrets;
 use kube::{CustomResourceExt as _, ResourceExt as _};
 
 use super::pass::PassError;

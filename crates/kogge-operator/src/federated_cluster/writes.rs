@@ -4,8 +4,8 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::{ClusterId, FINALIZER, FederatedCluster};
-use kogge_federated_cluster::pass::{self, Write};
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::pass::{self, Write};
+use kogge_database::secrets::DatabaseSecrets;
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kogge_api::conditions::{Finding, Status, worker_cluster as types};
 use kogge_api::worker_cluster::Access;
-use kogge_federated_cluster::PORT;
+use kogge_database::PORT;
 use kogge_mongo_client::try_address;
 use kogge_plan::object::cluster_id;
 use kogge_plan::{WorkerView, workload};

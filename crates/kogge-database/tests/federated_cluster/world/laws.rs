@@ -2,9 +2,9 @@
 
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
-use kogge_federated_cluster::DatabasePlan;
-use kogge_federated_cluster::pass::{Endings, Write};
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::DatabasePlan;
+use kogge_database::pass::{Endings, Write};
+use kogge_database::secrets::DatabaseSecrets;
 use kogge_mongo::{Action as EngineAction, Host, Step};
 use kogge_plan::object::{cluster_id, label};
 use kogge_plan::{Action, Object, ObjectKey, anchors};

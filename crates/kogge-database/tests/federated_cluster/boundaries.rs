@@ -3,7 +3,7 @@
 
 use kogge_api::conditions::federated_cluster as types;
 use kogge_api::labels;
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::secrets::DatabaseSecrets;
 use kogge_plan::object::label;
 use serde_json::json;
 

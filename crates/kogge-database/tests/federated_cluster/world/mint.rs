@@ -1,7 +1,7 @@
 //! Makes what stands for secrets in this world: each different, none of them secret.
 
 use kogge_api::ClusterId;
-use kogge_federated_cluster::secrets::{Certificate, Mint, MintError, Sample};
+use kogge_database::secrets::{Certificate, Mint, MintError, Sample};
 
 use super::ID;
 

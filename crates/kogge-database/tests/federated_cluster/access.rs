@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use kogge_api::federated_cluster::TlsMode;
 use kogge_chart::Chart;
-use kogge_federated_cluster::Identity;
-use kogge_federated_cluster::secrets::{DatabaseSecrets, Mounted};
-use kogge_federated_cluster::template::{freeze, render_all};
+use kogge_database::Identity;
+use kogge_database::secrets::{DatabaseSecrets, Mounted};
+use kogge_database::template::{freeze, render_all};
 use rstest::rstest;
 
 use crate::world::{Fate, ID, World, name};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kogge_api::{FINALIZER, FederatedCluster, SYSTEM_NAMESPACE, gate};
-use kogge_federated_cluster::acceptance::{self, Rendered};
-use kogge_federated_cluster::pass::{ControlState, Endings, Held, Read, RenderInput, Revisions, Write};
-use kogge_federated_cluster::report::Problem;
-use kogge_federated_cluster::revisions::Kept;
-use kogge_federated_cluster::secrets::DatabaseSecrets;
+use kogge_database::acceptance::{self, Rendered};
+use kogge_database::pass::{ControlState, Endings, Held, Read, RenderInput, Revisions, Write};
+use kogge_database::report::Problem;
+use kogge_database::revisions::Kept;
+use kogge_database::secrets::DatabaseSecrets;
 
 use super::{ID, World, laws};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::worker_cluster::AllowedNamespaces;
 use kogge_api::{FederatedCluster, SYSTEM_NAMESPACE};
-use kogge_federated_cluster::pass::{Carried, Known, Look, MembersAnswer, Start, Then, Write, next};
-use kogge_federated_cluster::report::{self, Problem};
-use kogge_federated_cluster::{DatabasePlan, Prepared};
+use kogge_database::pass::{Carried, Known, Look, MembersAnswer, Start, Then, Write, next};
+use kogge_database::report::{self, Problem};
+use kogge_database::{DatabasePlan, Prepared};
 use kogge_mongo::{PodName, Topology};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::{Action, FleetView, WorkerName};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use kogge_api::ClusterId;
-use kogge_federated_cluster::queue::{Demand, Queue};
+use kogge_database::queue::{Demand, Queue};
 use kogge_mongo::{Action, Vdc};
 
 use crate::world::World;

@@ -2,7 +2,7 @@
 
 use kogge_api::conditions::federated_cluster as types;
 use kogge_api::federated_cluster::{FederatedClusterStatus, WorkState};
-use kogge_federated_cluster::report::Problem;
+use kogge_database::report::Problem;
 use rstest::rstest;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kogge_api::labels;
-use kogge_federated_cluster::pass::Endings;
+use kogge_database::pass::Endings;
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
