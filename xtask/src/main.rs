@@ -1,5 +1,6 @@
 //! Development tasks: `cargo xtask <task>`.
 
+mod bench;
 mod cargo;
 mod checks;
 mod clients;
@@ -32,6 +33,9 @@ enum Task {
     Demo(demo::Args),
     /// Drops the planner's guards one at a time and writes what catches each to docs/engine/mutations.md
     Mutate(mutate::Args),
+    /// Measures, beside a baseline of the same run
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Runs that last, and show what one run of the tests does not
     #[command(subcommand)]
     Soak(soak::Soak),
@@ -62,6 +66,7 @@ async fn main() -> ExitCode {
         Task::Test(args) => checks::run(args).await,
         Task::Demo(args) => demo::run(args).await,
         Task::Mutate(args) => mutate::run(args).await,
+        Task::Bench(what) => bench::run(what).await,
         Task::Soak(what) => soak::run(what).await,
         Task::Gen { check: false } => generate::write(),
         Task::Gen { check: true } => generate::check(),
