@@ -11,13 +11,17 @@ use crate::programs::{self, Program};
 use crate::timeline::Seconds;
 
 /// The cases on real clusters that share one lab: the program that runs longest.
-const CASES: &str = "kogge-e2e/e2e";
+const CASES: &str = "tests/e2e";
 
 /// Runs all tests whose names hold `filter`, and shows what they print: the lines of the cases as they come, those
 /// of each other program together, when it has ended.
 pub(crate) async fn run(filter: Option<&str>) -> anyhow::Result<Summary> {
     let programs = programs::build(["--workspace"]).await?;
     let (cases, others): (Vec<_>, Vec<_>) = programs.iter().partition(|program| program.name == CASES);
+    ensure!(
+        cases.len() == 1,
+        "there is no test program {CASES}; say in xtask/src/checks/suite.rs what it is called now"
+    );
     let (mut summary, beside) = tokio::try_join!(show_live(&cases, filter), show_ended(&others, filter))?;
     summary += beside;
     ensure!(summary.succeeded(), "{summary}");
@@ -46,7 +50,7 @@ async fn show_ended(programs: &[&Program], filter: Option<&str>) -> anyhow::Resu
         let began = Instant::now();
         let output = program.command(&[], filter).output().await.context(program.failure())?;
         let [said, erred] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-        println!("\n{}, {}{said}{erred}", program.name, Seconds(began.elapsed()));
+        println!("\n{}, {}\n{said}{erred}", program.name, Seconds(began.elapsed()));
         summary.add(&program.name, &said, output.status.success());
     }
     Ok(summary)
