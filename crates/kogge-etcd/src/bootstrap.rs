@@ -1,0 +1,227 @@
+//! From nothing to one member: exactly one seed, recorded under its ids before it starts.
+//!
+//! etcd's `--initial-cluster-state=new` goes on where its peers are silent, so two members that start as `new` are two
+//! groups that both take writes. So one member alone starts as `new`, with a list of itself, once.
+
+use std::collections::BTreeMap;
+
+use kogge_api::gate::{Disk, Report};
+
+use crate::approval;
+use crate::draft::Draft;
+use crate::goal::{Goal, MemberGoal, MemberRole, Seed, SeedSource, Start, StartState};
+use crate::identity;
+use crate::outcome::{Approval, FindingKind};
+use crate::step::Action;
+use crate::topology::{Pod, PodFacts};
+use crate::view::GroupView;
+use crate::votes::{Candidate, allot};
+
+/// Plans the beginning of a group that no member is known to have.
+pub(crate) fn plan(view: &GroupView<'_>, draft: &mut Draft) {
+    let Some(seed) = &view.goal.seed else {
+        find_seed(view, draft);
+        return;
+    };
+    if let Some(member) = view.goal.member(&seed.pod) {
+        start(view, seed, member, draft);
+        return;
+    }
+    let pod = &seed.pod;
+    draft.finding_on(
+        FindingKind::SeedLost,
+        pod,
+        format!(
+            "{pod} is recorded as the seed of {} and is no wanted member any more; put its placement back, \
+             or remove the seed from the anchors once it is certain that it has never started",
+            view.goal.database
+        ),
+    );
+    draft.wait_member(pod, format!("the recorded seed {pod} is not among the wanted members"), None);
+}
+
+/// Records the seed once every placement has been seen and every member is proven empty.
+fn find_seed(view: &GroupView<'_>, draft: &mut Draft) {
+    let goal = view.goal;
+    for (placement, reason) in &goal.unseen {
+        draft.wait(format!("placement {placement} has not been observed completely yet ({reason})"));
+    }
+    let mut proven_empty = goal.unseen.is_empty();
+    for member in goal.ordered_members() {
+        if let Err(obstacle) = empty(view, member) {
+            draft.wait_member(&member.pod, obstacle, view.silent_since(&member.pod));
+            proven_empty = false;
+        }
+    }
+    if !proven_empty {
+        return;
+    }
+    if let Some(member) = choose(goal) {
+        record(
+            view,
+            member,
+            0,
+            format!("all {} members are proven empty, and exactly one may begin the group", goal.members.len()),
+            draft,
+        );
+    }
+}
+
+/// The first of the members that will vote, outside of the vdcs that the leader shall not be in.
+fn choose(goal: &Goal) -> Option<&MemberGoal> {
+    let may_vote = goal.members.iter().filter(|m| m.role == MemberRole::Voter);
+    let candidates: Vec<Candidate> =
+        may_vote.map(|m| Candidate { pod: m.pod.clone(), vdc: m.vdc.clone(), votes_now: false }).collect();
+    let voters = allot(&candidates, 0);
+    let ordered = goal.ordered_members().into_iter().filter(|m| voters.contains(&m.pod));
+    ordered.min_by_key(|m| goal.away_from.contains(&m.vdc))
+}
+
+fn record(view: &GroupView<'_>, member: &MemberGoal, incarnation: u32, reason: String, draft: &mut Draft) {
+    let seed = identity::seed(view.goal, &member.pod, &member.peer_url, incarnation, SeedSource::Empty);
+    draft.step(Action::RecordSeed { seed }, reason, "every anchor holds the record");
+}
+
+/// Proves that a member runs and holds nothing, or says what is missing for the proof. Its disk is what the gate saw at
+/// this start; a server that answers has data.
+fn empty(view: &GroupView<'_>, member: &MemberGoal) -> Result<(), String> {
+    let pod = &member.pod;
+    if view.answers(pod) {
+        return Err(format!("the server of {pod} answers, so its disk is not empty"));
+    }
+    ready_to_start(view, member).map(|_| ())
+}
+
+/// The pod of a member whose server may start for the first time: it runs, its name resolves, and its gate found a disk
+/// without a member's data. Litter of earlier starts is believed only after several observations.
+pub(crate) fn ready_to_start<'a>(view: &GroupView<'a>, member: &MemberGoal) -> Result<&'a PodFacts, String> {
+    let pod = &member.pod;
+    let seen = view.observations.get(pod).ok_or_else(|| format!("{pod} has not been observed yet"))?;
+    let facts = match &seen.pod {
+        Pod::Unknown { reason } => return Err(format!("the pod {pod} is not observed ({reason})")),
+        Pod::Absent => return Err(format!("the pod {pod} does not exist yet")),
+        Pod::Present(facts) if facts.terminating => return Err(format!("the pod {pod} is terminating")),
+        Pod::Present(facts) => facts,
+    };
+    match &facts.gate {
+        None => {
+            return Err(format!(
+                "the gate of {pod} has not reported what is on its disk; delete the pod if no report comes"
+            ));
+        }
+        Some(Report::Held(hold)) => return Err(format!("the gate of {pod} holds its server ({hold})")),
+        Some(Report::Open { disk: Disk::Data, .. }) => {
+            return Err(format!("the disk of {pod} holds data and its server does not answer"));
+        }
+        Some(Report::Open { disk: Disk::Unused, .. }) if !seen.is_believed() => {
+            return Err(format!(
+                "the disk of {pod} has been started on, and too few observations say that it is unused"
+            ));
+        }
+        Some(Report::Open { .. }) => {}
+    }
+    if !facts.running {
+        return Err(format!("the containers of {pod} do not run yet"));
+    }
+    if !facts.resolves_everywhere {
+        return Err(format!("the name in {} does not resolve in every vdc yet", member.peer_url));
+    }
+    Ok(facts)
+}
+
+/// Opens the gate of the recorded seed, once, or restarts it into the restored group.
+fn start(view: &GroupView<'_>, seed: &Seed, member: &MemberGoal, draft: &mut Draft) {
+    let pod = &member.pod;
+    if let SeedSource::OwnDisk { of } = seed.source {
+        restore(view, member, &format!("its gate restores the data of cluster {of} under the new ids"), draft);
+        return;
+    }
+    let present = view.present_pod(pod);
+    if member.anchor.start.is_some() && present.is_some_and(|facts| may_have_lost(member, facts)) {
+        seed_lost(view, seed, member, draft);
+        return;
+    }
+    let used_here = present.is_some_and(|facts| member.anchor.start.as_ref().is_some_and(|s| s.uid == facts.uid));
+    if used_here {
+        draft.wait_member(
+            pod,
+            format!("the seed {pod} is starting and does not answer yet"),
+            view.silent_since(pod),
+        );
+        return;
+    }
+    match ready_to_start(view, member) {
+        Err(obstacle) => draft.wait_member(pod, obstacle, view.silent_since(pod)),
+        Ok(facts) => draft.step(
+            Action::AllowStart {
+                pod: pod.clone(),
+                start: Start {
+                    uid: facts.uid.clone(),
+                    state: StartState::New,
+                    token: seed.token(&view.goal.uid),
+                    initial_cluster: BTreeMap::from([(member.peer_url.clone(), pod.clone())]),
+                },
+            },
+            "the anchors name it as the one seed, and its disk is empty",
+            format!("{pod} leads a group of one"),
+        ),
+    }
+}
+
+fn restore(view: &GroupView<'_>, member: &MemberGoal, why: &str, draft: &mut Draft) {
+    let pod = &member.pod;
+    let present = view.present_pod(pod);
+    match present.filter(|_| view.former.contains_key(pod)) {
+        Some(facts) => draft.step(
+            Action::RestartPod { pod: pod.clone(), uid: facts.uid.clone() },
+            why,
+            format!("{pod} leads the restored group"),
+        ),
+        None => draft.wait_member(
+            pod,
+            format!("{pod} is to restore its data and does not answer yet"),
+            view.silent_since(pod),
+        ),
+    }
+}
+
+/// Whether a disk is empty that a server may have started on before. Litter shows that it is the same disk, and that no
+/// server has become a member on it.
+pub(crate) fn may_have_lost(member: &MemberGoal, facts: &PodFacts) -> bool {
+    let another_pod = member.anchor.start.as_ref().is_some_and(|start| start.uid != facts.uid);
+    facts.is_held_empty() || (another_pod && facts.disk() == Some(Disk::Empty))
+}
+
+/// The seed may have held data and has none: nothing begins again by itself. Another token, and so other ids, keeps the
+/// new group apart from whatever the first start has left.
+fn seed_lost(view: &GroupView<'_>, seed: &Seed, member: &MemberGoal, draft: &mut Draft) {
+    let pod = &member.pod;
+    let database = &view.goal.database;
+    draft.finding_on(
+        FindingKind::SeedLost,
+        pod,
+        format!(
+            "the disk of the seed {pod} is empty, and it was allowed to start on it before; Kogge does not begin {database} \
+             a second time by itself: restore its volume, or approve a new beginning"
+        ),
+    );
+    let hash = approval::hash(&format!("reseed\n{database}\n{}\n{}\n", seed.incarnation, seed.cluster_id));
+    if view.goal.recovery.approved.contains(&hash) && view.is_believed(pod) {
+        let reason = format!("the disk of the seed {pod} is empty, and you approved a new beginning");
+        record(view, member, seed.incarnation + 1, reason, draft);
+        return;
+    }
+    draft.approvals.push(Approval {
+        message: format!(
+            "{pod} begins {database} a second time, as another cluster and without data; whatever was written to cluster \
+             {} is lost",
+            seed.cluster_id
+        ),
+        hash,
+    });
+    draft.wait_member(
+        pod,
+        format!("the disk of the seed {pod} is empty, and a new beginning is not approved"),
+        None,
+    );
+}

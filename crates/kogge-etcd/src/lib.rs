@@ -1,0 +1,72 @@
+//! Pure: the etcd engine's planner; a topology and a goal become steps.
+//!
+//! [`plan`] takes a [`Goal`] (what the database shall be), a [`Topology`] (what was observed, with its age) and the time,
+//! and returns a [`Plan`]: [`Step`]s to take now, what is waited for, what you must know, and how the group is. A *group*
+//! is the etcd cluster, its *members* are the etcd servers. The planner has no memory: the plan is made again from a fresh
+//! observation after every step, so a crash anywhere resumes by itself.
+//!
+//! The caller
+//! - builds the goal from its spec, its anchors and its view of the fleet;
+//! - carries out steps by [`Action::executor`]: anchor records in one guarded write before anything else, pod restarts
+//!   through the worker's API, the rest through a client of etcd, each call with a deadline;
+//! - observes again, and counts on from the observation before with [`Topology::after`].
+//!
+//! Rules that every plan keeps:
+//! - a plan holds at most one step that changes a server or a pod, and that step changes at most one member;
+//! - a group begins once, on the seed that the anchors name under ids that are known before, and only when every member is
+//!   proven empty and every placement has been seen completely;
+//! - what is on a disk is what the gate saw at this start of the server; no error and no silence means "empty";
+//! - a server without data starts only as its record says, in the pod whose gate found the empty disk, and once;
+//! - nothing that was seen once costs a vote or an id, and nothing that was seen once gives a vote;
+//! - a member joins as a learner and is promoted once it follows the leader closely, by its own word and the leader's;
+//! - no step takes the live voters below a quorum, as far as the voters themselves are seen; only a group of one or two
+//!   cannot be restarted otherwise;
+//! - the leader hands over before it is restarted or removed, and the last voter stays;
+//! - what has no answer is unknown and is read again: a member that was added is found by its URL, never added twice;
+//! - an id that was removed never comes back, and neither does a disk that was written under it;
+//! - nothing is forced, but what you approved for this group as it is (a recovery, a second beginning), once;
+//! - what is not ours is reported and left alone;
+//! - what is not seen is unknown, and unknown is neither dead nor ready;
+//! - when the goal is reached, the plan is empty.
+
+mod approval;
+mod bootstrap;
+mod draft;
+mod goal;
+mod ground;
+mod handover;
+mod held_out;
+mod identity;
+pub mod ids;
+mod in_a_row;
+mod joining;
+mod lost_disk;
+mod membership;
+mod names;
+mod outcome;
+mod plan;
+mod promotion;
+mod records;
+mod report;
+mod shrink;
+mod status;
+mod step;
+mod topology;
+mod version;
+mod version_rules;
+mod view;
+pub mod votes;
+
+pub use goal::{
+    Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, Seed, SeedSource, Start,
+    StartState,
+};
+pub use names::{ClusterId, MemberId, Placement, PodName, Token, Url, Vdc};
+pub use outcome::{Approval, Finding, FindingKind, GroupStatus, Health, MemberState, MemberStatus, Plan, Waiting};
+pub use plan::plan;
+pub use step::{Action, Executor, Step};
+pub use topology::{
+    Alarm, AlarmKind, ListedMember, MemberObservation, Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_IN_SYNC,
+    OBSERVATIONS_TO_BELIEVE, PeerAnswer, Pod, PodFacts, RefusedPeer, SMALL_LAG, Server, ServerState, Topology,
+};
+pub use version::{Series, Version, VersionError};

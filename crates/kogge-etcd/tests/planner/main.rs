@@ -1,0 +1,15 @@
+//! The planner against a small simulated etcd: the cases of `etcd.md` that a pure planner can show (`etcd_NN_…`), and
+//! convergence from arbitrary states.
+
+#[cfg(test)]
+mod bootstrap;
+#[cfg(test)]
+mod convergence;
+#[cfg(test)]
+mod growth;
+#[cfg(test)]
+mod replacing;
+#[cfg(test)]
+mod shrinking;
+#[cfg(test)]
+mod support;
