@@ -258,6 +258,12 @@ impl Goal {
         let leaving = || self.leaving.iter().find(|m| &m.pod == pod).map(|m| &m.vdc);
         self.member(pod).map(|m| &m.vdc).or_else(leaving)
     }
+
+    /// Where a placement is in the rollout: listed ones first, the rest by name.
+    pub(crate) fn rollout_rank<'a>(&self, placement: &'a Placement) -> (usize, &'a Placement) {
+        let listed = self.rollout_order.iter().position(|p| p == placement);
+        (listed.unwrap_or(usize::MAX), placement)
+    }
 }
 
 impl Seed {

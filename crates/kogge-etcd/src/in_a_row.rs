@@ -74,7 +74,8 @@ fn uid(seen: &MemberObservation) -> Option<&str> {
     seen.pod.facts().map(|facts| facts.uid.as_str())
 }
 
-/// What counts as the same: the process, what its gate saw, and what its server says of itself and of the members.
+/// What counts as the same: the process, what its gate saw, and what its server says of itself, of the leader and of the
+/// members.
 #[derive(PartialEq)]
 struct Said<'a> {
     uid: Option<&'a str>,
@@ -82,7 +83,7 @@ struct Said<'a> {
     server: Discriminant<Server>,
     group: Option<ClusterId>,
     members: BTreeSet<(MemberId, bool)>,
-    own: Option<(MemberId, bool, &'a BTreeSet<Alarm>)>,
+    own: Option<(MemberId, bool, Option<MemberId>, &'a BTreeSet<Alarm>)>,
 }
 
 impl<'a> Said<'a> {
@@ -94,7 +95,7 @@ impl<'a> Said<'a> {
             server: discriminant(&seen.server),
             group: seen.server.cluster_id(),
             members: listed.iter().map(|m| (m.id, m.learner)).collect(),
-            own: serving(seen).map(|state| (state.member_id, state.learner, &state.alarms)),
+            own: serving(seen).map(|state| (state.member_id, state.learner, state.leader, &state.alarms)),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kogge_api::gate::Disk;
 
-use crate::bootstrap::{may_have_lost, ready_to_start};
 use crate::draft::Draft;
+use crate::first_start::{may_have_lost, ready_to_start};
 use crate::goal::{MemberGoal, Seed, Start, StartState};
 use crate::ground::Ground;
 use crate::names::{PodName, Url};

@@ -29,9 +29,11 @@
 //! - what is not seen is unknown, and unknown is neither dead nor ready;
 //! - when the goal is reached, the plan is empty.
 
+mod alarms;
 mod approval;
 mod bootstrap;
 mod draft;
+mod first_start;
 mod goal;
 mod ground;
 mod handover;
@@ -41,16 +43,21 @@ pub mod ids;
 mod in_a_row;
 mod joining;
 mod lost_disk;
+mod maintenance;
 mod membership;
 mod names;
 mod outcome;
 mod plan;
 mod promotion;
 mod records;
+mod recovery;
+mod rename;
 mod report;
+mod restart;
 mod shrink;
 mod status;
 mod step;
+mod switchover;
 mod topology;
 mod version;
 mod version_rules;

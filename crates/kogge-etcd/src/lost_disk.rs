@@ -3,8 +3,8 @@
 //! An empty server under a voter's id has forgotten what it voted for and acknowledged. With `existing` it takes its old
 //! id by its URL, and committed writes can be lost.
 
-use crate::bootstrap::may_have_lost;
 use crate::draft::Draft;
+use crate::first_start::may_have_lost;
 use crate::goal::MemberGoal;
 use crate::ground::Ground;
 use crate::outcome::FindingKind;

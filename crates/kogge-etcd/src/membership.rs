@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::ground::Ground;
 use crate::view::GroupView;
-use crate::{held_out, joining, lost_disk, promotion, records, shrink};
+use crate::{alarms, held_out, joining, lost_disk, promotion, records, rename, shrink, switchover};
 
 /// Plans at most one change of a group that has begun, and the anchor records that go with it. Returns the ground that it
 /// rests on, where the group has a leader that is known.
@@ -11,7 +11,9 @@ pub(crate) fn plan<'a>(view: &'a GroupView<'a>, draft: &mut Draft) -> Option<Gro
     records::of_servers(view, draft);
     held_out::plan(view, draft);
     let ground = Ground::find(view, &held_out::pods(view.goal), draft)?;
-    plan_change(&ground, draft);
+    if !draft.changes_something() {
+        plan_change(&ground, draft);
+    }
     Some(ground)
 }
 
@@ -20,15 +22,20 @@ fn plan_change(ground: &Ground<'_>, draft: &mut Draft) {
     records::of_members(ground, draft);
     wait_for_listed(ground, draft);
     lost_disk::plan(ground, draft);
-    if draft.changes_something() {
-        return;
+    for part in [alarms::plan, switchover::plan, shrink::plan_dead] {
+        if draft.changes_something() {
+            return;
+        }
+        part(ground, draft);
     }
-    shrink::plan_dead(ground, draft);
     if draft.changes_something() {
         return;
     }
     joining::allow_starts(ground, draft);
     let additions_done = grow(ground, draft);
+    if !draft.changes_something() {
+        rename::plan(ground, draft);
+    }
     if !draft.changes_something() {
         shrink::plan(ground, additions_done, draft);
     }

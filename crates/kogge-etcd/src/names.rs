@@ -79,6 +79,11 @@ impl PodName {
         self.split_ordinal().cmp(&other.split_ordinal()).then_with(|| self.cmp(other))
     }
 
+    /// What [`Self::natural_cmp`] compares.
+    pub(crate) fn rank(&self) -> impl Ord + use<'_> {
+        (self.split_ordinal(), self)
+    }
+
     fn split_ordinal(&self) -> (&str, u32) {
         match self.0.rsplit_once('-') {
             Some((base, ordinal)) => match ordinal.parse() {

@@ -7,6 +7,7 @@ use crate::goal::MemberGoal;
 use crate::names::Vdc;
 use crate::outcome::{FindingKind, GroupStatus, Health, MemberState, MemberStatus};
 use crate::topology::Pod;
+use crate::version_rules;
 use crate::view::GroupView;
 use crate::votes::quorum;
 
@@ -37,7 +38,7 @@ pub(crate) fn of_group(view: &GroupView<'_>, draft: &Draft) -> GroupStatus {
         health,
         cluster_id: view.goal.seed.as_ref().map(|seed| seed.cluster_id),
         leader,
-        cluster_version: view.servers.values().filter_map(|server| server.cluster_version()).max(),
+        cluster_version: version_rules::agreed(view),
         voters,
         live_voters: live,
         learners: view.members.len() - voters,

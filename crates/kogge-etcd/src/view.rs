@@ -281,6 +281,15 @@ impl<'a> GroupView<'a> {
         }
     }
 
+    /// The wanted members whose pods are of another template than the present one.
+    pub(crate) fn outdated(&self) -> impl Iterator<Item = (&'a MemberGoal, &'a PodFacts)> {
+        let ordered = self.goal.ordered_members().into_iter();
+        ordered.filter_map(|member| {
+            let facts = self.present_pod(&member.pod)?;
+            facts.outdated().then_some((member, facts))
+        })
+    }
+
     /// Why the gate in a member's pod holds it; none where the server may run.
     pub(crate) fn hold(&self, pod: &PodName) -> Option<&'a Hold> {
         self.present_pod(pod)?.hold()

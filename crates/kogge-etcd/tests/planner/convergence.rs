@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 
 use kogge_etcd::votes::{Candidate, allot};
-use kogge_etcd::{MemberRole, PodName};
+use kogge_etcd::{MemberRole, PodName, Vdc, Version};
 use proptest::prelude::*;
 
-use crate::support::{Share, World};
+use crate::support::{Share, V36, World};
+
+const V35: Version = Version::new(3, 5, 33);
 
 const NAMES: [&str; 4] = ["vdc1", "vdc2", "vdc3", "vdc4"];
 
@@ -27,6 +29,12 @@ enum Disturbance {
     NoStep,
     Twice,
     SlowSync(prop::sample::Index),
+    Wipe(prop::sample::Index),
+    Rollout,
+    Upgrade,
+    Away(prop::sample::Index),
+    CutOff(prop::sample::Index),
+    OperatorRestarts,
 }
 
 fn disturbance() -> impl Strategy<Value = Disturbance> {
@@ -38,6 +46,12 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
         Just(Disturbance::NoStep),
         Just(Disturbance::Twice),
         at().prop_map(Disturbance::SlowSync),
+        at().prop_map(Disturbance::Wipe),
+        Just(Disturbance::Rollout),
+        Just(Disturbance::Upgrade),
+        at().prop_map(Disturbance::Away),
+        at().prop_map(Disturbance::CutOff),
+        Just(Disturbance::OperatorRestarts),
     ]
 }
 
@@ -52,7 +66,9 @@ fn disturb(world: &mut World, what: &Disturbance) {
     let pods: Vec<PodName> = world.pods();
     match what {
         Disturbance::Kill(at) if spare(world) => world.kill(at.get(&pods)),
-        Disturbance::Kill(_) => {}
+        Disturbance::Wipe(at) if spare(world) => world.wipe(at.get(&pods)),
+        Disturbance::CutOff(at) if spare(world) => world.node(at.get(&pods)).side = 1,
+        Disturbance::Kill(_) | Disturbance::Wipe(_) | Disturbance::CutOff(_) => {}
         Disturbance::SilentApi(at) => {
             let node = world.node(at.get(&pods));
             node.reachable = !node.reachable;
@@ -76,6 +92,21 @@ fn disturb(world: &mut World, what: &Disturbance) {
                 world.apply(step);
             }
         }
+        Disturbance::Rollout => world.revision.push('+'),
+        Disturbance::Upgrade => {
+            world.goal.version = V36;
+            if world.believed().accepted_version.is_some() {
+                world.version = V36;
+                world.revision.push('+');
+            }
+        }
+        Disturbance::Away(at) => {
+            let vdc = Vdc::from(*at.get(&NAMES));
+            if !world.goal.away_from.remove(&vdc) {
+                world.goal.away_from.insert(vdc);
+            }
+        }
+        Disturbance::OperatorRestarts => world.forget(),
         Disturbance::SlowSync(at) => world.node(at.get(&pods)).sync_rate = 700,
     }
 }
@@ -98,6 +129,18 @@ fn check(world: &World) {
     assert!(voting.is_superset(&allot(&candidates, 0)), "{voting:?}");
     let learners = group.members().iter().filter(|m| m.learner).count();
     assert!(learners < world.goal.max_learners, "no place is left for a voter that joins");
+    if !world.goal.away_from.is_empty()
+        && world.goal.members.iter().any(|m| voting.contains(&m.pod) && !world.goal.away_from.contains(&m.vdc))
+    {
+        let leader = world.leader();
+        let vdc = &world.goal.member(&leader).unwrap().vdc;
+        assert!(!world.goal.away_from.contains(vdc), "the leader is where it shall not be");
+    }
+    let revision = Some(&world.revision);
+    for member in &world.goal.members {
+        let facts = world.nodes[&member.pod].pod.facts();
+        assert_eq!(facts.and_then(|facts| facts.revision.as_ref()), revision, "{} is outdated", member.pod);
+    }
 }
 
 proptest! {
@@ -109,11 +152,15 @@ proptest! {
         max_learners in 1_usize..4,
         rate in prop_oneof![Just(0_u64), Just(10), Just(400)],
         tells_peers in any::<bool>(),
+        old in any::<bool>(),
         disturbances in prop::collection::vec(disturbance(), 0..12),
     ) {
         let mut world = World::new(&[]);
         world.goal.max_learners = max_learners;
         world.tells_peers = tells_peers;
+        if old {
+            (world.version, world.goal.version) = (V35, V35);
+        }
         world.empties_old_disks = true;
         world.want(&from);
         world.run(4);
@@ -126,7 +173,11 @@ proptest! {
             world.run(1);
         }
         for node in world.nodes.values_mut() {
-            (node.reachable, node.sync_rate) = (true, 2_500);
+            (node.reachable, node.sync_rate, node.side) = (true, 2_500, 0);
+        }
+        world.run(300);
+        if world.plan().waiting.iter().any(|waiting| waiting.message.contains("no member outside")) {
+            world.goal.away_from.clear();
         }
         world.run_until_settled(500);
         check(&world);

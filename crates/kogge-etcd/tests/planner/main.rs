@@ -6,9 +6,17 @@ mod bootstrap;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod growth;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod replacing;
+#[cfg(test)]
+mod rollout;
+#[cfg(test)]
+mod shape;
 #[cfg(test)]
 mod shrinking;
 #[cfg(test)]

@@ -113,6 +113,9 @@ impl World {
                     return Err("FailedPrecondition: not leader".to_owned());
                 }
                 assert!(!listed(*member_id)?.learner, "a learner cannot lead");
+                if self.transfers_time_out {
+                    return Err("Unavailable: leader transfer timed out".to_owned());
+                }
                 if group.connected(&self.nodes).contains(member_id) {
                     let group = self.group_mut();
                     (group.leader, group.term) = (Some(*member_id), group.term + 1);

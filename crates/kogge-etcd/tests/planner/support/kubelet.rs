@@ -57,6 +57,7 @@ impl World {
         }
         match self.node(pod).look(&anchor, seed.as_ref()) {
             Opens::No => {}
+            _ if self.nodes[pod].crashes => {}
             Opens::OnData => self.run_server(pod),
             Opens::First(start) => self.start_first(pod, &start),
         }

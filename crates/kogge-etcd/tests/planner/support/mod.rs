@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) tells_peers: bool,
     /// Somebody deletes the volumes that gates hold because their members were removed.
     pub(crate) empties_old_disks: bool,
+    /// `MoveLeader` gives up after an election timeout.
+    pub(crate) transfers_time_out: bool,
     /// What etcd refused, with its words.
     pub(crate) refused: Vec<String>,
     before: Option<Topology>,
@@ -80,6 +82,7 @@ impl World {
             now: 1_000_000,
             tells_peers: true,
             empties_old_disks: false,
+            transfers_time_out: false,
             refused: Vec::new(),
             before: None,
             silent: BTreeMap::new(),

@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) seen: bool,
     /// Nothing runs here, and nothing is made again: its vdc is lost.
     pub(crate) lost: bool,
+    /// Its server ends whenever it starts: its template is broken.
+    pub(crate) crashes: bool,
     /// Members reach each other on one side only.
     pub(crate) side: u8,
     /// Entries that a learner fetches per tick.
@@ -78,6 +80,7 @@ impl Node {
             reachable: true,
             seen: true,
             lost: false,
+            crashes: false,
             side: 0,
             sync_rate: 2_500,
             sizes: (1 << 20, 1 << 20),
