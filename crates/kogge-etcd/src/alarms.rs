@@ -14,6 +14,8 @@ use crate::{handover, maintenance, shrink};
 
 /// A database that fills less of its quota than this, in percent, has room again.
 const ROOM_PERCENT: u64 = 90;
+/// etcd's quota where none is set: 2 GiB.
+const DEFAULT_QUOTA: u64 = 2 << 30;
 
 fn alarms(view: &GroupView<'_>) -> BTreeSet<Alarm> {
     view.leader.map(|leader| leader.state.alarms.clone()).unwrap_or_default()
@@ -32,10 +34,16 @@ pub(crate) fn holds_restarts(view: &GroupView<'_>) -> Option<String> {
     (no_space && !has_room(view)).then(|| "the alarm NOSPACE is active".to_owned())
 }
 
-/// Whether every member has room under the goal's quota.
+/// The size up to which a database has room under the goal's quota, in bytes.
+fn limit(view: &GroupView<'_>) -> u64 {
+    let quota = if view.goal.quota_bytes == 0 { DEFAULT_QUOTA } else { view.goal.quota_bytes };
+    quota / 100 * ROOM_PERCENT
+}
+
+/// Whether every member is known to have room.
 fn has_room(view: &GroupView<'_>) -> bool {
-    let limit = view.goal.quota_bytes / 100 * ROOM_PERCENT;
-    view.goal.quota_bytes == 0 || view.serving_all().all(|(_, state)| state.db_size <= limit)
+    let limit = limit(view);
+    view.members.iter().all(|listed| view.follower(listed).is_some_and(|state| state.db_size <= limit))
 }
 
 /// Plans the next step against an alarm, or says what you must do about it.
@@ -70,7 +78,7 @@ fn no_space(ground: &Ground<'_>, draft: &mut Draft) {
             "no member reports the alarm",
         );
     } else if !has_room(view) {
-        let limit = view.goal.quota_bytes / 100 * ROOM_PERCENT;
+        let limit = limit(view);
         let helps = |state: &ServerState| state.db_size > limit && state.db_size_in_use <= limit;
         if !maintenance::defragment(ground, "the quota is exceeded, and most of the file is free", helps, draft) {
             draft.wait("the database exceeds its quota, and defragmentation does not help");

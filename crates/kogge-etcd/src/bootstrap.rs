@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use kogge_api::gate::Disk;
+
 use crate::approval;
 use crate::draft::Draft;
 use crate::first_start::{may_have_lost, ready_to_start};
@@ -132,6 +134,17 @@ fn start(view: &GroupView<'_>, seed: &Seed, member: &MemberGoal, draft: &mut Dra
 fn restore(view: &GroupView<'_>, member: &MemberGoal, why: &str, draft: &mut Draft) {
     let pod = &member.pod;
     let present = view.present_pod(pod);
+    if present.is_some_and(|facts| facts.is_held_empty() || facts.disk() == Some(Disk::Empty)) {
+        draft.finding_on(
+            FindingKind::SeedLost,
+            pod,
+            format!(
+                "the disk of {pod}, from which {} was to be restored, is empty; bring its volume back, or restore a snapshot \
+                 into a new database",
+                view.goal.database
+            ),
+        );
+    }
     match present.filter(|_| view.former.contains_key(pod)) {
         Some(facts) => draft.step(
             Action::RestartPod { pod: pod.clone(), uid: facts.uid.clone() },

@@ -20,11 +20,18 @@ impl Draft {
     }
 
     pub(crate) fn wait(&mut self, message: impl Into<String>) {
-        self.waiting.push(Waiting { member: None, message: message.into(), since: None });
+        self.push(Waiting { member: None, message: message.into(), since: None });
     }
 
     pub(crate) fn wait_member(&mut self, member: &PodName, message: impl Into<String>, since: Option<Millis>) {
-        self.waiting.push(Waiting { member: Some(member.clone()), message: message.into(), since });
+        self.push(Waiting { member: Some(member.clone()), message: message.into(), since });
+    }
+
+    /// Two parts of the plan may wait for the same.
+    fn push(&mut self, waiting: Waiting) {
+        if !self.waiting.contains(&waiting) {
+            self.waiting.push(waiting);
+        }
     }
 
     pub(crate) fn finding(&mut self, kind: FindingKind, message: impl Into<String>) {

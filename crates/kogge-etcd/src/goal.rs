@@ -38,7 +38,7 @@ pub struct Goal {
     pub max_learners: usize,
     /// The version that the members' templates shall have.
     pub version: Version,
-    /// `--quota-backend-bytes` of every member, in bytes.
+    /// `--quota-backend-bytes` of every member, in bytes; 0 is etcd's default of 2 GiB.
     pub quota_bytes: u64,
     /// The maintenance window is open now: members may be defragmented.
     #[serde(default)]

@@ -39,7 +39,7 @@ impl<'a> Ground<'a> {
             ));
             return None;
         }
-        if let Some(pod) = view.another_list() {
+        if let Some(pod) = view.another_list(|listed| view.is_live(listed)) {
             draft.wait_member(pod, format!("{pod} does not have the leader's list of members yet"), None);
             return None;
         }

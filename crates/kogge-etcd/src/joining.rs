@@ -12,12 +12,13 @@ use crate::names::{PodName, Url};
 use crate::outcome::FindingKind;
 use crate::step::Action;
 use crate::topology::ListedMember;
-use crate::version_rules;
+use crate::{held_out, version_rules};
 
 /// Opens the gates of members that are listed under the id in their record and have not run yet. Every server that
 /// answers has the same list by now: one that had not applied a removal would turn the new member's peers away.
 pub(crate) fn allow_starts(ground: &Ground<'_>, draft: &mut Draft) {
     let Some(seed) = &ground.goal.seed else { return };
+    let late = ground.view.another_list(|_| true);
     for (wanted, listed) in ground.view.listed() {
         let anchor = &wanted.anchor;
         let pod = &wanted.pod;
@@ -27,6 +28,10 @@ pub(crate) fn allow_starts(ground: &Ground<'_>, draft: &mut Draft) {
         match ready_to_start(ground.view, wanted) {
             Err(obstacle) => draft.wait_member(pod, obstacle, ground.view.silent_since(pod)),
             Ok(facts) if may_have_lost(wanted, facts) => {}
+            Ok(_) if late.is_some() => {
+                let others = late.map_or_else(String::new, ToString::to_string);
+                draft.wait_member(pod, format!("{pod} starts once {others} lists it, as all others do"), None);
+            }
             Ok(facts) => {
                 let start = start(ground, seed, &facts.uid);
                 if anchor.start.as_ref() == Some(&start) {
@@ -155,9 +160,10 @@ pub(crate) fn add_learners(ground: &Ground<'_>, draft: &mut Draft) -> bool {
     let permanent = view.listed().filter(|(wanted, m)| m.learner && !ground.shall_vote(&wanted.pod)).count();
     let mut places = limit.saturating_sub(1 + permanent);
     let mut done = true;
+    let held_out = held_out::pods(view.goal);
     for wanted in view.goal.ordered_members() {
         let pod = &wanted.pod;
-        if view.entry(pod).is_some() || ground.shall_vote(pod) || view.goal.recovery.fenced.contains_key(pod) {
+        if view.entry(pod).is_some() || ground.shall_vote(pod) || held_out.contains(pod) {
             continue;
         }
         if places == 0 {

@@ -1,6 +1,7 @@
 //! What the anchors shall remember of the members, as the group itself lists them.
 
 use crate::draft::Draft;
+use crate::goal::MemberGoal;
 use crate::ground::Ground;
 use crate::names::PodName;
 use crate::step::Action;
@@ -22,8 +23,9 @@ pub(crate) fn of_servers(view: &GroupView<'_>, draft: &mut Draft) {
         let anchor = &wanted.anchor;
         let runs_as = match view.servers.get(&wanted.pod) {
             Some(Server::Serving(state)) => Some(state.member_id),
-            // The peer port does not tell the server's own id; one without a log does not open it.
-            Some(Server::PeerOnly(_)) => anchor.member_id,
+            // The peer port does not tell the server's own id, and a server without a log does not open it: in the pod that
+            // was allowed to start under an id, it is that one.
+            Some(Server::PeerOnly(_)) => anchor.member_id.filter(|_| started_here(view, wanted)),
             Some(Server::Unreachable { .. }) | None => None,
         };
         let known = anchor.initialized && anchor.member_id == Some(listed.id);
@@ -35,6 +37,11 @@ pub(crate) fn of_servers(view: &GroupView<'_>, draft: &mut Draft) {
             );
         }
     }
+}
+
+fn started_here(view: &GroupView<'_>, wanted: &MemberGoal) -> bool {
+    let start = wanted.anchor.start.as_ref();
+    start.is_some_and(|start| view.present_pod(&wanted.pod).is_some_and(|facts| facts.uid == start.uid))
 }
 
 /// Records what the group's list proves: ids of members that were added or removed, and members that have left.

@@ -37,7 +37,9 @@ pub enum Executor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Action {
-    /// Record in every anchor which pod alone begins the group, and under which ids.
+    /// Record in every anchor which pod alone begins the group, and under which ids. The pod's own record gets the member
+    /// id; `initialized` and `start` are cleared unless it has that id already, and another id that it had becomes its
+    /// `removed` id. With [`SeedSource::OwnDisk`] its gate restores the disk of that cluster into the new one, once.
     RecordSeed {
         /// The record.
         seed: Seed,
@@ -80,7 +82,7 @@ pub enum Action {
         pod: PodName,
     },
     /// Record that the group goes on without a member: from now on it joins again only empty, under another id, and once
-    /// you let it.
+    /// you let it. Its record becomes that of a member whose id was removed, as with `RecordRemoved`.
     FenceMember {
         /// The member.
         pod: PodName,

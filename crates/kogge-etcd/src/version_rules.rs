@@ -112,11 +112,12 @@ fn silent(view: &GroupView<'_>) -> Vec<String> {
 
 /// Says what keeps the goal's version from being reached, and who keeps the group from agreeing on it.
 pub(crate) fn report(view: &GroupView<'_>, draft: &mut Draft) {
+    // Nobody answers, or the group has just begun.
+    let Some(agreed) = agreed(view) else { return };
     if let Err((kind, message)) = verdict(view) {
         draft.finding(kind, message);
         return;
     }
-    let Some(agreed) = agreed(view) else { return };
     let series = series(view);
     let new = view.goal.version.series();
     // Somebody still runs the old release: the rollout goes on.

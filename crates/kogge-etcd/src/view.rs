@@ -62,12 +62,16 @@ impl<'a> GroupView<'a> {
         view
     }
 
+    fn is_fresh(&self, seen: &MemberObservation) -> bool {
+        self.now.saturating_sub(seen.observed_at) <= OBSERVATION_MAX_AGE
+    }
+
     /// Tells the servers of the group from others.
     fn sort_servers(&mut self) {
         let fresh: Vec<(&'a PodName, &'a Server)> = self
             .observations
             .iter()
-            .filter(|(_, seen)| self.now.saturating_sub(seen.observed_at) <= OBSERVATION_MAX_AGE)
+            .filter(|(_, seen)| self.is_fresh(seen))
             .map(|(pod, seen)| (*pod, &seen.server))
             .collect();
         let recorded = self.goal.seed.as_ref();
@@ -233,8 +237,8 @@ impl<'a> GroupView<'a> {
         others.filter(|m| self.is_live(m)).filter_map(|m| self.pod_of(m)).find(|pod| young(pod))
     }
 
-    /// A server whose own list of the members differs from the leader's.
-    pub(crate) fn another_list(&self) -> Option<&'a PodName> {
+    /// A listed member whose server's own list of the members differs from the leader's, among those that count.
+    pub(crate) fn another_list(&self, counts: impl Fn(&ListedMember) -> bool) -> Option<&'a PodName> {
         let ids = |members: &[ListedMember]| {
             let mut ids: Vec<_> = members.iter().map(|m| (m.id, m.learner)).collect();
             ids.sort_unstable();
@@ -242,7 +246,7 @@ impl<'a> GroupView<'a> {
         };
         let own = ids(self.members);
         // A member that was removed keeps the last list that it applied.
-        let listed = |pod: &PodName| self.entry(pod).is_some();
+        let listed = |pod: &PodName| self.entry(pod).is_some_and(&counts);
         let servers = self.servers.iter().filter(|(pod, _)| listed(pod));
         servers
             .into_iter()
@@ -262,7 +266,8 @@ impl<'a> GroupView<'a> {
     }
 
     pub(crate) fn is_believed(&self, pod: &PodName) -> bool {
-        self.observations.get(pod).is_some_and(|seen| seen.is_believed())
+        let seen = self.observations.get(pod);
+        seen.is_some_and(|seen| self.is_fresh(seen) && seen.is_believed())
     }
 
     /// Since when a member did not answer.
