@@ -51,7 +51,7 @@ pub struct Goal {
 }
 
 /// The anchors' record of a group's beginning: exactly one member starts it, under ids that are known before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seed {
     /// The pod that alone may start a new group.
     pub pod: PodName,
@@ -66,7 +66,7 @@ pub struct Seed {
 }
 
 /// Where the data of a group's first member comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SeedSource {
     /// It starts empty.
@@ -113,7 +113,7 @@ impl fmt::Display for MemberRole {
 }
 
 /// The anchors' record of one member.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberAnchor {
     /// The id that it has in the group; absent until it was added.
@@ -132,7 +132,7 @@ pub struct MemberAnchor {
 
 /// How a gate starts a server that has no data yet. It is good for one pod and for one start: a gate that has used it
 /// and finds an empty disk holds, because what the server promised under its id is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Start {
     /// The uid of the pod whose gate found the empty disk.

@@ -28,6 +28,41 @@
 //! - what is not ours is reported and left alone;
 //! - what is not seen is unknown, and unknown is neither dead nor ready;
 //! - when the goal is reached, the plan is empty.
+//!
+//! ```
+//! use kogge_etcd::{Goal, MemberAnchor, MemberGoal, MemberRole, Topology, Version, plan};
+//!
+//! let member = MemberGoal {
+//!     pod: "orders-vdc1-0".into(),
+//!     peer_url: "https://orders-vdc1-0.orders.db.svc:2380".into(),
+//!     client_url: "https://orders-vdc1-0.orders.db.svc:2379".into(),
+//!     placement: "vdc1".into(),
+//!     vdc: "vdc1".into(),
+//!     role: MemberRole::Voter,
+//!     anchor: MemberAnchor::default(),
+//! };
+//! let goal = Goal {
+//!     database: "orders".to_owned(),
+//!     uid: "0b1cf6a4".to_owned(),
+//!     members: vec![member],
+//!     leaving: Vec::new(),
+//!     seed: None,
+//!     unseen: [("vdc1".into(), "its API is not responding".to_owned())].into(),
+//!     rollout_order: Vec::new(),
+//!     rolling: false,
+//!     away_from: [].into(),
+//!     max_learners: 1,
+//!     version: Version::new(3, 6, 14),
+//!     quota_bytes: 0,
+//!     maintenance_open: false,
+//!     recovery: Default::default(),
+//!     paused: false,
+//! };
+//! // Nothing has been observed yet, so nothing is done, and the plan says why.
+//! let plan = plan(&goal, &Topology::default(), 0);
+//! assert!(plan.steps.is_empty());
+//! assert!(plan.waiting[0].message.contains("its API is not responding"));
+//! ```
 
 mod alarms;
 mod approval;

@@ -30,13 +30,17 @@ fn is_broken(view: &GroupView<'_>, pod: &PodName) -> bool {
     }
     // Who sees nobody's list does not know who is listed.
     let Some(listed) = view.entry(pod) else { return view.leader.is_some() || !view.initiated() };
-    if view.is_heard(listed.id) && view.serving(pod).is_none() && listed.learner {
-        return false;
-    }
+    let (live, voters) = view.live_voters();
     match view.observations.get(pod).map(|seen| &seen.server) {
-        Some(Server::PeerOnly(_)) => !listed.learner,
+        // It may be fetching what it missed, it may lead, and a leader that few follow may need it.
+        Some(Server::PeerOnly(_)) => {
+            let needed = view.leader_pod() == Some(pod) || (view.leader.is_some() && live < quorum(voters));
+            !listed.learner && !needed && !view.is_heard(listed.id)
+        }
         Some(Server::Serving(_)) => view.leader.is_some() && !view.is_live(listed),
-        Some(Server::Unreachable { .. }) => view.present_pod(pod).is_some_and(|facts| !facts.ready),
+        Some(Server::Unreachable { .. }) => {
+            !view.is_heard(listed.id) && view.present_pod(pod).is_some_and(|facts| !facts.ready)
+        }
         None => false,
     }
 }

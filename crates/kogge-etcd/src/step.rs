@@ -34,7 +34,7 @@ pub enum Executor {
 
 /// What to do. None of the calls to a member has a deadline on the server's side: the executor sets one above 5 s plus
 /// twice the election timeout. A call without an answer is unknown: observe again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Action {
     /// Record in every anchor which pod alone begins the group, and under which ids. The pod's own record gets the member

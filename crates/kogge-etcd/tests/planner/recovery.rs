@@ -160,3 +160,18 @@ fn the_survivor_that_knows_most_is_restored_and_the_others_are_held() {
     assert_eq!(World::members_of(&steps, "RestartPod"), [pod("vdc2", 1), pod("vdc2", 0)]);
     assert!(world.nodes[&pod("vdc2", 0)].process.is_none());
 }
+
+#[test]
+fn a_disk_that_was_to_be_restored_and_is_empty_is_reported() {
+    let mut world = majority_lost();
+    declare(&mut world, &both());
+    let hash = world.believed().approvals[0].hash.clone();
+    world.goal.recovery.approved.insert(hash);
+    let plan = world.plan();
+    world.carry_out(plan);
+    world.wipe(&pod("vdc3", 0));
+    assert!(world.run(20).is_empty());
+    assert!(
+        world.plan().findings.iter().any(|f| f.kind == FindingKind::SeedLost && f.message.contains("restored"))
+    );
+}

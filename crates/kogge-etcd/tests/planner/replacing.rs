@@ -215,3 +215,42 @@ fn a_dead_member_that_leaves_goes_before_its_replacement_joins() {
     assert!(at("Remove") < at("AddLearner"), "{names:?}");
     assert_eq!(world.group().voters().count(), 3);
 }
+
+#[test]
+fn a_member_that_is_cut_off_with_an_old_list_holds_no_removal() {
+    let mut world = World::settled(FIVE);
+    let late = pod("vdc2", 1);
+    if let Disk::Data(data) = &mut world.node(&late).disk {
+        data.applied = 5;
+    }
+    world.node(&late).side = 1;
+    world.wipe(&pod("vdc3", 0));
+    let steps = world.run(20);
+    assert_eq!(World::members_of(&steps, "Remove"), [pod("vdc3", 0)]);
+    // But nobody starts under the same URL while it may still know the old id.
+    assert!(!World::names(&steps).contains(&"AllowStart"));
+    world.node(&late).side = 0;
+    world.run_until_settled(100);
+}
+
+#[test]
+fn a_server_under_its_old_id_proves_nothing_of_the_new_one() {
+    let mut world = World::settled(THREE);
+    let victim = pod("vdc3", 0);
+    let old = world.id_of(&victim);
+    // Somebody removed it and added its URL again by hand, while its server was cut off and just restarted.
+    world.node(&victim).side = 1;
+    world.kill(&victim);
+    world.tick();
+    let via = world.leader();
+    for action in [
+        Action::Remove { via: via.clone(), pod: victim.clone(), member_id: old },
+        Action::AddLearner { via, pod: victim.clone(), peer_url: world.nodes[&victim].url.clone() },
+    ] {
+        world.tick();
+        world.apply(&kogge_etcd::Step { action, reason: String::new(), waits_for: String::new() });
+    }
+    let steps = world.run(20);
+    assert!(!World::names(&steps).contains(&"MarkInitialized"), "{:?}", World::names(&steps));
+    assert!(!world.goal.member(&victim).unwrap().anchor.initialized);
+}
