@@ -104,6 +104,14 @@ fn start(view: &GroupView<'_>, seed: &Seed, member: &MemberGoal, draft: &mut Dra
         seed_lost(view, seed, member, draft);
         return;
     }
+    if let Some(facts) = present.filter(|facts| facts.is_held_empty() && view.is_believed(pod)) {
+        draft.step(
+            Action::RestartPod { pod: pod.clone(), uid: facts.uid.clone() },
+            "it may begin the group again, and its gate reads the record when the pod starts",
+            format!("the gate of {pod} reports an empty disk"),
+        );
+        return;
+    }
     let used_here = present.is_some_and(|facts| member.anchor.start.as_ref().is_some_and(|s| s.uid == facts.uid));
     if used_here {
         draft.wait_member(

@@ -26,7 +26,7 @@ impl<'a> Ground<'a> {
                 Some(pod) => {
                     draft.wait_member(pod, format!("the leader {}", view.trouble(pod)), view.silent_since(pod));
                 }
-                None => draft.wait(format!("{} has no leader that is known", view.goal.database)),
+                None => draft.wait(format!("{} has no known leader", view.goal.database)),
             }
             return None;
         };

@@ -12,6 +12,7 @@ use crate::names::{PodName, Url};
 use crate::outcome::FindingKind;
 use crate::step::Action;
 use crate::topology::ListedMember;
+use crate::view::CONNECTED_AFTER_SECS;
 use crate::{held_out, version_rules};
 
 /// Opens the gates of members that are listed under the id in their record and have not run yet. Every server that
@@ -115,7 +116,7 @@ fn joinable(ground: &Ground<'_>, wanted: &MemberGoal) -> Result<(), String> {
     ready_to_start(ground.view, wanted)?;
     version_rules::may_join(ground.view)?;
     match ground.view.just_started() {
-        Some(other) => Err(format!("{pod} joins once {other} has served for some seconds")),
+        Some(other) => Err(format!("{pod} joins once {other} has served for {CONNECTED_AFTER_SECS} s")),
         None => Ok(()),
     }
 }

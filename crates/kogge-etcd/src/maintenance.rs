@@ -4,6 +4,7 @@ use crate::draft::Draft;
 use crate::ground::Ground;
 use crate::step::Action;
 use crate::topology::ServerState;
+use crate::view::CONNECTED_AFTER_SECS;
 
 /// Free space below this is not worth the pause, in bytes: 100 MiB.
 const WORTHWHILE: u64 = 100 << 20;
@@ -39,7 +40,11 @@ pub(crate) fn defragment(
         let name = view.pod_of(other).map_or_else(|| format!("member {}", other.id), ToString::to_string);
         draft.wait_member(pod, format!("{pod} is defragmented once {name} is live and close to the leader"), None);
     } else if let Some(young) = view.just_started() {
-        draft.wait_member(pod, format!("{pod} is defragmented once {young} has served for some seconds"), None);
+        draft.wait_member(
+            pod,
+            format!("{pod} is defragmented once {young} has served for {CONNECTED_AFTER_SECS} s"),
+            None,
+        );
     } else {
         draft.step(
             Action::Defragment { pod: pod.clone() },

@@ -8,7 +8,7 @@ use crate::names::PodName;
 use crate::outcome::FindingKind;
 use crate::step::Action;
 use crate::topology::{ListedMember, Pod, PodFacts, Server};
-use crate::view::GroupView;
+use crate::view::{CONNECTED_AFTER_SECS, GroupView};
 use crate::votes::quorum;
 use crate::{alarms, version_rules};
 
@@ -135,7 +135,7 @@ fn obstacle(ground: &Ground<'_>, draft: &Draft) -> Option<String> {
     let ordered = view.goal.ordered_members().into_iter().filter(|member| !without_place(&member.pod));
     ordered.into_iter().find_map(|member| member_obstacle(view, member)).or_else(|| {
         let young = view.just_started()?;
-        Some(format!("{young} has served for less than some seconds"))
+        Some(format!("{young} has served for less than {CONNECTED_AFTER_SECS} s"))
     })
 }
 

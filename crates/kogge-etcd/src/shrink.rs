@@ -6,6 +6,7 @@ use crate::ground::Ground;
 use crate::handover;
 use crate::step::Action;
 use crate::topology::ListedMember;
+use crate::view::CONNECTED_AFTER_SECS;
 use crate::votes::quorum;
 
 /// Plans the removal of what does not answer and shall leave, before anything joins: a group of three with one voter
@@ -104,7 +105,11 @@ pub(crate) fn remove(ground: &Ground<'_>, listed: &ListedMember, why: &str, draf
         }
     }
     if let Some(young) = view.just_started().filter(|_| !listed.learner && view.is_live(listed)) {
-        draft.wait_member(pod, format!("{pod} is removed once {young} has served for some seconds"), None);
+        draft.wait_member(
+            pod,
+            format!("{pod} is removed once {young} has served for {CONNECTED_AFTER_SECS} s"),
+            None,
+        );
         return false;
     }
     draft.step(

@@ -12,8 +12,9 @@ use crate::topology::{
     Topology,
 };
 
-/// etcd counts a connection between members once it is so old (`HealthInterval`, 5 s), and a round of observations more.
-const CONNECTED_AFTER: Millis = 6_000;
+/// etcd counts a connection between members once it is so old, in seconds: `HealthInterval`, 5 s, and a round of
+/// observations more.
+pub(crate) const CONNECTED_AFTER_SECS: Millis = 6;
 
 /// What is known of the group, from fresh observations only.
 pub(crate) struct GroupView<'a> {
@@ -231,7 +232,7 @@ impl<'a> GroupView<'a> {
     pub(crate) fn just_started(&self) -> Option<&'a PodName> {
         let young = |pod: &PodName| {
             let since = self.observations.get(pod).and_then(|seen| seen.serving_since);
-            since.is_none_or(|since| self.now.saturating_sub(since) < CONNECTED_AFTER)
+            since.is_none_or(|since| self.now.saturating_sub(since) < CONNECTED_AFTER_SECS * 1_000)
         };
         let others = self.voters().filter(|m| self.leader.is_none_or(|leader| leader.state.member_id != m.id));
         others.filter(|m| self.is_live(m)).filter_map(|m| self.pod_of(m)).find(|pod| young(pod))

@@ -121,6 +121,21 @@ fn etcd_04_a_seed_that_lost_its_disk_alone_is_not_started_again() {
 }
 
 #[test]
+fn a_seed_whose_disk_is_emptied_under_its_gate_is_held_until_you_approve() {
+    let mut world = seed_runs();
+    let seed = world.goal.seed.clone().unwrap().pod;
+    // The server ends, and its container starts again in the same pod.
+    let node = world.node(&seed);
+    (node.process, node.disk) = (None, Disk::Empty);
+    assert!(world.run(10).is_empty());
+    let approval = world.plan().approvals[0].clone();
+    assert!(approval.message.contains("is lost"), "{}", approval.message);
+    world.goal.recovery.approved.insert(approval.hash);
+    let steps = world.run_until_settled(100);
+    assert_eq!(World::names(&steps)[..3], ["RecordSeed", "RestartPod", "AllowStart"]);
+}
+
+#[test]
 fn a_seed_that_was_recorded_and_lost_its_disk_is_reported() {
     let mut world = seed_runs();
     let seed = world.goal.seed.clone().unwrap().pod;
