@@ -8,15 +8,8 @@ use anyhow::{Context as _, Result};
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId};
 
 /// Crates without IO: no runtime, no client, no driver.
-const PURE: [&str; 7] = [
-    "kogge-api",
-    "kogge-chart",
-    "kogge-plan",
-    "kogge-mongo",
-    "kogge-etcd",
-    "kogge-discovery",
-    "kogge-database",
-];
+const PURE: [&str; 7] =
+    ["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-etcd", "kogge-discovery", "kogge-database"];
 /// What a pure crate has none of, however deep.
 const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mongodb", "hyper", "reqwest"];
 /// One TLS stack: rustls with aws-lc-rs.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::summary::Summary;
+use crate::cargo::cargo;
 use crate::programs::{self, Program};
 use crate::timeline::Seconds;
 
@@ -22,7 +23,12 @@ pub(crate) async fn run(filter: Option<&str>) -> anyhow::Result<Summary> {
         cases.len() == 1,
         "there is no test program {CASES}; say in xtask/src/checks/suite.rs what it is called now"
     );
-    let (mut summary, beside) = tokio::try_join!(show_live(&cases, filter), show_ended(&others, filter))?;
+    let beside = async {
+        let mut summary = show_ended(&others, filter).await?;
+        summary += examples(filter).await?;
+        Ok(summary)
+    };
+    let (mut summary, beside) = tokio::try_join!(show_live(&cases, filter), beside)?;
     summary += beside;
     ensure!(summary.succeeded(), "{summary}");
     Ok(summary)
@@ -53,5 +59,18 @@ async fn show_ended(programs: &[&Program], filter: Option<&str>) -> anyhow::Resu
         println!("\n{}, {}\n{said}{erred}", program.name, Seconds(began.elapsed()));
         summary.add(&program.name, &said, output.status.success());
     }
+    Ok(summary)
+}
+
+/// The examples in the documentation.
+async fn examples(filter: Option<&str>) -> anyhow::Result<Summary> {
+    // Fewer packages would be other features, and everything built once more.
+    let mut run = cargo(&["test", "--locked", "--workspace", "--doc"]);
+    run.args(filter);
+    let output = run.output().await.context("cannot run the examples")?;
+    let [said, erred] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    println!("\nexamples in the documentation\n{said}{erred}");
+    let mut summary = Summary::default();
+    summary.add("examples in the documentation", &said, output.status.success());
     Ok(summary)
 }
