@@ -61,7 +61,7 @@ fn second<'a>(
     let joins = joining.ready.first().filter(|_| learners < version_rules::max_learners(view));
     let mut syncing = waiting
         .iter()
-        .filter(|(wanted, listed)| view.is_live(listed) && ready.iter().all(|(ready, _)| ready.pod != wanted.pod));
+        .filter(|(wanted, _)| view.answers(&wanted.pod) && ready.iter().all(|(ready, _)| ready.pod != wanted.pod));
     syncing.next().map(|(wanted, _)| &wanted.pod).or_else(|| joins.map(|wanted| &wanted.pod))
 }
 

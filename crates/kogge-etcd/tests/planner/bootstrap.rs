@@ -1,5 +1,6 @@
 //! From nothing to a group: cases 1 to 9.
 
+use kogge_api::gate::Report;
 use kogge_etcd::{Action, FindingKind, Health, Pod, StartState, Token, Vdc, ids};
 
 use crate::support::{Disk, World, pod};
@@ -57,6 +58,10 @@ fn etcd_02_a_placement_unseen_means_no_seed() {
     assert!(world.plan().steps.is_empty());
     world = seen.clone();
     world.node(&pod("vdc2", 0)).facts().running = false;
+    assert!(world.plan().steps.is_empty());
+    world = seen.clone();
+    let data = Report::Open { disk: kogge_api::gate::Disk::Data, message: "its server is down".to_owned() };
+    world.node(&pod("vdc2", 0)).facts().gate = Some(data);
     assert!(world.plan().steps.is_empty());
     world = seen;
     world.node(&pod("vdc2", 0)).disk = Disk::Litter;

@@ -216,3 +216,21 @@ fn nobody_joins_before_its_disk_is_proven_empty() {
     }
     assert!(world.actions().is_empty());
 }
+
+#[test]
+fn a_learner_that_was_removed_by_hand_joins_again_only_once_that_is_recorded() {
+    let mut world = grown_from(ONE, THREE);
+    world.run_until(|world| world.goal.members.iter().filter(|m| m.anchor.member_id.is_some()).count() == 2);
+    let listed = world.group().members().iter().find(|m| m.learner).unwrap().clone();
+    let joiner = world.goal.members.iter().find(|m| m.peer_url == listed.peer_urls[0]).unwrap().pod.clone();
+    let step = kogge_etcd::Step {
+        action: Action::Remove { via: world.leader(), pod: joiner.clone(), member_id: listed.id },
+        reason: String::new(),
+        waits_for: String::new(),
+    };
+    world.apply(&step);
+    let steps = world.believed().steps;
+    assert_eq!(World::members_of(&steps, "RecordRemoved"), std::slice::from_ref(&joiner));
+    assert!(!World::members_of(&steps, "AddLearner").contains(&joiner));
+    world.run_until_settled(200);
+}

@@ -26,6 +26,8 @@ mod faults;
 #[cfg(test)]
 mod growth;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod replacing;

@@ -78,6 +78,12 @@ fn a_vdc_that_was_declared_lost_while_the_group_serves_changes_nothing() {
     declare(&mut world, &[pod("vdc3", 0)]);
     assert!(world.run(20).is_empty());
     assert!(world.plan().approvals.is_empty());
+    // The two that are left do not reach each other for now: they are a quorum, and nothing is forced.
+    world.node(&pod("vdc2", 0)).side = 1;
+    world.run(5);
+    let plan = world.believed();
+    assert_eq!(plan.group.leader, None);
+    assert!(plan.steps.is_empty() && plan.approvals.is_empty());
 }
 
 #[test]
