@@ -1,6 +1,6 @@
 //! Pure: the etcd engine's planner; a topology and a goal become steps.
 //!
-//! [`plan`] takes a [`Goal`] (what the database shall be), a [`Topology`] (what was observed, with its age) and the time,
+//! [`plan()`] takes a [`Goal`] (what the database shall be), a [`Topology`] (what was observed, with its age) and the time,
 //! and returns a [`Plan`]: [`Step`]s to take now, what is waited for, what you must know, and how the group is. A *group*
 //! is the etcd cluster, its *members* are the etcd servers. The planner has no memory: the plan is made again from a fresh
 //! observation after every step, so a crash anywhere resumes by itself.
