@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use kogge_api::gate::Disk;
-
 use crate::draft::Draft;
 use crate::first_start::{may_have_lost, ready_to_start};
 use crate::goal::{MemberGoal, Seed, Start, StartState};
@@ -105,13 +103,6 @@ fn joinable(ground: &Ground<'_>, wanted: &MemberGoal) -> Result<(), String> {
     }
     if ground.view.answers(pod) {
         return Err(format!("the server of {pod} runs and the group does not list it"));
-    }
-    if wanted.anchor.removed.is_some()
-        && ready_to_start(ground.view, wanted).is_ok_and(|f| f.disk() != Some(Disk::Empty))
-    {
-        return Err(format!(
-            "the disk of {pod} is not empty, and its former member was removed; delete its volume"
-        ));
     }
     ready_to_start(ground.view, wanted)?;
     version_rules::may_join(ground.view)?;

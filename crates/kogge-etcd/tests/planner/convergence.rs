@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use kogge_etcd::votes::{Candidate, allot};
-use kogge_etcd::{MemberRole, PodName, Vdc, Version};
+use kogge_etcd::{Action, MemberRole, PodName, Step, Vdc, Version};
 use proptest::prelude::*;
 
 use crate::support::{Share, V36, World};
@@ -35,6 +35,7 @@ enum Disturbance {
     Away(prop::sample::Index),
     CutOff(prop::sample::Index),
     OperatorRestarts,
+    RemoveByHand(prop::sample::Index),
 }
 
 fn disturbance() -> impl Strategy<Value = Disturbance> {
@@ -52,6 +53,7 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
         at().prop_map(Disturbance::Away),
         at().prop_map(Disturbance::CutOff),
         Just(Disturbance::OperatorRestarts),
+        at().prop_map(Disturbance::RemoveByHand),
     ]
 }
 
@@ -104,6 +106,16 @@ fn disturb(world: &mut World, what: &Disturbance) {
             let vdc = Vdc::from(*at.get(&NAMES));
             if !world.goal.away_from.remove(&vdc) {
                 world.goal.away_from.insert(vdc);
+            }
+        }
+        Disturbance::RemoveByHand(at) => {
+            let (pod, leader) = (at.get(&pods), world.group().leader.map(|_| world.leader()));
+            let listed = world.group().members().iter().find(|m| m.peer_urls.contains(&world.nodes[pod].url));
+            if let (Some(listed), Some(via), true) = (listed, leader, spare(world))
+                && via != *pod
+            {
+                let action = Action::Remove { via, pod: pod.clone(), member_id: listed.id };
+                world.apply(&Step { action, reason: String::new(), waits_for: String::new() });
             }
         }
         Disturbance::OperatorRestarts => world.forget(),

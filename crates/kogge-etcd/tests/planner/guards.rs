@@ -121,3 +121,22 @@ fn up_to_3_5_one_learner_joins_at_a_time_whatever_the_spec_says() {
     world.run_until_settled(300);
     assert!(world.refused.iter().all(|words| !words.contains("too many")), "{:?}", world.refused);
 }
+
+#[test]
+fn litter_of_a_start_that_failed_keeps_nobody_out_whose_id_was_removed() {
+    let mut world = World::settled(THREE);
+    world.want(&voters(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1), ("vdc5", 1)]));
+    let added = |world: &World| {
+        let learner = world.group().members().iter().find(|m| m.learner).cloned();
+        let joiner = learner.and_then(|m| world.goal.members.iter().find(|w| w.peer_url == m.peer_urls[0]));
+        joiner.filter(|joiner| joiner.anchor.member_id.is_some()).map(|joiner| joiner.pod.clone())
+    };
+    world.run_until(|world| added(world).is_some());
+    let joiner = added(&world).unwrap();
+    // Its server started, found no list that named it, and ended; and somebody removed it.
+    world.node(&joiner).disk = Disk::Litter;
+    world.kill(&joiner);
+    remove_by_hand(&mut world, &joiner);
+    world.run_until_settled(200);
+    assert_eq!(world.group().voters().count(), 5);
+}
