@@ -8,21 +8,30 @@ use anyhow::{Context as _, Result};
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId};
 
 /// Crates without IO: no runtime, no client, no driver.
-const PURE: [&str; 7] =
-    ["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-etcd", "kogge-discovery", "kogge-database"];
+const PURE: [&str; 8] = [
+    "kogge-api",
+    "kogge-chart",
+    "kogge-plan",
+    "kogge-engine",
+    "kogge-mongo",
+    "kogge-etcd",
+    "kogge-discovery",
+    "kogge-database",
+];
 /// What a pure crate has none of, however deep.
 const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mongodb", "hyper", "reqwest"];
 /// One TLS stack: rustls with aws-lc-rs.
 const OTHER_TLS: [&str; 4] = ["ring", "openssl", "native-tls", "openssl-sys"];
 
 /// What each crate uses of Kogge's own, no more and no less (`docs/architecture.md`).
-const USES: [(&str, &[&str]); 17] = [
+const USES: [(&str, &[&str]); 18] = [
     ("kogge-api", &[]),
     ("kogge-chart", &["kogge-api"]),
     ("kogge-chart-store", &["kogge-api", "kogge-chart"]),
     ("kogge-plan", &["kogge-api"]),
-    ("kogge-mongo", &["kogge-api"]),
-    ("kogge-etcd", &["kogge-api"]),
+    ("kogge-engine", &["kogge-api"]),
+    ("kogge-mongo", &["kogge-api", "kogge-engine"]),
+    ("kogge-etcd", &["kogge-api", "kogge-engine"]),
     ("kogge-discovery", &["kogge-api"]),
     ("kogge-database", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery"]),
     ("kogge-mongo-client", &["kogge-api", "kogge-mongo"]),

@@ -18,8 +18,16 @@ use cycle::{Edge, cycles};
 use tree::{edges, files_below};
 
 /// Crates without a cycle. A crate that becomes free of them is added here.
-const HELD: [&str; 7] =
-    ["kogge-api", "kogge-chart", "kogge-discovery", "kogge-database", "kogge-etcd", "kogge-mongo", "kogge-plan"];
+const HELD: [&str; 8] = [
+    "kogge-api",
+    "kogge-chart",
+    "kogge-discovery",
+    "kogge-database",
+    "kogge-engine",
+    "kogge-etcd",
+    "kogge-mongo",
+    "kogge-plan",
+];
 
 fn edges_of(name: &str) -> Result<Vec<Edge>> {
     let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates"));

@@ -44,6 +44,7 @@ edition = "2024"
 [workspace]
 [dependencies]
 kogge-api = { path = "../../crates/kogge-api" }
+kogge-engine = { path = "../../crates/kogge-engine" }
 serde = { version = "1", features = ["derive"] }
 sha2 = "0.10"
 thiserror = "2"

@@ -31,8 +31,6 @@ pub const APPLIED_HASH: &str = "kogge.dev/applied-hash";
 pub const POD_UIDS: &str = "kogge.dev/pod-uids";
 /// Annotation by a user: pauses everything that Kogge would change.
 pub const PAUSE: &str = "kogge.dev/pause";
-/// Annotation by a user: brings a deleted resource back before its cool-off ends.
-pub const RESTORE: &str = "kogge.dev/restore";
 /// Annotation by a user: the vdcs, with commas between them, that no primary shall be in.
 pub const AWAY_FROM: &str = "kogge.dev/away-from";
 /// Annotation by a user: which vdcs are lost for good, where replica sets lost their majority with them, as JSON; see

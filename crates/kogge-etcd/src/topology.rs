@@ -2,20 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kogge_api::gate::{Disk, Hold, HoldReason, Report};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{ClusterId, MemberId, PodName, Url};
 use crate::version::{Series, Version};
 
-/// Milliseconds on the caller's monotonic clock; only differences mean anything.
-pub type Millis = u64;
-
-/// An observation older than this counts as unknown.
-pub const OBSERVATION_MAX_AGE: Millis = 30_000;
-
-/// A state that costs a member its vote or its id, or that proves it empty, has been observed so many times in a row.
-pub const OBSERVATIONS_TO_BELIEVE: u32 = 3;
+pub use kogge_engine::{Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE, Pod, PodFacts};
 
 /// A member that is at most so many raft entries behind the leader follows it: of the 5,000 entries that a leader keeps
 /// (`--snapshot-catchup-entries`) it has most before it, and it needs no snapshot.
@@ -62,81 +54,6 @@ pub struct RefusedPeer {
     pub address: String,
     /// The server's words.
     pub reason: String,
-}
-
-/// A pod as its worker's API tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Pod {
-    /// The worker was not observed, or too long ago.
-    Unknown {
-        /// Why, as a phrase.
-        reason: String,
-    },
-    /// The worker was observed and has no such pod.
-    Absent,
-    /// It exists.
-    Present(PodFacts),
-}
-
-impl Pod {
-    /// The facts of a pod that exists.
-    pub fn facts(&self) -> Option<&PodFacts> {
-        match self {
-            Self::Present(facts) => Some(facts),
-            Self::Unknown { .. } | Self::Absent => None,
-        }
-    }
-}
-
-/// A pod that exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PodFacts {
-    /// Its uid: a restart by deletion is guarded by it, and so is the first start of a server.
-    pub uid: String,
-    /// Its containers run: the gate in the server's container, or the server that the gate became.
-    pub running: bool,
-    /// Its Ready condition holds.
-    pub ready: bool,
-    /// It has a deletion timestamp.
-    pub terminating: bool,
-    /// The revision of the template it was made from.
-    pub revision: Option<String>,
-    /// The revision that its StatefulSet's template has now.
-    pub target_revision: Option<String>,
-    /// Its name resolves to its present address in every reachable vdc.
-    pub resolves_everywhere: bool,
-    /// What the gate in it saw on the disk at this start of its server; none where it has not reported yet, or where its
-    /// report cannot be read. A gate that reports an empty disk starts the server only once the anchor holds a
-    /// [`crate::Start`] for this pod.
-    #[serde(default)]
-    pub gate: Option<Report>,
-}
-
-impl PodFacts {
-    /// Why its gate keeps its server from starting.
-    pub fn hold(&self) -> Option<&Hold> {
-        self.gate.as_ref()?.hold()
-    }
-
-    /// What its server starts on.
-    pub fn disk(&self) -> Option<Disk> {
-        self.gate.as_ref()?.disk()
-    }
-
-    /// The gate holds it because its disk does not hold what it held: it is empty, or an older image.
-    pub fn is_held_empty(&self) -> bool {
-        self.hold().is_some_and(|hold| hold.reason == HoldReason::LostDisk)
-    }
-
-    /// Both revisions are known and differ.
-    pub fn outdated(&self) -> bool {
-        match (&self.revision, &self.target_revision) {
-            (Some(revision), Some(target)) => revision != target,
-            _ => false,
-        }
-    }
 }
 
 /// What a member's server answered.

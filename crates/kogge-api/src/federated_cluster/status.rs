@@ -32,9 +32,6 @@ pub struct FederatedClusterStatus {
     /// The chart version that is pinned, or was rolled out last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart_version: Option<String>,
-    /// The engine's version as the members report it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running_version: Option<String>,
     /// The feature compatibility version as the routers report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_compatibility_version: Option<String>,

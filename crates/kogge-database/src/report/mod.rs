@@ -50,7 +50,6 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         epoch: before.epoch,
         spec_hash: before.spec_hash.clone(),
         chart_version: rollout::reached(plan, &observation.rollout).or_else(|| before.chart_version.clone()),
-        running_version: before.running_version.clone(),
         feature_compatibility_version: plan
             .engine
             .feature_compatibility_version

@@ -1,60 +1,12 @@
 //! Names that are all strings on the wire and must never be mixed up here.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::fmt;
 
+use kogge_engine::name;
 use serde::{Deserialize, Serialize};
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+pub use kogge_engine::{Placement, PodName, Vdc};
 
-        impl $name {
-            /// Wraps a name; nothing is checked.
-            pub fn new(name: impl Into<String>) -> Self {
-                Self(name.into())
-            }
-
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(name: &str) -> Self {
-                Self(name.to_owned())
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(name: String) -> Self {
-                Self(name)
-            }
-        }
-
-        impl Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-    };
-}
-
-name! {
-    /// A pod's name, unique within one database: `ll2022-shard-0-vdc1-0`.
-    PodName
-}
 name! {
     /// A replica set's name with the cluster's identity in it: `ll2022-shard-0-7f3k2m9q`.
     SetName
@@ -62,37 +14,6 @@ name! {
 name! {
     /// `name:port` as a replica set's config lists it.
     Host
-}
-name! {
-    /// A placement: a share of the database in one vdc.
-    Placement
-}
-name! {
-    /// A virtual data centre: the failure domain that votes are spread over.
-    Vdc
-}
-
-impl PodName {
-    /// The ordinal at the end of a StatefulSet's pod name; 0 where there is none.
-    pub fn ordinal(&self) -> u32 {
-        self.split_ordinal().1
-    }
-
-    /// Order by the name before the ordinal, then by the ordinal as a number, so that pod 10 comes
-    /// after pod 9.
-    pub fn natural_cmp(&self, other: &Self) -> Ordering {
-        self.split_ordinal().cmp(&other.split_ordinal()).then_with(|| self.cmp(other))
-    }
-
-    fn split_ordinal(&self) -> (&str, u32) {
-        match self.0.rsplit_once('-') {
-            Some((base, ordinal)) => match ordinal.parse() {
-                Ok(ordinal) => (base, ordinal),
-                Err(_) => (&self.0, 0),
-            },
-            None => (&self.0, 0),
-        }
-    }
 }
 
 /// A member's `_id` in a replica set's config: 0–255, never used twice within one set.

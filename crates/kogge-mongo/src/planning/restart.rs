@@ -1,5 +1,7 @@
 //! Rolling restarts: which pod is next, and what holds it back.
 
+use kogge_api::gate::Disk;
+
 use crate::data::goal::{Goal, MemberGoal};
 use crate::data::names::SetName;
 use crate::data::replset::MemberState;
@@ -88,10 +90,11 @@ fn outdated<'a>(view: &'a SetView<'_>) -> impl Iterator<Item = (&'a MemberGoal, 
 /// Its pod is not ready, or its server itself says that it is no working member; a member that is on
 /// its way to health is left alone.
 fn is_broken(view: &SetView<'_>, member: &MemberGoal, pod: &PodFacts) -> bool {
-    let listed = view.entry(member).is_some();
+    // Where every member starts at once nobody tells the config; whoever starts on its data is in it.
+    let joined = view.entry(member).is_some() || pod.disk() == Some(Disk::Data);
     match view.state_of(&member.host) {
         Some(state) if state.healthy() => false,
-        Some(state) if state.in_transition() && listed => false,
+        Some(state) if state.in_transition() && joined => false,
         _ => !pod.ready || view.server(&member.pod).is_some(),
     }
 }

@@ -45,6 +45,20 @@ fn every_member_starting_at_once_is_no_lost_set_and_no_new_one() {
     assert_eq!((config.stamp.version, &config.members), (before.stamp.version, &before.members));
 }
 
+/// After a power cut in the middle of a rollout nobody tells the config, and every member is outdated and not ready.
+#[test]
+fn members_that_start_at_once_are_not_restarted_by_a_rollout() {
+    let mut world = World::settled(THREE);
+    let members = ["ll-shard-0-vdc1-0", "ll-shard-0-vdc2-0", VICTIM];
+    world.revision = "r2".to_owned();
+    for pod in members {
+        world.member(pod).facts().target_revision = Some("r2".to_owned());
+        world.restart_container(pod);
+        world.member(pod).facts().ready = false;
+    }
+    assert!(world.plan().steps.is_empty(), "{:#?}", world.plan().steps);
+}
+
 #[test]
 fn what_was_seen_once_or_twice_costs_no_vote() {
     let mut world = World::settled(THREE);
