@@ -107,6 +107,16 @@ impl<'a> SetView<'a> {
         (voters - config.voters().filter(holds_another).count(), voters)
     }
 
+    /// Whether a majority of a config's voters was seen to hold it. Until then it may be rolled back, and what it leaves
+    /// out may be listed again.
+    pub(crate) fn is_held_by_a_majority(&self, config: &ReplConfig) -> bool {
+        let holds = |m: &&ConfigMember| {
+            let own = self.pod_of(&m.host).and_then(|pod| self.config_of(pod));
+            own.is_some_and(|own| own.stamp == config.stamp)
+        };
+        config.voters().filter(holds).count() >= majority(config.voters().count())
+    }
+
     /// What every other member that answers hears of one.
     pub(crate) fn peers(&self, member: &MemberGoal) -> impl Iterator<Item = (&'a PodName, &'a StatusMember)> {
         let host = self.entry(member).map(|listed| &listed.host);

@@ -180,8 +180,10 @@ impl World {
     /// A later goal was accepted when this was planned, and it wants what this takes away.
     fn undoes(&mut self, scenario: &Scenario, deed: &Deed, behind: bool) {
         let Deed::Reconfig(Reconfig { slot, edit: Edit::Remove | Edit::Vote(false), .. }) = deed else { return };
-        let newest = usize::from(self.history.epoch.max(1)) - 1;
-        if behind && scenario.want(newest, usize::from(*slot)).is_some() {
+        let (slot, newest) = (usize::from(*slot), usize::from(self.history.epoch.max(1)) - 1);
+        // A lost disk is taken out under every goal that wants its member, to be admitted again.
+        let is_lost_disk = !self.servers[slot].synced && scenario.want(self.goal, slot).is_some();
+        if behind && scenario.want(newest, slot).is_some() && !is_lost_disk {
             self.history.breach(Breach::Undone);
         }
     }

@@ -173,6 +173,22 @@ fn case_20_a_primary_that_leaves_steps_down_first() {
     assert_eq!(about_it, ["StepDown", "Demote", "RemoveMember", "ForgetMember"]);
 }
 
+/// A config that only the primary holds may be rolled back, and then lists the member again.
+#[test]
+fn a_member_is_forgotten_only_once_a_majority_was_seen_with_the_config_without_it() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1), ("vdc5", 1)]);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
+    let forgets = |world: &World| world.actions().contains(&"ForgetMember");
+    world.run_until(forgets);
+    let mut topology = world.observe();
+    for pod in ["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"] {
+        let seen = topology.members.get_mut(pod).unwrap();
+        seen.server = Server::Unreachable { reason: "its API does not answer".to_owned(), since: world.now };
+    }
+    let steps = plan(&world.goal, &topology, world.now).steps;
+    assert!(steps.iter().all(|step| step.action.name() != "ForgetMember"), "{steps:#?}");
+}
+
 #[test]
 fn case_21_eleven_pods_are_in_numeric_order() {
     let world = World::settled(&[("vdc1", 11)]);

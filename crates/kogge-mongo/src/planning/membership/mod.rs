@@ -88,6 +88,11 @@ impl Ground<'_> {
                 draft.wait_member(pod, what, self.view.silent_since(pod));
                 continue;
             }
+            if !self.view.is_held_by_a_majority(self.config) {
+                let what = "a majority of voters to be seen with the config that does not list it";
+                draft.wait_member(pod, what, None);
+                continue;
+            }
             draft.step(
                 Action::ForgetMember { pod: pod.clone() },
                 "the config does not list it any more",
