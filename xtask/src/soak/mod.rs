@@ -4,6 +4,7 @@ mod flakes;
 mod lab;
 mod load;
 mod outcome;
+mod walks;
 
 /// What is run for long.
 #[derive(clap::Subcommand)]
@@ -12,11 +13,14 @@ pub(crate) enum Soak {
     Flakes(flakes::Args),
     /// The cases on real clusters that are too long for every run of the tests
     Lab,
+    /// Random walks of the planner's model that no run took before
+    Walks(walks::Args),
 }
 
 pub(crate) async fn run(what: Soak) -> anyhow::Result<()> {
     match what {
         Soak::Flakes(args) => flakes::run(args).await,
         Soak::Lab => lab::run().await,
+        Soak::Walks(args) => walks::run(args).await,
     }
 }
