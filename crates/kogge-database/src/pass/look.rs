@@ -188,14 +188,11 @@ impl Event {
 impl Write {
     /// A status, with an event where Ready changed; none where the resource has it already (A5).
     pub fn status(cluster: &FederatedCluster, status: FederatedClusterStatus) -> Option<Self> {
-        let before = cluster.status.as_ref();
-        if before == Some(&status) || before.is_none() && status == FederatedClusterStatus::default() {
+        let before = cluster.status.clone().unwrap_or_default();
+        if before == status {
             return None;
         }
-        let events = before.map_or_else(
-            || ready_changed(&FederatedClusterStatus::default(), &status),
-            |before| ready_changed(before, &status),
-        );
+        let events = ready_changed(&before, &status);
         Some(Self::Status { status: Box::new(status), events: events.into_iter().collect() })
     }
 

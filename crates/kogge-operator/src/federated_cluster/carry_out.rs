@@ -56,12 +56,13 @@ pub(super) async fn carry_out(
     observed_at: Millis,
     context: &Context,
 ) -> Carried {
-    let rehearsed = write(prepared, &plan.rehearsal, Writing::Rehearsal, context).await;
+    let fleet = prepared.observation.fleet;
+    let rehearsed = write(fleet, &plan.rehearsal, Writing::Rehearsal, context).await;
     if rehearsed.problem.is_some() {
-        let kept_up = write(prepared, &plan.upkeep(), Writing::InEarnest, context).await;
+        let kept_up = write(fleet, &plan.upkeep(), Writing::InEarnest, context).await;
         return Carried { changed: kept_up.changed, ..rehearsed };
     }
-    let mut carried = write(prepared, &plan.actions, Writing::InEarnest, context).await;
+    let mut carried = write(fleet, &plan.actions, Writing::InEarnest, context).await;
     for action in plan.departures() {
         context.tell(cluster, EventType::Normal, "Departed", &action.to_string()).await;
     }
@@ -71,7 +72,7 @@ pub(super) async fn carry_out(
         carried.changed |= !plan.restarts.is_empty();
         return carried;
     }
-    let restarted = write(prepared, &plan.restarts, Writing::InEarnest, context).await;
+    let restarted = write(fleet, &plan.restarts, Writing::InEarnest, context).await;
     for action in &plan.restarts {
         context.tell(cluster, EventType::Normal, "RestartPod", &action.to_string()).await;
     }
@@ -79,13 +80,13 @@ pub(super) async fn carry_out(
 }
 
 /// Writes to workers: a slow or dead one changes nothing for the others (A4).
-async fn write(prepared: &Prepared<'_>, actions: &[Action], how: Writing, context: &Context) -> Carried {
+async fn write(fleet: &FleetView, actions: &[Action], how: Writing, context: &Context) -> Carried {
     let mut by_worker: BTreeMap<&WorkerName, Vec<&Action>> = BTreeMap::new();
     for action in actions {
         by_worker.entry(action.worker()).or_default().push(action);
     }
     let workers = by_worker.into_iter().map(|(worker, actions)| async move {
-        let uid = prepared.observation.fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
+        let uid = fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
         in_order(worker, uid.unwrap_or_default(), &actions, how, context).await
     });
     join_all(workers).await.into_iter().fold(Carried::default(), Carried::and)
@@ -93,15 +94,8 @@ async fn write(prepared: &Prepared<'_>, actions: &[Action], how: Writing, contex
 
 /// Deletes what a teardown comes to, on all workers at once.
 pub(super) async fn tear_down(plan: &TeardownPlan, fleet: &FleetView, context: &Context) {
-    let workers: BTreeMap<&WorkerName, Vec<_>> = plan.actions.iter().fold(BTreeMap::new(), |mut all, action| {
-        all.entry(action.worker()).or_insert_with(Vec::new).push(action);
-        all
-    });
-    let writes = workers.into_iter().map(|(worker, actions)| async move {
-        let uid = fleet.workers.get(worker).and_then(|view| view.uid.clone()).unwrap_or_default();
-        in_order(worker, &uid, &actions, Writing::InEarnest, context).await
-    });
-    join_all(writes).await;
+    // What is left is told by the next observation.
+    write(fleet, &plan.actions, Writing::InEarnest, context).await;
 }
 
 /// What is referred to comes first, so the first write that is not known to have succeeded ends the pass for
