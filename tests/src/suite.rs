@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use futures::future::BoxFuture;
@@ -72,7 +73,9 @@ impl Suite {
         });
         let harness = harness.as_ref().map_err(|error| anyhow::anyhow!("there is no lab: {error}"))?;
         self.runtime.block_on(async {
+            let began = Instant::now();
             let shown = self.unless_interrupted((case.run)(harness)).await;
+            println!("{} took {} s", case.name, began.elapsed().as_secs());
             if self.interrupted.is_cancelled() {
                 return shown;
             }

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::summary::Summary;
@@ -14,6 +15,8 @@ use crate::timeline::Seconds;
 
 /// The cases on real clusters that share one lab: the program that runs longest.
 const CASES: &str = "tests/e2e";
+/// How many of the others run at once: some compute, some wait for servers.
+const AT_ONCE: usize = 2;
 
 /// Runs all tests whose names hold `filter`, and shows what they print: the lines of the cases as they come, those
 /// of each other program together, when it has ended.
@@ -48,15 +51,19 @@ async fn show_live(programs: &[&Program], filter: Option<&str>) -> anyhow::Resul
 }
 
 async fn show_ended(programs: &[&Program], filter: Option<&str>) -> anyhow::Result<Summary> {
-    let mut summary = Summary::default();
-    for program in programs {
+    let ended = stream::iter(programs).map(async |program| {
         let began = Instant::now();
         let output = program.command(&[], filter).output().await.context(program.failure())?;
+        anyhow::Ok((program, output, Seconds(began.elapsed())))
+    });
+    let shown = ended.buffer_unordered(AT_ONCE).try_fold(Summary::default(), async |mut summary, ended| {
+        let (program, output, took) = ended;
         let [said, erred] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-        println!("\n{}, {}\n{said}{erred}", program.name, Seconds(began.elapsed()));
+        println!("\n{}, {took}\n{said}{erred}", program.name);
         summary.add(&program.name, &said, output.status.success());
-    }
-    Ok(summary)
+        Ok(summary)
+    });
+    shown.await
 }
 
 /// The examples in the documentation.
