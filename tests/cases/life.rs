@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use kogge_api::FederatedCluster;
-use kogge_api::federated_cluster::{Component, ReplicaSetStatus};
+use kogge_api::federated_cluster::{Component, GroupStatus};
 use kogge_api::names;
 use kogge_e2e::{Database, ELECTION, Harness, HistoryClient, SCRATCH, VDCS, ready, voters};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ fn expect_voters(cluster: &FederatedCluster, count: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-fn shard(cluster: &FederatedCluster) -> anyhow::Result<&ReplicaSetStatus> {
+fn shard(cluster: &FederatedCluster) -> anyhow::Result<&GroupStatus> {
     let status = cluster.status.as_ref().context("no status")?;
     status.replica_sets.get(&names::service("life", Component::Shard(0))).context("no shard")
 }

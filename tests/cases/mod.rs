@@ -46,15 +46,11 @@ pub(crate) fn all() -> Vec<Case> {
         bad_input::an_object_of_another_owner_is_left_alone,
         protection::a_count_of_zero_is_refused,
         protection::a_count_of_zero_on_a_worker_is_put_back,
-        life::members_come_change_and_go_while_a_client_writes,
-        rollout::restarts_and_power_cuts_change_no_config,
         gate::a_wiped_volume_is_held_until_the_member_is_admitted_anew,
         partition::cut_off_before_the_create_nothing_is_written,
         partition::cut_off_after_the_initiate_the_others_serve,
         partition::a_write_whose_answer_is_lost_is_found_out,
         control_lost::a08_elections_and_clients_go_on,
-        recovery::a_lost_majority_is_given_up_by_a_person,
-        shards::a_shard_with_data_is_added_and_removed,
         crash::killed_at_ten_random_moments_it_reaches_the_same_state,
         deletion::a_deleted_database_is_torn_down_in_order,
         deletion::a_deleted_database_leaves_nothing_behind,
@@ -67,10 +63,14 @@ pub(crate) fn all() -> Vec<Case> {
 /// The cases that are too long for that: `cargo xtask soak lab`.
 pub(crate) fn long() -> Vec<Case> {
     cases![
+        life::members_come_change_and_go_while_a_client_writes,
         access::keyfile_and_tls_are_rotated_while_a_client_writes,
-        recovery::primaries_leave_a_data_centre_and_come_back,
+        rollout::restarts_and_power_cuts_change_no_config,
         rollout::a_power_cut_in_the_middle_of_a_rollout_changes_no_config,
         rollout::tls_is_switched_on_beside_a_member_without_a_vote,
+        recovery::primaries_leave_a_data_centre_and_come_back,
+        recovery::a_lost_majority_is_given_up_by_a_person,
+        shards::a_shard_with_data_is_added_and_removed,
     ]
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kogge_api::FederatedCluster;
-use kogge_api::federated_cluster::{Component, ReplicaSetStatus};
+use kogge_api::federated_cluster::{Component, GroupStatus};
 use kogge_api::names;
 use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS, ready};
 use rand::Rng as _;
@@ -74,7 +74,7 @@ async fn shard_count(database: &Database<'_>, count: u16) -> anyhow::Result<()> 
     database.merge(json!({"spec": {"shard": {"shardCount": count}}})).await
 }
 
-fn shard_1(cluster: &FederatedCluster) -> Option<&ReplicaSetStatus> {
+fn shard_1(cluster: &FederatedCluster) -> Option<&GroupStatus> {
     let name = names::service(cluster.metadata.name.as_deref()?, Component::Shard(1));
     cluster.status.as_ref()?.replica_sets.get(&name)
 }

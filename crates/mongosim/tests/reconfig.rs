@@ -107,7 +107,7 @@ async fn two_new_voters_join_without_their_votes_and_get_them_once_they_have_syn
 #[tokio::test(flavor = "multi_thread")]
 async fn before_5_0_voters_join_one_at_a_time_and_vote_at_once() -> anyhow::Result<()> {
     let set = Set::fresh_with("old", 1, &["serverVersion=4.4"])?;
-    set.initiate(common::fast_settings()).await?;
+    set.initiate(common::calm_settings()).await?;
     let joining = Set::fresh_with("old", 2, &["serverVersion=4.4"])?;
     for member in &joining.members {
         fail_point(member, "initialSyncHangBeforeCopyingDatabases", "alwaysOn").await?;
@@ -159,7 +159,7 @@ async fn a_config_that_does_not_spread_is_installed_and_the_next_waits_for_it() 
 async fn arbiters(version: &str) -> anyhow::Result<(i32, i32)> {
     let parameter = format!("serverVersion={version}");
     let set = Set::fresh_with("arbiters", 2, &[&parameter])?;
-    set.initiate(common::fast_settings()).await?;
+    set.initiate(common::calm_settings()).await?;
     let arbiters = Set::fresh_with("arbiters", 2, &[&parameter])?;
     let arbiter = |i: usize| doc! { "_id": i as i32 + 2, "host": arbiters.members[i].host(), "arbiterOnly": true };
     let primary = &set.members[set.primary().await?];

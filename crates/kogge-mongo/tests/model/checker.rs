@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{Write as _, stderr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use stateright::{Checker as _, HasDiscoveries, Model, Path, Property};
 
@@ -130,8 +130,8 @@ impl Model for Checked {
     }
 }
 
-/// An exploration that takes longer has bounds that are too wide.
-const LIMIT: Duration = Duration::from_mins(2);
+/// An exploration of more states, those that were met before among them, has bounds that are too wide.
+const LIMIT: usize = 20_000_000;
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,8 @@ pub(crate) fn explore(scenario: Scenario, extent: Extent) {
     let name = scenario.name;
     let checked = Checked::new(scenario);
     let begun = Instant::now();
-    let mut builder = checked.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).timeout(LIMIT);
+    let mut builder =
+        checked.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).target_state_count(LIMIT);
     if let Extent::Depth(depth) = extent {
         builder = builder.target_max_depth(depth);
     }
@@ -160,7 +161,7 @@ pub(crate) fn explore(scenario: Scenario, extent: Extent) {
         checked.healer.longest(),
         begun.elapsed().as_secs_f64(),
     ));
-    assert!(begun.elapsed() < LIMIT, "{name}: not explored within {LIMIT:?}");
+    assert!(checker.state_count() < LIMIT, "{name}: not explored within {LIMIT} states");
     if let Some((property, path)) = discoveries.into_iter().next() {
         panic!("{name}: \"{property}\" does not hold:\n{}", checked.tell(property, path));
     }
@@ -173,7 +174,7 @@ pub(crate) fn find_breach(scenario: Scenario, of: &[&'static str]) -> (&'static 
     let checked = Checked::new(scenario);
     let begun = Instant::now();
     let wanted = HasDiscoveries::AnyOf(of.iter().copied().collect());
-    let builder = checked.checker().threads(2).finish_when(wanted).timeout(LIMIT);
+    let builder = checked.checker().threads(2).finish_when(wanted).target_state_count(LIMIT);
     let checker = builder.spawn_bfs().join();
     let seen = checker.unique_state_count();
     let mut found: Vec<(&'static str, Vec<Event>)> =

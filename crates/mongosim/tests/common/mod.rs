@@ -26,6 +26,11 @@ pub struct Set {
     pub dir: TempDir,
 }
 
+/// Settings under which nobody steps down because a busy machine holds up its heartbeats: for tests of anything else.
+pub fn calm_settings() -> Document {
+    doc! { "heartbeatIntervalMillis": 100, "electionTimeoutMillis": 60_000, "heartbeatTimeoutSecs": 60 }
+}
+
 /// Settings under which a failover takes about a second.
 pub fn fast_settings() -> Document {
     doc! { "heartbeatIntervalMillis": 100, "electionTimeoutMillis": 1000, "heartbeatTimeoutSecs": 1 }
