@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId};
@@ -24,17 +24,18 @@ const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mong
 const OTHER_TLS: [&str; 4] = ["ring", "openssl", "native-tls", "openssl-sys"];
 
 /// What each crate uses of Kogge's own, no more and no less (`docs/architecture.md`).
-const USES: [(&str, &[&str]); 18] = [
+const USES: [(&str, &[&str]); 19] = [
     ("kogge-api", &[]),
     ("kogge-chart", &["kogge-api"]),
     ("kogge-chart-store", &["kogge-api", "kogge-chart"]),
     ("kogge-plan", &["kogge-api"]),
-    ("kogge-engine", &["kogge-api"]),
+    ("kogge-engine", &["kogge-api", "kogge-plan"]),
     ("kogge-mongo", &["kogge-api", "kogge-engine"]),
     ("kogge-etcd", &["kogge-api", "kogge-engine"]),
     ("kogge-discovery", &["kogge-api"]),
-    ("kogge-database", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery"]),
-    ("kogge-mongo-client", &["kogge-api", "kogge-mongo"]),
+    ("kogge-database", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-engine", "kogge-discovery"]),
+    ("kogge-engine-client", &["kogge-engine"]),
+    ("kogge-mongo-client", &["kogge-api", "kogge-engine", "kogge-engine-client", "kogge-mongo"]),
     ("kogge-fleet", &["kogge-api", "kogge-plan"]),
     (
         "kogge-operator",
@@ -43,7 +44,8 @@ const USES: [(&str, &[&str]); 18] = [
             "kogge-chart",
             "kogge-chart-store",
             "kogge-plan",
-            "kogge-mongo",
+            "kogge-engine",
+            "kogge-engine-client",
             "kogge-mongo-client",
             "kogge-database",
             "kogge-fleet",
@@ -56,6 +58,8 @@ const USES: [(&str, &[&str]); 18] = [
             "kogge-chart",
             "kogge-chart-store",
             "kogge-plan",
+            "kogge-engine",
+            "kogge-engine-client",
             "kogge-mongo",
             "kogge-mongo-client",
             "kogge-database",
@@ -187,4 +191,47 @@ fn there_is_one_tls_stack() -> Result<()> {
         assert!(others.is_empty(), "{} brings {others:?} beside rustls with aws-lc-rs", member.name);
     }
     Ok(())
+}
+
+/// What names an engine, in any spelling.
+const ENGINES: [&str; 4] = ["mongo", "replicaset", "replica_set", "etcd"];
+/// Crates that know no engine from another.
+const NEUTRAL: [&str; 6] =
+    ["kogge-plan", "kogge-engine", "kogge-discovery", "kogge-fleet", "kogge-operator", "kogge-chart"];
+/// Where the operator is told which engines there are.
+const REGISTRATION: &str = "kogge-operator/src/engines.rs";
+
+#[test]
+fn no_engine_is_named_but_where_it_is_registered() -> Result<()> {
+    let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates"));
+    let mut named = Vec::new();
+    for name in NEUTRAL {
+        for file in sources(&crates.join(name).join("src"))? {
+            if file.ends_with(REGISTRATION) {
+                continue;
+            }
+            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            for (number, line) in (1..).zip(text.lines()) {
+                let plain = line.to_lowercase().replace([' ', '-'], "");
+                if ENGINES.iter().any(|engine| plain.contains(engine)) {
+                    named.push(format!("{}:{number}: {}", file.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(named.is_empty(), "say it in words that all engines share:\n{}", named.join("\n"));
+    Ok(())
+}
+
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }

@@ -33,10 +33,10 @@ impl Elections {
         let mut sets: BTreeMap<String, Office> = BTreeMap::new();
         for Sample { name, labels, value } in samples(metrics, cluster) {
             let label = |key| labels.get(key).copied();
-            let Some(set) = label("set") else { continue };
+            let Some(set) = label("group") else { continue };
             let office = sets.entry(set.to_owned()).or_default();
             match name {
-                "kogge_replica_set_config_term" => office.term = value as i64,
+                "kogge_group_config_term" => office.term = value as i64,
                 "kogge_engine_steps_total"
                     if label("step") == Some("StepDown") && label("outcome") == Some("Done") =>
                 {
@@ -69,10 +69,10 @@ mod tests {
     use super::*;
 
     fn counted(term: u32, step_downs: u32) -> Elections {
-        let set = r#"cluster="scratch/db",set="db-shard-0""#;
+        let set = r#"cluster="scratch/db",group="db-shard-0""#;
         let text = format!(
-            "# TYPE kogge_replica_set_config_term gauge\nkogge_replica_set_config_term{{{set}}} {term}.0\n\
-             kogge_replica_set_config_term{{cluster=\"scratch/other\",set=\"db-shard-0\"}} 9.0\n\
+            "# TYPE kogge_group_config_term gauge\nkogge_group_config_term{{{set}}} {term}.0\n\
+             kogge_group_config_term{{cluster=\"scratch/other\",group=\"db-shard-0\"}} 9.0\n\
              kogge_engine_steps_total{{{set},step=\"StepDown\",outcome=\"Done\"}} {step_downs}\n\
              kogge_engine_steps_total{{{set},step=\"StepDown\",outcome=\"Failed\"}} 7\n# EOF\n"
         );

@@ -47,9 +47,9 @@ impl Configs {
         let (mut versions, mut steps) = (BTreeMap::new(), BTreeMap::new());
         for sample in samples(metrics, cluster) {
             let label = |key| sample.labels.get(key).map(|value| (*value).to_owned());
-            let Some(set) = label("set") else { continue };
+            let Some(set) = label("group") else { continue };
             match (sample.name, label("step")) {
-                ("kogge_replica_set_config_version", _) => {
+                ("kogge_group_config_version", _) => {
                     versions.insert(set, sample.value as i64);
                 }
                 ("kogge_engine_steps_total", Some(step)) => {
@@ -91,10 +91,10 @@ mod tests {
     use super::*;
 
     fn configs(version: u32, demoted: u32, restarted: u32) -> Configs {
-        let set = r#"cluster="scratch/db",set="db-shard-0""#;
+        let set = r#"cluster="scratch/db",group="db-shard-0""#;
         let text = format!(
-            "kogge_replica_set_config_version{{{set}}} {version}.0\n\
-             kogge_replica_set_config_version{{cluster=\"scratch/other\",set=\"db-shard-0\"}} 9.0\n\
+            "kogge_group_config_version{{{set}}} {version}.0\n\
+             kogge_group_config_version{{cluster=\"scratch/other\",group=\"db-shard-0\"}} 9.0\n\
              kogge_engine_steps_total{{{set},step=\"Demote\",outcome=\"Failed\"}} {demoted}\n\
              kogge_engine_steps_total{{{set},step=\"RestartPod\",outcome=\"Done\"}} {restarted}\n# EOF\n"
         );

@@ -24,7 +24,7 @@ use crate::harness::root;
 /// Its ServiceAccount, and its name in the Lease: as a container that is restarted in its pod, it keeps it.
 const IDENTITY: &str = "kogge";
 /// What it logs: when a step begins as well, so that it can be killed within it.
-const LOGGED: &str = "kogge=info,kogge_operator::federated_cluster::carry_out=debug";
+const LOGGED: &str = "kogge=info,kogge_operator::database::carry_out=debug";
 /// How long its token lasts, in seconds.
 const TOKEN_SECONDS: i64 = 4 * 3600;
 

@@ -15,8 +15,8 @@ pub const REVISION: &str = "kogge.dev/revision";
 pub const ROLE: &str = "kogge.dev/role";
 /// The vdc whose pods a mirrored EndpointSlice holds.
 pub const SOURCE_VDC: &str = "kogge.dev/source-vdc";
-/// The replica set whose members a mirrored EndpointSlice holds.
-pub const REPLICA_SET: &str = "kogge.dev/replica-set";
+/// The group whose members a mirrored EndpointSlice holds.
+pub const GROUP: &str = "kogge.dev/group";
 
 /// `managed-by` of objects that Kogge owns.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";

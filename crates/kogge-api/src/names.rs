@@ -1,13 +1,14 @@
 //! Names of objects and members: pure functions of the database, the component and the placement.
 //!
-//! A member's host name is the same in every cluster and never changes, so it may stand in a replica set's
-//! configuration for ever.
+//! A member's host name is the same in every cluster and never changes, so it may stand in a group's own list of its
+//! members as long as the member is there.
+
+use std::fmt::Display;
 
 use crate::ClusterId;
-use crate::federated_cluster::Component;
 
-/// `<cluster>-<component>`: the headless Service of a replica set, or the Service of the routers.
-pub fn service(cluster: &str, component: Component) -> String {
+/// `<cluster>-<component>`: the headless Service of a group, or the Service of the routers.
+pub fn service(cluster: &str, component: impl Display) -> String {
     format!("{cluster}-{component}")
 }
 
@@ -15,12 +16,12 @@ pub fn service(cluster: &str, component: Component) -> String {
 ///
 /// At most 52 characters (with the bounds of the schema), which leaves room for a pod's ordinal and the
 /// controller's hash within the 63 of a label.
-pub fn workload(cluster: &str, component: Component, placement: &str) -> String {
+pub fn workload(cluster: &str, component: impl Display, placement: &str) -> String {
     format!("{cluster}-{component}-{placement}")
 }
 
 /// `<cluster>-<component>-<placement>-<n>`: a member, its pod, and its key in the anchor.
-pub fn member(cluster: &str, component: Component, placement: &str, ordinal: u32) -> String {
+pub fn member(cluster: &str, component: impl Display, placement: &str, ordinal: u32) -> String {
     format!("{cluster}-{component}-{placement}-{ordinal}")
 }
 
@@ -29,9 +30,9 @@ pub fn host(pod: &str, service: &str, namespace: &str, cluster_domain: &str) -> 
     format!("{pod}.{service}.{namespace}.svc.{cluster_domain}")
 }
 
-/// `<cluster>-<component>-<clusterID>`: the name that the members of a replica set know it by. The
-/// clusterID keeps a fresh member from being absorbed by another database of the same name.
-pub fn replica_set(cluster: &str, component: Component, id: &ClusterId) -> String {
+/// `<cluster>-<component>-<clusterID>`: the name that the members of a group know it by. The clusterID keeps a new
+/// member from being taken in by another database of the same name.
+pub fn group(cluster: &str, component: impl Display, id: &ClusterId) -> String {
     format!("{cluster}-{component}-{id}")
 }
 
@@ -58,7 +59,7 @@ pub fn keyfile_secret(cluster: &str, generation: u32) -> String {
 }
 
 /// The Secret with a component's certificate, of one generation.
-pub fn tls_secret(cluster: &str, component: Component, generation: u32) -> String {
+pub fn tls_secret(cluster: &str, component: impl Display, generation: u32) -> String {
     format!("{cluster}-{component}-tls-{generation}")
 }
 
@@ -70,6 +71,7 @@ pub fn admin_secret(cluster: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::federated_cluster::Component;
 
     #[test]
     fn the_longest_names_fit() {

@@ -29,7 +29,7 @@ pub struct Chart {
     pub app_version: String,
     /// What it is.
     pub description: String,
-    /// The engine that it runs, such as `mongodb`.
+    /// The engine that it runs, by the name that the engine gives itself.
     pub engine: String,
     /// The engine's image where a cluster names none.
     pub image: Option<String>,

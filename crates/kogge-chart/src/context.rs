@@ -4,7 +4,7 @@
 //! restart its pods when it changes, belongs here. A placement's role and the number of pods do not: they
 //! change without a restart.
 
-use kogge_api::federated_cluster::{Component, ResourcesSpec};
+use kogge_api::federated_cluster::ResourcesSpec;
 use kogge_api::{ClusterId, names};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -63,18 +63,6 @@ pub struct ComponentContext {
     pub resources: ResourcesSpec,
 }
 
-impl ComponentContext {
-    /// The context of a component of a sharded cluster.
-    pub fn new(component: Component, resources: Option<&ResourcesSpec>) -> Self {
-        Self {
-            name: component.to_string(),
-            kind: component.chart_component().to_owned(),
-            index: if let Component::Shard(index) = component { index } else { 0 },
-            resources: resources.cloned().unwrap_or_default(),
-        }
-    }
-}
-
 /// The placement that is rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,37 +79,13 @@ pub struct PlacementContext {
 pub struct DiscoveryContext {
     /// The component's Service.
     pub service: String,
-    /// The component's replica set; empty where it is none.
-    pub replica_set: String,
-    /// The config servers' replica set.
-    pub config_replica_set: String,
-    /// `host:port` of config servers to begin with, frozen at bootstrap: a change would restart every router.
-    pub config_seeds: Vec<String>,
     /// The DNS domain of the workers, such as `cluster.local`.
     pub cluster_domain: String,
     /// The port of every member and router.
     pub port: u16,
-}
-
-impl DiscoveryContext {
-    /// The names of a component of a sharded cluster.
-    pub fn new(
-        cluster: &ClusterContext,
-        component: Component,
-        config_seeds: Vec<String>,
-        cluster_domain: &str,
-        port: u16,
-    ) -> Self {
-        let replica_set = |of| names::replica_set(&cluster.name, of, &cluster.id);
-        Self {
-            service: names::service(&cluster.name, component),
-            replica_set: if component.is_replica_set() { replica_set(component) } else { String::new() },
-            config_replica_set: replica_set(Component::Config),
-            config_seeds,
-            cluster_domain: cluster_domain.to_owned(),
-            port,
-        }
-    }
+    /// What the engine's own charts need to know beside that.
+    #[serde(flatten)]
+    pub of_engine: Map<String, Value>,
 }
 
 /// The Secrets that the pods of a component mount. Their names change with what they hold.

@@ -162,7 +162,7 @@ fn the_revision_follows_every_input_and_nothing_else() {
     other.image.push('x');
     changed.push(revision(&other));
     let mut other = base.clone();
-    other.discovery.config_seeds.push("h:1".to_owned());
+    other.discovery.of_engine.insert("configSeeds".to_owned(), json!(["h:1"]));
     changed.push(revision(&other));
     let mut other = base.clone();
     other.capabilities.kube_version = "1.35.0".to_owned();

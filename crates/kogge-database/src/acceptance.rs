@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use kogge_api::{FederatedCluster, WorkerCluster};
+use kogge_api::WorkerCluster;
 use kogge_chart::{Chart, ChartError};
+use kogge_engine::{Database, Engine, Identity};
 
-use crate::identity::Identity;
 use crate::problem::Problem;
 use crate::revisions::{Kept, Rollout};
 use crate::secrets::Mounted;
-use crate::template::{self, TemplateError};
+use crate::template::{self, Surroundings, TemplateError};
 
 /// What is to stand.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,27 +23,27 @@ pub struct Rendered {
 /// Renders the spec. Where it cannot be rendered, what was accepted last goes on; the error is the problem of a
 /// spec before which none was accepted.
 ///
-/// `chart` is the one that [`ChartName::of`] names, `kube_version` the [`oldest_version`] of the workers, `agent_image` what
-/// the pods of a database that begins now, or with another chart version, take Kogge's own containers from,
-/// `mounted` the generation of secrets that the pods are to mount.
-pub fn render(
-    cluster: &FederatedCluster,
+/// `chart` is the one that [`ChartName::of`] names; `around` holds the [`oldest_version`] of the workers and what the pods
+/// of a database that begins now, or with another chart version, take Kogge's own containers from; `mounted` is the
+/// generation of secrets that the pods are to mount.
+pub fn render<E: Engine>(
+    database: &Database,
+    spec: &E::Spec,
     identity: &Identity,
     kept: &Kept,
     chart: Result<Arc<Chart>, ChartError>,
-    kube_version: &str,
-    agent_image: &str,
+    around: Surroundings<'_>,
     mounted: Mounted,
 ) -> Result<Rendered, Problem> {
     let mut frozen = match kept.frozen() {
         Some(frozen) => frozen.clone(),
-        None => template::freeze(&cluster.spec, identity, kube_version, agent_image),
+        None => template::freeze::<E>(spec, identity, around),
     };
     let rendered = chart.map_err(TemplateError::from).and_then(|chart| {
         if kept.newest().is_some_and(|newest| newest.chart_version != chart.version.to_string()) {
-            agent_image.clone_into(&mut frozen.agent_image);
+            around.agent_image.clone_into(&mut frozen.agent_image);
         }
-        template::render_all(&cluster.spec, identity, &chart, &frozen, mounted)
+        template::render_all::<E>(database, spec, identity, &chart, &frozen, mounted)
     });
     match rendered {
         Ok(rollout) => Ok(Rendered { rollout: Arc::new(rollout), problem: None }),
@@ -68,10 +68,9 @@ pub struct ChartName {
 
 impl ChartName {
     /// The chart that the spec names; without a version the one that is pinned, or else the newest.
-    pub fn of(cluster: &FederatedCluster) -> Self {
-        let global = &cluster.spec.global;
-        let pinned = cluster.status.as_ref().and_then(|status| status.chart_version.clone());
-        Self { name: global.chart.clone(), version: global.chart_version.clone().or(pinned) }
+    pub fn of(database: &Database) -> Self {
+        let pinned = database.status.as_ref().and_then(|status| status.chart_version.clone());
+        Self { name: database.chart.clone(), version: database.chart_version.clone().or(pinned) }
     }
 }
 

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::anchor::{Anchor, AnchorError};
-use kogge_api::federated_cluster::{Component, PlacedComponent};
 use kogge_chart::shape::{Shape, Storage, overlay};
+use kogge_engine::{ComponentKey, Identity, Share};
 use kogge_plan::rollout::UseRevision;
 use kogge_plan::{Object, ObjectKey, anchors};
 
-use crate::identity::Identity;
 use crate::revisions::{Kept, RenderedShare, Rollout};
 use crate::secrets::DatabaseSecrets;
-use crate::shares;
 use crate::template::key_name;
 
 /// Why a worker's objects cannot be told.
@@ -48,7 +46,7 @@ pub(crate) fn guarding(
     identity: &Identity,
     anchor: &Anchor,
     secrets: &DatabaseSecrets,
-    components: &BTreeSet<Component>,
+    components: &BTreeSet<&ComponentKey>,
 ) -> Result<Vec<Object>, DesiredError> {
     let mut objects = anchors::objects(anchor, &identity.namespace)?.to_vec();
     let generations = secrets.generations();
@@ -59,17 +57,18 @@ pub(crate) fn guarding(
 /// The objects of one share, with the template that its turn in the rollout gives it. `replicas` is the number
 /// of pods to keep, which is above what the spec asks for while members still leave.
 pub(crate) fn of_share(
-    share: &PlacedComponent<'_>,
+    share: &Share,
     replicas: u32,
     turn: Option<&UseRevision>,
     rollout: &Rollout,
     kept: &Kept,
 ) -> Result<Vec<Object>, DesiredError> {
-    let name = key_name(&shares::key(share));
+    let name = key_name(&share.key());
     let shape = Shape {
         replicas,
         storage: share
             .storage
+            .as_ref()
             .map(|storage| Storage { size: storage.size.clone(), class: storage.storage_class_name.clone() }),
         labels: BTreeMap::new(),
     };

@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kogge_api::federated_cluster::Component;
 use kogge_api::{labels, names};
 use kogge_discovery::slice::{SERVICE_NAME, is_mirrored};
 use kogge_discovery::{
-    Destination, DiscoveryReport, PodFact, PodPhase, ReplicaSet, Source, mirror, resolves_everywhere,
+    Destination, DiscoveryReport, Group, PodFact, PodPhase, Port, Source, mirror, resolves_everywhere,
 };
+use kogge_engine::{Component, Engine};
 use kogge_plan::object::{cluster_id, label};
 use kogge_plan::workload::pod_facts;
 use kogge_plan::{FleetView, Object, ObjectKey, WorkerName, WorkerView};
 use kube_core::TypeMeta;
 use serde_json::Value;
 
-use crate::identity::PORT;
 use crate::observation::{Observation, runs_a_part};
 use crate::retired;
 
@@ -32,38 +31,44 @@ pub struct Names {
 impl Names {
     /// Reads the pods and the slices of every replica set, also of those that leave, or have left, and still
     /// stand.
-    pub(crate) fn observe(observation: &Observation<'_>, retired: &BTreeSet<Component>) -> Self {
+    pub(crate) fn observe<E: Engine>(observation: &Observation<'_, E>, retired: &BTreeSet<Component>) -> Self {
         let mut names = Self::default();
         let workers = workers(observation);
-        let wanted = Component::replica_sets(observation.cluster.spec.shard.shard_count);
-        let lives: BTreeSet<Component> = wanted.chain(retired.iter().copied()).collect();
-        for component in retired::standing(observation).union(&lives) {
-            names.add(observation, *component, &workers, lives.contains(component));
+        let lives: BTreeSet<Component> = observation.database.groups().chain(retired).cloned().collect();
+        let standing = retired::standing(observation).into_iter().filter(|component| component.is_group);
+        for component in standing.collect::<BTreeSet<_>>().union(&lives) {
+            names.add(observation, component, &workers, lives.contains(component));
         }
         names
     }
 
-    fn add(
+    fn add<E: Engine>(
         &mut self,
-        observation: &Observation<'_>,
-        component: Component,
+        observation: &Observation<'_, E>,
+        component: &Component,
         workers: &[(&WorkerName, &WorkerView)],
         lives: bool,
     ) {
         let identity = &observation.identity;
-        let set = ReplicaSet {
+        let group = Group {
             cluster: identity.name.clone(),
             cluster_id: identity.id.clone(),
-            component: component.to_string(),
-            name: identity.replica_set(component),
+            component: component.key.to_string(),
+            name: E::group_name(identity, component).to_string(),
             namespace: identity.namespace.clone(),
-            service: names::service(&identity.name, component),
-            port: PORT.into(),
+            service: names::service(&identity.name, &component.key),
+            ports: [E::PORT]
+                .iter()
+                .chain(E::PEER_PORTS)
+                .map(|port| Port { name: port.name.to_owned(), number: port.number })
+                .collect(),
         };
         let sources: Vec<Source> =
-            workers.iter().map(|(name, view)| source(&set, name, view, observation.is_seen(name))).collect();
-        let destinations: Vec<Destination> =
-            workers.iter().map(|(name, view)| destination(&set, name, view, observation.is_seen(name))).collect();
+            workers.iter().map(|(name, view)| source(&group, name, view, observation.is_seen(name))).collect();
+        let destinations: Vec<Destination> = workers
+            .iter()
+            .map(|(name, view)| destination(&group, name, view, observation.is_seen(name)))
+            .collect();
         for pod in sources.iter().flat_map(|source| &source.pods) {
             let resolution = resolves_everywhere(pod, &destinations);
             self.seen.insert(pod.name.clone());
@@ -71,7 +76,7 @@ impl Names {
                 self.stale.insert(pod.name.clone(), resolution.stale);
             }
         }
-        let mut mirrored = mirror(&set, &sources, &destinations);
+        let mut mirrored = mirror(&group, &sources, &destinations);
         for destination in destinations {
             // Where nothing can be said of the slices, those that stand are neither changed nor removed; those of a
             // shard that has left go with its Service.
@@ -96,19 +101,19 @@ impl Names {
 }
 
 /// The workers that hold, or should hold, a part of the database.
-fn workers<'a>(observation: &Observation<'a>) -> Vec<(&'a WorkerName, &'a WorkerView)> {
+fn workers<'a, E: Engine>(observation: &Observation<'a, E>) -> Vec<(&'a WorkerName, &'a WorkerView)> {
     let named: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
     let fleet: &FleetView = observation.fleet;
     let id = &observation.identity.id;
     fleet.workers.iter().filter(|(name, view)| named.contains(name) || runs_a_part(view, id)).collect()
 }
 
-fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {
+fn source(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {
     let pods = view
-        .list("Pod", &set.namespace)
+        .list("Pod", &group.namespace)
         .filter(|pod| {
-            cluster_id(pod) == Some(set.cluster_id.as_str())
-                && label(pod, labels::COMPONENT) == Some(&set.component)
+            cluster_id(pod) == Some(group.cluster_id.as_str())
+                && label(pod, labels::COMPONENT) == Some(&group.component)
         })
         .filter_map(|pod| pod_facts(pod))
         .map(|pod| PodFact {
@@ -123,11 +128,11 @@ fn source(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView, current: boo
     Source { worker: worker.0.clone(), vdc: view.vdc.clone(), current, pods }
 }
 
-fn destination(set: &ReplicaSet, worker: &WorkerName, view: &WorkerView, current: bool) -> Destination {
-    let service = ObjectKey::namespaced("v1", "Service", &set.namespace, &set.service);
+fn destination(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) -> Destination {
+    let service = ObjectKey::namespaced("v1", "Service", &group.namespace, &group.service);
     let slices = view
-        .list("EndpointSlice", &set.namespace)
-        .filter(|slice| label(slice, SERVICE_NAME) == Some(&set.service))
+        .list("EndpointSlice", &group.namespace)
+        .filter(|slice| label(slice, SERVICE_NAME) == Some(&group.service))
         .filter_map(|slice| typed(slice))
         .collect();
     Destination {

@@ -1,7 +1,8 @@
 //! Pure: a FederatedCluster and what was observed of it become objects, steps, a goal and a status.
 //!
-//! The crate brings together what the other pure crates know: charts, placements and ownership, names, and the
-//! engine. It has no client, no async, no clock and no randomness; the operator, the CLI and the tests share it.
+//! The crate brings together what the other pure crates know: charts, placements and ownership, names, and an
+//! [engine](kogge_engine::Engine), whichever it is. It has no client, no async, no clock and no randomness; the operator,
+//! the CLI and the tests share it.
 //!
 //! One pass goes [`Observation`] → [`Prepared`] (the goal, and where the members are) → the members are asked →
 //! [`plan()`] → the plan is carried out → [`report`].
@@ -10,17 +11,15 @@ pub mod acceptance;
 mod departure;
 mod desired;
 mod discovery;
-pub mod engine;
-mod identity;
 mod observation;
 pub mod pass;
 mod plan;
+mod pods;
 mod prepared;
 mod problem;
 pub mod queue;
 mod rehearsal;
 pub mod report;
-pub mod requests;
 mod restart;
 mod retired;
 pub mod revisions;
@@ -32,7 +31,6 @@ pub mod template;
 
 pub use desired::DesiredError;
 pub use discovery::Names;
-pub use identity::{Identity, PORT};
 pub use observation::{Observation, ObservationError};
 pub use plan::{DatabasePlan, plan};
 pub use prepared::{Prepared, Running};

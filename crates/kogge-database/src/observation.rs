@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::anchor::{Anchor, AnchorError};
-use kogge_api::{ClusterId, FederatedCluster, labels};
+use kogge_api::{ClusterId, labels};
+use kogge_engine::{Database, Engine, Identity};
 use kogge_plan::anchors::SeedsDisagree;
 use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
 use kogge_plan::object::cluster_id;
@@ -12,16 +13,15 @@ use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::{PlacementError, Placements};
 use kogge_plan::{FleetView, WorkerName, WorkerView};
 
-use crate::identity::Identity;
 use crate::revisions::{Kept, Rollout};
 use crate::secrets::DatabaseSecrets;
-use crate::shares::view_of;
 
 /// What one pass knows, before the members were asked.
-#[derive(Clone)]
-pub struct Observation<'a> {
-    /// The resource.
-    pub cluster: &'a FederatedCluster,
+pub struct Observation<'a, E: Engine> {
+    /// The database as its resource declares it.
+    pub database: &'a Database,
+    /// What only its engine reads of that.
+    pub spec: &'a E::Spec,
     /// The UID of `kube-system` in the control cluster.
     pub control_uid: &'a str,
     /// The workers.
@@ -55,14 +55,14 @@ pub enum ObservationError {
     Anchor(#[from] AnchorError),
 }
 
-impl<'a> Observation<'a> {
+impl<'a, E: Engine> Observation<'a, E> {
     /// The database as the rules of ownership know it.
     pub fn owner(&self) -> ownership::Identity {
         ownership::Identity {
             name: self.identity.name.clone(),
             namespace: self.identity.namespace.clone(),
             cluster_id: Some(self.identity.id.clone()),
-            epoch: self.cluster.status.as_ref().and_then(|status| status.epoch),
+            epoch: self.database.status.as_ref().and_then(|status| status.epoch),
             control_uid: self.control_uid.to_owned(),
         }
     }
@@ -75,12 +75,12 @@ impl<'a> Observation<'a> {
 
     /// Whether its user asked to change nothing.
     pub fn paused(&self) -> bool {
-        self.cluster.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(labels::PAUSE))
+        self.database.annotation(labels::PAUSE).is_some()
     }
 
     /// What of the secrets is being made anew; none where nothing is.
     pub fn rotating(&self) -> Option<String> {
-        self.secrets.rotating(&self.cluster.spec.security)
+        self.secrets.rotating(&self.database.security)
     }
 
     /// Whether what a worker's view lacks is not there. Where a placement must not stand on it, such as in a
@@ -95,11 +95,11 @@ impl<'a> Observation<'a> {
 
     /// Placements that were not seen wholly, and why.
     pub fn unseen(&self) -> BTreeMap<String, String> {
-        let spec = &self.cluster.spec;
-        spec.placement
+        self.database
+            .placements
             .iter()
             .filter_map(|placement| {
-                let view = view_of(self.fleet, &self.placements, &placement.name);
+                let view = self.placements.view(self.fleet, &placement.name);
                 let error = self.placements.errors.get(&placement.name).map(ToString::to_string);
                 let unseen = match view {
                     None => Some("it has no worker".to_owned()),
@@ -125,7 +125,7 @@ impl<'a> Observation<'a> {
     /// The workers of placements that the spec does not name any more, as long as they hold a part of the
     /// database: members that leave, and routers, look names up there.
     pub fn left_over(&self, anchor: &Anchor) -> BTreeSet<&'a WorkerName> {
-        let named = |placement: &String| self.cluster.spec.placement.iter().any(|p| p.name == *placement);
+        let named = |placement: &String| self.database.placement(placement).is_some();
         let placed = |worker: &WorkerName| self.placements.resolved.values().any(|p| p.worker == *worker);
         anchor
             .worker_uids

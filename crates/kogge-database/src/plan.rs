@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kogge_api::federated_cluster::PlacedComponent;
-use kogge_mongo::{Executor, Millis, Server, SetName, Step, Topology};
+use kogge_engine::{ComponentKey, Engine, EngineView, Executor, GroupName, Millis, Share, Step};
 use kogge_plan::diff::Refusal;
 use kogge_plan::prune::{ApprovalNeeded, PruneFacts, Released, prune};
 use kogge_plan::rollout::{Pace, RolloutPlan, UseRevision, plan_rollout};
@@ -12,24 +11,21 @@ use kogge_plan::teardown::teardown;
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order, workload};
 
 use crate::desired::{self, DesiredError};
-use crate::engine::records;
 use crate::observation::ObservationError;
+use crate::pods::{component_of, rank};
 use crate::prepared::Prepared;
 use crate::rehearsal::rehearsal;
 use crate::restart::restart;
 use crate::shares;
 
-/// The wire protocol of MongoDB 5.0, which has `rotateCertificates`.
-const RELOADS_CERTIFICATES: i32 = 13;
-
 /// What one pass found and what it does about it.
-pub struct DatabasePlan {
+pub struct DatabasePlan<E: Engine> {
     /// Writes to workers, by worker and in order. Anchors come first.
     pub actions: Vec<Action>,
     /// What a rollout that has not begun will apply, to be applied as a dry run before anything else.
     pub rehearsal: Vec<Action>,
     /// Steps that the engine takes on its members. None while an anchor is still to be written.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Step<E::Action>>,
     /// Pods that are deleted so that they are made again.
     pub restarts: Vec<Action>,
     /// What is not written, and why.
@@ -38,19 +34,19 @@ pub struct DatabasePlan {
     pub errors: Vec<DesiredError>,
     /// Deletions that wait for a person.
     pub approvals: Vec<ApprovalNeeded>,
-    /// Sets that would begin a sync or a restart and wait for their turn.
-    pub in_queue: BTreeSet<SetName>,
+    /// Groups that would begin a sync or a restart and wait for their turn.
+    pub in_queue: BTreeSet<GroupName>,
     /// What has left the database for good and still stands, by worker, in words.
     pub leaving: BTreeMap<WorkerName, String>,
-    /// The engine's view of its members.
-    pub engine: kogge_mongo::Plan,
+    /// What the engine makes of its members.
+    pub engine: EngineView<E::Action>,
     /// Where the rollout stands.
     pub rollout: RolloutPlan,
     /// What every worker should hold.
     pub desired: BTreeMap<WorkerName, BTreeMap<ObjectKey, Object>>,
 }
 
-impl DatabasePlan {
+impl<E: Engine> DatabasePlan<E> {
     /// The writes that keep members findable, which go on whatever else a person has yet to mend.
     pub fn upkeep(&self) -> Vec<Action> {
         self.actions.iter().filter(|action| is_mirrored(action)).cloned().collect()
@@ -66,20 +62,8 @@ impl DatabasePlan {
 
     /// Whether every pod of the database was seen, and runs what the present generation of the secrets was
     /// rendered to.
-    pub fn has_one_generation(&self, prepared: &Prepared<'_>) -> bool {
+    pub fn has_one_generation(&self, prepared: &Prepared<'_, E>) -> bool {
         self.is_settled() && self.rollout.current.is_none() && prepared.observation.unseen().is_empty()
-    }
-
-    /// Whether every server can read its certificates again without a restart, as its own answer tells: from MongoDB
-    /// 5.0 on. Routers run the members' version where nothing is being rolled out.
-    pub fn reloads_certificates(&self, topology: &Topology) -> bool {
-        !topology.members.is_empty()
-            && topology.members.values().all(|member| match &member.server {
-                Server::Reachable(state) => {
-                    state.hello.max_wire_version.is_some_and(|version| version >= RELOADS_CERTIFICATES)
-                }
-                Server::Unreachable { .. } => false,
-            })
     }
 
     /// Nothing is written, asked of members or restarted by it.
@@ -109,35 +93,28 @@ impl DatabasePlan {
             && approvals.is_empty()
             && in_queue.is_empty()
             && leaving.is_empty()
-            && engine.settled()
+            && engine.is_settled()
             && !rollout.rolling
     }
 }
 
 /// Plans one pass. `topology` is what the members answered, `now` is on its clock, and `healthy_for` is how long
 /// the rollout has been soaking.
-pub fn plan(
-    prepared: &Prepared<'_>,
-    topology: &Topology,
+pub fn plan<E: Engine>(
+    prepared: &Prepared<'_, E>,
+    topology: &E::Topology,
     now: Millis,
     healthy_for: Option<Duration>,
-) -> Result<DatabasePlan, ObservationError> {
+) -> Result<DatabasePlan<E>, ObservationError> {
     let observation = &prepared.observation;
-    let spec = &observation.cluster.spec;
-    let engine = kogge_mongo::plan(&prepared.goal, topology, now);
-    let released = prepared.released(topology, &engine, now);
+    let pace = &observation.database.rollout;
+    let engine = E::view(&prepared.goal, topology, now);
+    let released = prepared.released(&engine);
     let rollout = plan_rollout(
-        &shares::for_rollout(
-            &prepared.placed,
-            &observation.identity,
-            observation.fleet,
-            &observation.placements,
-            &observation.rollout,
-            &engine,
-        ),
+        &shares::for_rollout(&prepared.placed, observation, &engine),
         &Pace {
-            order: spec.rollout.order.clone(),
-            soak: spec.rollout.soak.into(),
+            order: pace.order.clone(),
+            soak: pace.soak.into(),
             healthy_for,
             paused: observation.paused() || observation.held,
         },
@@ -161,18 +138,19 @@ pub fn plan(
     Ok(plan)
 }
 
-impl DatabasePlan {
+impl<E: Engine> DatabasePlan<E> {
     /// What every worker should hold.
-    fn desire(&mut self, prepared: &Prepared<'_>) -> Result<(), ObservationError> {
+    fn desire(&mut self, prepared: &Prepared<'_, E>) -> Result<(), ObservationError> {
         let observation = &prepared.observation;
-        let (mut remember, forget) = records(&observation.identity, &self.engine.steps);
+        let notes = &self.engine.notes;
+        let mut remember = notes.remember.clone();
         remember.worker_uids.clone_from(&prepared.anchor.worker_uids);
         let mut anchor = observation.anchor(remember)?;
-        anchor.members.retain(|pod, _| !forget.contains(pod));
+        anchor.members.retain(|pod, _| !notes.forget.contains(pod));
         let workers: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
         for worker in workers {
             let here = prepared.placed.iter().filter(|share| prepared.is_on(share, worker));
-            let components = here.map(|share| share.component).collect();
+            let components: BTreeSet<&ComponentKey> = here.map(|share| &share.component.key).collect();
             let guarding = desired::guarding(&observation.identity, &anchor, &observation.secrets, &components);
             let mut objects = match guarding {
                 Ok(objects) => objects,
@@ -201,7 +179,7 @@ impl DatabasePlan {
         Ok(())
     }
 
-    fn act(&mut self, prepared: &Prepared<'_>, released: &Released) {
+    fn act(&mut self, prepared: &Prepared<'_, E>, released: &Released) {
         let observation = &prepared.observation;
         let desired = std::mem::take(&mut self.desired);
         let left_over = observation.left_over(&prepared.anchor);
@@ -246,22 +224,23 @@ impl DatabasePlan {
             return;
         }
         for step in &self.engine.steps {
-            match step.action.executor() {
-                Executor::Wire => self.steps.push(step.clone()),
-                Executor::Kubernetes => self.restarts.extend(restart(prepared, step)),
+            match step.executor {
+                Executor::Client => self.steps.push(step.clone()),
+                Executor::Restart { .. } => self.restarts.extend(restart(prepared, step)),
                 Executor::Anchor => {}
             }
         }
     }
 
     /// Takes away what is left of a database on a worker that has no placement of it any more.
-    fn clear(&mut self, prepared: &Prepared<'_>, worker: &WorkerName, view: &WorkerView, released: &Released) {
+    fn clear(&mut self, prepared: &Prepared<'_, E>, worker: &WorkerName, view: &WorkerView, released: &Released) {
         let observation = &prepared.observation;
         if !prepared.holds_only(view, &released.placements) {
             return;
         }
         let pinned = [(worker.clone(), view.uid.clone())].into();
-        let clearing = teardown(observation.fleet, &pinned, &observation.identity.id, released.volumes);
+        let id = &observation.identity.id;
+        let clearing = teardown(observation.fleet, &pinned, id, released.volumes, rank::<E>);
         self.actions.extend(clearing.actions.into_iter().map(|mut action| {
             if let Action::Delete { why, .. } = &mut action {
                 "its placement has left the database".clone_into(why);
@@ -273,7 +252,7 @@ impl DatabasePlan {
 
     fn prune(
         &mut self,
-        prepared: &Prepared<'_>,
+        prepared: &Prepared<'_, E>,
         worker: &WorkerName,
         view: &WorkerView,
         desired: &BTreeMap<ObjectKey, Object>,
@@ -317,42 +296,43 @@ fn is_anchor(action: &Action) -> bool {
     matches!(action, Action::Apply { object, .. } if anchors::is_anchor(object))
 }
 
-impl Prepared<'_> {
-    /// The template that a share is to have. A shard that goes keeps the one that it has.
-    fn turn_of(&self, share: &PlacedComponent<'_>, turn: &RolloutPlan) -> Option<UseRevision> {
-        let key = shares::key(share);
+impl<E: Engine> Prepared<'_, E> {
+    /// The template that a share is to have. A component that goes keeps the one that it has.
+    fn turn_of(&self, share: &Share, turn: &RolloutPlan) -> Option<UseRevision> {
+        let key = share.key();
         turn.use_revision.get(&key).cloned().or_else(|| {
             let observation = &self.observation;
-            let view = shares::view_of(observation.fleet, &observation.placements, &key.placement)?;
+            let view = observation.placements.view(observation.fleet, &key.placement)?;
             let standing = workload::workload(view, observation.identity.database(), &key)?;
-            self.retired.contains(&key.component).then_some(())?;
+            self.retired.contains(&share.component).then_some(())?;
             Some(UseRevision::Keep(workload::template_revision(standing)?.to_owned()))
         })
     }
 
     /// The pods that a share keeps: what the spec asks for, and members that still leave.
-    pub fn replicas_to_keep(&self, share: &PlacedComponent<'_>) -> u32 {
+    pub fn replicas_to_keep(&self, share: &Share) -> u32 {
         let identity = &self.observation.identity;
         let leaving = self
             .anchor
             .members
             .keys()
-            .filter(|pod| identity.component_of(pod) == Some(share.component))
-            .filter(|pod| identity.is_of(pod, &share.placement.name))
+            .filter(|pod| component_of::<E>(identity, pod).as_ref() == Some(&share.component))
+            .filter(|pod| identity.is_in(&share.component.key, pod, &share.placement))
             .filter_map(|pod| pod.rsplit('-').next()?.parse::<u32>().ok())
             .map(|ordinal| ordinal + 1);
         leaving.chain([share.replicas]).max().unwrap_or(share.replicas)
     }
 
-    fn is_on(&self, share: &PlacedComponent<'_>, worker: &WorkerName) -> bool {
-        let resolved = self.observation.placements.resolved.get(&share.placement.name);
+    fn is_on(&self, share: &Share, worker: &WorkerName) -> bool {
+        let resolved = self.observation.placements.resolved.get(&share.placement);
         resolved.is_some_and(|placement| placement.worker == *worker)
     }
 
-    fn has_workload(&self, share: &PlacedComponent<'_>) -> bool {
+    fn has_workload(&self, share: &Share) -> bool {
         let observation = &self.observation;
-        shares::view_of(observation.fleet, &observation.placements, &share.placement.name).is_some_and(|view| {
-            workload::workload(view, observation.identity.database(), &shares::key(share)).is_some()
-        })
+        observation
+            .placements
+            .view(observation.fleet, &share.placement)
+            .is_some_and(|view| workload::workload(view, observation.identity.database(), &share.key()).is_some())
     }
 }

@@ -1,5 +1,5 @@
-//! Turns: how many replica sets are changed in one vdc at a time, over all databases. An initial sync or a restart
-//! costs the data centre that it happens in, and a hundred sets may want one after the same edit.
+//! Turns: how many groups are changed in one vdc at a time, over all databases. An initial sync or a restart
+//! costs the data centre that it happens in, and a hundred groups may want one after the same edit.
 //!
 //! The queue rests on what each database observed at its last pass. It remembers beside that only who asked first;
 //! when that is forgotten, somebody else is first.
@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::ClusterId;
-use kogge_mongo::{Action, MemberState, Millis, Pod, SetName, Vdc};
+use kogge_engine::{Engine, GroupName, Millis, Pod, PodName, Vdc};
+use kogge_plan::Action;
 
 use crate::plan::DatabasePlan;
 use crate::prepared::Prepared;
@@ -18,10 +19,10 @@ const MAX_AGE: Millis = 60_000;
 /// What one database has under way, and what it would begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// Sets with a member that syncs or restarts, and the vdcs of these members.
-    pub under_way: BTreeMap<SetName, BTreeSet<Vdc>>,
-    /// Sets that would begin a sync or a restart now, and where.
-    pub wanted: BTreeMap<SetName, BTreeSet<Vdc>>,
+    /// Groups with a member that syncs or restarts, and the vdcs of these members.
+    pub under_way: BTreeMap<GroupName, BTreeSet<Vdc>>,
+    /// Groups that would begin a sync or a restart now, and where.
+    pub wanted: BTreeMap<GroupName, BTreeSet<Vdc>>,
 }
 
 /// Who may change what.
@@ -35,8 +36,8 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Entry {
     said_at: Millis,
-    under_way: BTreeMap<SetName, BTreeSet<Vdc>>,
-    waiting: BTreeMap<SetName, Waiting>,
+    under_way: BTreeMap<GroupName, BTreeSet<Vdc>>,
+    waiting: BTreeMap<GroupName, Waiting>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ struct Waiting {
 }
 
 impl Queue {
-    /// A queue that lets `limit` sets be changed in one vdc at a time.
+    /// A queue that lets `limit` groups be changed in one vdc at a time.
     pub fn new(limit: usize) -> Self {
         Self { limit, databases: BTreeMap::new(), next_ticket: 0 }
     }
@@ -57,21 +58,21 @@ impl Queue {
         databases.all(|id| self.databases.contains_key(id))
     }
 
-    /// Takes note of what a database has under way and asks for. Returns the sets that have to wait; the others
+    /// Takes note of what a database has under way and asks for. Returns the groups that have to wait; the others
     /// have their turn. Whoever asked first is first, as long as it goes on asking.
-    pub fn ask(&mut self, id: &ClusterId, demand: Demand, now: Millis) -> BTreeSet<SetName> {
+    pub fn ask(&mut self, id: &ClusterId, demand: Demand, now: Millis) -> BTreeSet<GroupName> {
         self.databases.retain(|other, entry| other == id || now.saturating_sub(entry.said_at) <= MAX_AGE);
         let mut before = self.databases.remove(id).unwrap_or_default();
         let mut waiting = BTreeMap::new();
-        for (set, vdcs) in demand.wanted {
-            let ticket = before.waiting.remove(&set).map_or_else(
+        for (group, vdcs) in demand.wanted {
+            let ticket = before.waiting.remove(&group).map_or_else(
                 || {
                     self.next_ticket += 1;
                     self.next_ticket
                 },
                 |known| known.ticket,
             );
-            waiting.insert(set, Waiting { ticket, vdcs });
+            waiting.insert(group, Waiting { ticket, vdcs });
         }
         self.databases.insert(id.clone(), Entry { said_at: now, under_way: demand.under_way, waiting });
         self.grant(id)
@@ -82,31 +83,31 @@ impl Queue {
         self.databases.remove(id);
     }
 
-    /// Gives turns to the sets of a database in the order in which they asked, and returns the others. Where a set is
+    /// Gives turns to the groups of a database in the order in which they asked, and returns the others. Where a group is
     /// under way, another step of it adds nothing: what is broken everywhere must not keep its own repair waiting.
-    fn grant(&mut self, id: &ClusterId) -> BTreeSet<SetName> {
+    fn grant(&mut self, id: &ClusterId) -> BTreeSet<GroupName> {
         let own = self.databases.get(id).map(|entry| entry.waiting.clone()).unwrap_or_default();
-        let mut asking: Vec<(&SetName, &Waiting)> = own.iter().collect();
+        let mut asking: Vec<(&GroupName, &Waiting)> = own.iter().collect();
         asking.sort_by_key(|(_, waiting)| waiting.ticket);
         let mut held = BTreeSet::new();
-        for (set, waiting) in asking {
-            let busy = self.databases.get(id).and_then(|entry| entry.under_way.get(set));
+        for (group, waiting) in asking {
+            let busy = self.databases.get(id).and_then(|entry| entry.under_way.get(group));
             let mut begun = waiting.vdcs.iter().filter(|vdc| busy.is_none_or(|busy| !busy.contains(*vdc)));
-            if begun.any(|vdc| self.ahead(id, set, waiting.ticket, vdc) >= self.limit) {
-                held.insert(set.clone());
+            if begun.any(|vdc| self.ahead(id, group, waiting.ticket, vdc) >= self.limit) {
+                held.insert(group.clone());
             } else if let Some(entry) = self.databases.get_mut(id) {
-                entry.waiting.remove(set);
-                entry.under_way.entry(set.clone()).or_default().extend(waiting.vdcs.iter().cloned());
+                entry.waiting.remove(group);
+                entry.under_way.entry(group.clone()).or_default().extend(waiting.vdcs.iter().cloned());
             }
         }
         held
     }
 
-    /// How many other sets are changed in a vdc, or asked for it earlier.
-    fn ahead(&self, id: &ClusterId, set: &SetName, ticket: u64, vdc: &Vdc) -> usize {
+    /// How many other groups are changed in a vdc, or asked for it earlier.
+    fn ahead(&self, id: &ClusterId, group: &GroupName, ticket: u64, vdc: &Vdc) -> usize {
         let count = |(other, entry): (&ClusterId, &Entry)| {
-            let is_other = |name: &SetName| other != id || name != set;
-            let busy = |name: &SetName| entry.under_way.get(name).is_some_and(|vdcs| vdcs.contains(vdc));
+            let is_other = |name: &GroupName| other != id || name != group;
+            let busy = |name: &GroupName| entry.under_way.get(name).is_some_and(|vdcs| vdcs.contains(vdc));
             let changed = entry.under_way.keys().filter(|name| is_other(name) && busy(name)).count();
             let earlier = entry.waiting.iter().filter(|(name, waiting)| {
                 is_other(name) && !busy(name) && waiting.ticket < ticket && waiting.vdcs.contains(vdc)
@@ -117,51 +118,44 @@ impl Queue {
     }
 }
 
-impl DatabasePlan {
+impl<E: Engine> DatabasePlan<E> {
     /// What the database has under way, by what was observed, and what this plan would begin.
-    pub fn demand(&self, prepared: &Prepared<'_>) -> Demand {
+    pub fn demand(&self, prepared: &Prepared<'_, E>) -> Demand {
         let mut demand = Demand::default();
-        for set in &prepared.goal.sets {
-            let status = self.engine.sets.get(&set.name);
-            let vdcs: BTreeSet<Vdc> = status
-                .iter()
-                .flat_map(|status| &status.members)
-                .filter(|m| m.listed)
-                .filter(|m| {
-                    m.state.is_some_and(MemberState::in_transition) || is_restarting(prepared.pods.get(&m.pod))
-                })
-                .map(|m| m.vdc.clone())
-                .collect();
+        for (name, group) in &self.engine.groups {
+            let listed = group.members.iter().filter(|member| member.listed);
+            let busy = listed.filter(|m| m.in_transition || is_restarting(prepared.pods.get(&m.pod)));
+            let vdcs: BTreeSet<Vdc> = busy.map(|member| member.vdc.clone()).collect();
             if !vdcs.is_empty() {
-                demand.under_way.insert(set.name.clone(), vdcs);
+                demand.under_way.insert(name.clone(), vdcs);
             }
-            let begun = self.engine.steps.iter().filter(|step| step.set == set.name);
-            let begun: BTreeSet<Vdc> = begun
-                .filter_map(|step| match &step.action {
-                    Action::AddMember { member, .. } => set.members.iter().find(|m| m.host == member.host),
-                    Action::RestartPod { pod, .. } => set.members.iter().find(|m| &m.pod == pod),
-                    _ => None,
-                })
-                .map(|member| member.vdc.clone())
-                .collect();
-            if !begun.is_empty() {
-                demand.wanted.insert(set.name.clone(), begun);
+        }
+        for step in &self.engine.steps {
+            let begun = step.burdens.as_ref().and_then(|pod| vdc_of(prepared, pod));
+            if let Some(vdc) = begun {
+                demand.wanted.entry(step.group.clone()).or_default().insert(vdc);
             }
         }
         demand
     }
 
-    /// Leaves out what these sets would begin: it is not their turn.
-    pub fn hold_back(&mut self, prepared: &Prepared<'_>, sets: BTreeSet<SetName>) {
-        self.steps.retain(|step| !(sets.contains(&step.set) && matches!(step.action, Action::AddMember { .. })));
-        let held = |pod: &str| {
-            let of = prepared.goal.sets.iter().filter(|set| sets.contains(&set.name));
-            of.flat_map(|set| &set.members).any(|member| member.pod.as_str() == pod)
-        };
-        self.restarts
-            .retain(|action| !matches!(action, kogge_plan::Action::Delete { key, .. } if held(&key.name)));
-        self.in_queue = sets;
+    /// Leaves out what these groups would begin: it is not their turn.
+    pub fn hold_back(&mut self, groups: BTreeSet<GroupName>) {
+        let held = |group: &GroupName| groups.contains(group);
+        let burdened = self.engine.steps.iter().filter(|step| held(&step.group));
+        let pods: BTreeSet<&PodName> = burdened.filter_map(|step| step.burdens.as_ref()).collect();
+        self.restarts.retain(
+            |action| !matches!(action, Action::Delete { key, .. } if pods.contains(&PodName::new(&*key.name))),
+        );
+        self.steps.retain(|step| !(held(&step.group) && step.burdens.is_some()));
+        self.in_queue = groups;
     }
+}
+
+/// The data centre of a member that is wanted.
+fn vdc_of<E: Engine>(prepared: &Prepared<'_, E>, pod: &PodName) -> Option<Vdc> {
+    let member = prepared.members.iter().find(|member| member.pod == *pod)?;
+    member.place.as_ref().map(|(_, vdc)| vdc.clone())
 }
 
 fn is_restarting(pod: Option<&Pod>) -> bool {
@@ -180,9 +174,9 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn at(sets: &[(&str, &[&str])]) -> BTreeMap<SetName, BTreeSet<Vdc>> {
+    fn at(sets: &[(&str, &[&str])]) -> BTreeMap<GroupName, BTreeSet<Vdc>> {
         sets.iter()
-            .map(|(set, vdcs)| (SetName::new(*set), vdcs.iter().map(|vdc| Vdc::new(*vdc)).collect()))
+            .map(|(set, vdcs)| (GroupName::new(*set), vdcs.iter().map(|vdc| Vdc::new(*vdc)).collect()))
             .collect()
     }
 
@@ -190,8 +184,8 @@ mod tests {
         Demand { under_way: BTreeMap::new(), wanted: at(sets) }
     }
 
-    fn names(sets: &BTreeSet<SetName>) -> Vec<&str> {
-        sets.iter().map(SetName::as_str).collect()
+    fn names(sets: &BTreeSet<GroupName>) -> Vec<&str> {
+        sets.iter().map(GroupName::as_str).collect()
     }
 
     #[test]

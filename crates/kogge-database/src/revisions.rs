@@ -41,8 +41,9 @@ pub struct Rollout {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Frozen {
-    /// `host:port` of the config servers that routers begin with.
-    pub config_seeds: Vec<String>,
+    /// `host:port` of the members that other components are told to begin with.
+    #[serde(rename = "configSeeds")]
+    pub seeds: Vec<String>,
     /// The oldest Kubernetes version among the workers.
     pub capabilities: Capabilities,
     /// The image of Kogge's own containers in the pods. It is taken anew with another chart version, which

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kogge_api::FederatedCluster;
+use kogge_engine::{Database, Identity};
 use kogge_plan::epoch::{Epoch, next_epoch};
 use kogge_plan::hash::spec_hash;
 use kogge_plan::ownership::{self, Ownership, Verdict, assess};
 use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
 use kogge_plan::{FleetView, WorkerName, WorkerView};
+use serde::Serialize;
 
-use crate::identity::Identity;
 use crate::problem::Problem;
 
 /// The DNS domain of a cluster whose owner did not choose another.
@@ -17,7 +17,7 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Where a database is, or would be, and whose it is.
 pub struct Sighting<'a> {
-    cluster: &'a FederatedCluster,
+    database: &'a Database,
     /// The workers of its placements.
     pub placements: Placements,
     /// Whose it is.
@@ -26,23 +26,18 @@ pub struct Sighting<'a> {
 
 impl<'a> Sighting<'a> {
     /// Looks at the workers.
-    pub fn of(
-        cluster: &'a FederatedCluster,
-        workers: &[RegisteredWorker],
-        fleet: &FleetView,
-        control_uid: &str,
-    ) -> Self {
-        let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
-        let placements = resolve(&cluster.spec.placement, namespace, workers, &pinned(cluster));
+    pub fn of(database: &'a Database, workers: &[RegisteredWorker], fleet: &FleetView, control_uid: &str) -> Self {
+        let namespace = database.namespace();
+        let placements = resolve(database.requested(), namespace, workers, &pinned(database));
         let identity = ownership::Identity {
-            name: cluster.metadata.name.clone().unwrap_or_default(),
+            name: database.name().to_owned(),
             namespace: namespace.to_owned(),
-            cluster_id: cluster.spec.cluster_id.clone(),
-            epoch: cluster.status.as_ref().and_then(|status| status.epoch),
+            cluster_id: database.cluster_id.clone(),
+            epoch: database.status.as_ref().and_then(|status| status.epoch),
             control_uid: control_uid.to_owned(),
         };
         let ownership = assess(&identity, &placements, fleet);
-        Self { cluster, placements, ownership }
+        Self { database, placements, ownership }
     }
 
     /// Whether every worker of a placement was seen live and complete.
@@ -74,17 +69,17 @@ impl<'a> Sighting<'a> {
     pub fn identity(&self) -> Option<Identity> {
         let domain = self.placements.resolved.values().next().map(|placement| placement.cluster_domain.as_str());
         Some(Identity {
-            name: self.cluster.metadata.name.clone().unwrap_or_default(),
-            namespace: self.cluster.metadata.namespace.clone().unwrap_or_default(),
-            id: self.cluster.spec.cluster_id.clone()?,
+            name: self.database.name().to_owned(),
+            namespace: self.database.namespace().to_owned(),
+            id: self.database.cluster_id.clone()?,
             cluster_domain: domain.unwrap_or(CLUSTER_DOMAIN).to_owned(),
         })
     }
 }
 
 /// Where the placements were put when they were first accepted.
-fn pinned(cluster: &FederatedCluster) -> BTreeMap<String, Pinned> {
-    let placed = cluster.status.iter().flat_map(|status| &status.placement);
+fn pinned(database: &Database) -> BTreeMap<String, Pinned> {
+    let placed = database.status.iter().flat_map(|status| &status.placement);
     placed
         .map(|(name, placement)| {
             let worker = placement.worker.clone().map(WorkerName);
@@ -95,12 +90,13 @@ fn pinned(cluster: &FederatedCluster) -> BTreeMap<String, Pinned> {
 
 /// The epoch that a pass works under: that of the present spec, or, while the spec is not carried out, the one
 /// that was accepted last; none where none ever was.
-pub fn accepted_epoch(
-    cluster: &FederatedCluster,
+pub fn accepted_epoch<S: Serialize>(
+    database: &Database,
+    spec: &S,
     verdict: &Verdict,
     held: bool,
 ) -> Result<Option<Epoch>, serde_json::Error> {
-    let status = cluster.status.as_ref();
+    let status = database.status.as_ref();
     let (number, hash) = (status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref()));
     if held {
         return Ok(number.zip(hash).map(|(number, hash)| Epoch { number, spec_hash: hash.to_owned() }));
@@ -109,5 +105,5 @@ pub fn accepted_epoch(
         Verdict::Ours { anchor } => Some(anchor.epoch),
         _ => None,
     };
-    Ok(Some(next_epoch(number, hash, &spec_hash(&cluster.spec)?, anchored)))
+    Ok(Some(next_epoch(number, hash, &spec_hash(spec)?, anchored)))
 }

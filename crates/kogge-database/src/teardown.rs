@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use kogge_api::{ClusterId, FederatedCluster};
+use kogge_api::ClusterId;
+use kogge_engine::{Database, Engine};
 use kogge_plan::teardown::TeardownPlan;
 use kogge_plan::{FleetView, WorkerName};
 
 use crate::observation::holds_a_part;
+use crate::pods::rank;
 
 /// What is to be deleted next, on every worker that holds, or was ever given, a part of the database.
-pub fn teardown(cluster: &FederatedCluster, id: &ClusterId, fleet: &FleetView) -> TeardownPlan {
-    kogge_plan::teardown::teardown(fleet, &workers(cluster, id, fleet), id, cluster.spec.deletion.data)
+pub fn teardown<E: Engine>(database: &Database, id: &ClusterId, fleet: &FleetView) -> TeardownPlan {
+    kogge_plan::teardown::teardown(fleet, &workers(database, id, fleet), id, database.deletion.data, rank::<E>)
 }
 
 /// The workers, each with the UID that the database was put on.
-fn workers(cluster: &FederatedCluster, id: &ClusterId, fleet: &FleetView) -> BTreeMap<WorkerName, Option<String>> {
-    let placed = cluster.status.iter().flat_map(|status| status.placement.values());
+fn workers(database: &Database, id: &ClusterId, fleet: &FleetView) -> BTreeMap<WorkerName, Option<String>> {
+    let placed = database.status.iter().flat_map(|status| status.placement.values());
     let mut workers: BTreeMap<WorkerName, Option<String>> = placed
         .filter_map(|placement| Some((WorkerName(placement.worker.clone()?), placement.worker_uid.clone())))
         .collect();

@@ -1,17 +1,15 @@
 //! What the chart makes of the spec: the templates of every share, without their shape.
 
-use kogge_api::FederatedClusterSpec;
-use kogge_api::federated_cluster::{Component, PlacedComponent, Role};
 use kogge_api::names;
 use kogge_chart::{
     Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, PlacementContext,
     RenderInput, check_values, merge_values, render,
 };
+use kogge_engine::{Database, Engine, Identity, Share};
 use kogge_plan::Object;
 use kogge_plan::workload::ShareKey;
 use serde_json::Value;
 
-use crate::identity::{Identity, PORT};
 use crate::revisions::{Frozen, RenderedShare, Rollout};
 use crate::secrets::Mounted;
 
@@ -28,7 +26,7 @@ pub enum TemplateError {
     NoTls {
         /// The chart.
         chart: String,
-        /// What is asked for, in MongoDB's word.
+        /// What is asked for, in the engine's word.
         mode: String,
     },
     /// There is no image.
@@ -50,78 +48,84 @@ impl TemplateError {
     }
 }
 
-/// What a database that begins now freezes: its config servers, voters first, what its workers can do, and the
-/// image of Kogge's own containers.
-pub fn freeze(spec: &FederatedClusterSpec, identity: &Identity, kube_version: &str, agent_image: &str) -> Frozen {
-    let shares = spec.placed_components();
-    let config_seeds = shares
-        .iter()
-        .filter(|share| share.component == Component::Config && share.placement.role == Role::Voter)
-        .flat_map(|share| {
-            (0..share.replicas).map(|ordinal| {
-                let pod = names::member(&identity.name, Component::Config, &share.placement.name, ordinal);
-                identity.member_host(Component::Config, &pod)
-            })
-        })
-        .collect();
+/// What a database finds around it, and keeps as it was when it began.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The oldest Kubernetes version among the workers; empty while none is known.
+    pub kube_version: &'a str,
+    /// The image of Kogge's own containers in the pods.
+    pub agent_image: &'a str,
+}
+
+/// What a database that begins now freezes: the members that others begin with, what its workers can do, and the image
+/// of Kogge's own containers.
+pub fn freeze<E: Engine>(spec: &E::Spec, identity: &Identity, around: Surroundings<'_>) -> Frozen {
     Frozen {
-        config_seeds,
-        capabilities: Capabilities { kube_version: kube_version.to_owned() },
-        agent_image: agent_image.to_owned(),
+        seeds: E::seeds(identity, spec),
+        capabilities: Capabilities { kube_version: around.kube_version.to_owned() },
+        agent_image: around.agent_image.to_owned(),
     }
 }
 
 /// Renders every share. All of them, before anything is written: an error in one stops them all.
-pub fn render_all(
-    spec: &FederatedClusterSpec,
+pub fn render_all<E: Engine>(
+    database: &Database,
+    spec: &E::Spec,
     identity: &Identity,
     chart: &Chart,
     frozen: &Frozen,
     mounted: Mounted,
 ) -> Result<Rollout, TemplateError> {
-    let shares = spec
-        .placed_components()
+    let shares = database
+        .components
         .iter()
-        .map(|share| Ok((share_name(share), render_share(spec, identity, chart, frozen, mounted, share)?)))
+        .flat_map(|component| E::shares(spec, component))
+        .map(|share| {
+            let rendered = render_share::<E>(database, identity, chart, frozen, mounted, &share)?;
+            Ok((key_name(&share.key()), rendered))
+        })
         .collect::<Result<_, TemplateError>>()?;
     Ok(Rollout { chart_version: chart.version.to_string(), frozen: frozen.clone(), shares })
 }
 
-fn render_share(
-    spec: &FederatedClusterSpec,
+fn render_share<E: Engine>(
+    database: &Database,
     identity: &Identity,
     chart: &Chart,
     frozen: &Frozen,
     mounted: Mounted,
-    share: &PlacedComponent<'_>,
+    share: &Share,
 ) -> Result<RenderedShare, TemplateError> {
-    let source = format!("spec.placement[{}].values", share.placement.name);
-    let layers = [
-        Layer { source: "spec.values", values: &spec.values },
-        Layer { source: &source, values: &share.placement.values },
-    ];
+    let source = format!("spec.placement[{}].values", share.placement);
+    let placement = database.placement(&share.placement);
+    let mut layers = vec![Layer { source: "spec.values", values: &database.values }];
+    layers.extend(placement.map(|placement| Layer { source: &source, values: &placement.values }));
     let merged = merge_values(chart, &layers)?;
     check_values(chart, &merged)?;
-    let cluster = ClusterContext {
-        name: identity.name.clone(),
-        namespace: identity.namespace.clone(),
-        id: identity.id.clone(),
-    };
-    let secrets = mounted.context(identity, share.component);
+    let component = &share.component;
+    let secrets = mounted.context(identity, &component.key);
     let rendered = render(&RenderInput {
         chart,
-        discovery: DiscoveryContext::new(
-            &cluster,
-            share.component,
-            frozen.config_seeds.clone(),
-            &identity.cluster_domain,
-            PORT,
-        ),
-        cluster,
-        component: ComponentContext::new(share.component, share.resources),
-        placement: PlacementContext { name: share.placement.name.clone(), vdc: share.placement.vdc.clone() },
+        cluster: ClusterContext {
+            name: identity.name.clone(),
+            namespace: identity.namespace.clone(),
+            id: identity.id.clone(),
+        },
+        component: ComponentContext {
+            name: component.key.to_string(),
+            kind: component.kind.to_owned(),
+            index: component.index,
+            resources: share.resources.clone().unwrap_or_default(),
+        },
+        placement: PlacementContext { name: share.placement.clone(), vdc: share.vdc.clone() },
+        discovery: DiscoveryContext {
+            service: names::service(&identity.name, &component.key),
+            cluster_domain: identity.cluster_domain.clone(),
+            port: E::PORT.number,
+            of_engine: E::discovery(identity, component, &frozen.seeds),
+        },
         secrets: secrets.clone(),
-        image: image(spec, chart)?,
+        image: image(database, chart)?,
         agent_image: frozen.agent_image.clone(),
         values: &merged.values,
         capabilities: frozen.capabilities.clone(),
@@ -142,14 +146,9 @@ fn mounts(object: &Object, secret: &str) -> bool {
     volumes.into_iter().flatten().any(|volume| volume["secret"]["secretName"] == secret)
 }
 
-fn image(spec: &FederatedClusterSpec, chart: &Chart) -> Result<String, TemplateError> {
-    let given = spec.global.image.as_ref().or(chart.image.as_ref());
+fn image(database: &Database, chart: &Chart) -> Result<String, TemplateError> {
+    let given = database.image.as_ref().or(chart.image.as_ref());
     given.cloned().ok_or_else(|| TemplateError::NoImage { chart: format!("{} {}", chart.name, chart.version) })
-}
-
-/// `<component>/<placement>`: the key of a share among those that are kept.
-pub fn share_name(share: &PlacedComponent<'_>) -> String {
-    key_name(&ShareKey { component: share.component, placement: share.placement.name.clone() })
 }
 
 /// `<component>/<placement>`: the key of a share among those that are kept.

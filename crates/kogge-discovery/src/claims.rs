@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::facts::{PodFact, Source};
 
-/// Names and addresses that more than one pod of the replica set claims.
+/// Names and addresses that more than one pod of the group claims.
 #[derive(Debug, Default)]
 pub(crate) struct Claims<'a> {
     by_address: BTreeMap<IpAddr, Vec<&'a PodFact>>,

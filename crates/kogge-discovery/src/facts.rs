@@ -1,30 +1,39 @@
-//! What discovery is told: the replica set, its pods in every cluster, and where its names must resolve.
+//! What discovery is told: the group, its pods in every cluster, and where its names must resolve.
 
 use std::net::IpAddr;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kogge_api::ClusterId;
 
-/// A replica set and the headless Service that its members have their names by.
+/// A group of members and the headless Service that they have their names by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaSet {
+pub struct Group {
     /// The FederatedCluster's name.
     pub cluster: String,
     /// The database's identity.
     pub cluster_id: ClusterId,
     /// The component's name, such as `shard-0`.
     pub component: String,
-    /// The name of the replica set, unique over all databases.
+    /// The name of the group, unique over all databases.
     pub name: String,
     /// The namespace, the same in every cluster.
     pub namespace: String,
     /// The Service's name, the same in every cluster.
     pub service: String,
-    /// The port that the members listen on.
-    pub port: i32,
+    /// The ports that the members listen on.
+    pub ports: Vec<Port>,
 }
 
-/// The pods of the replica set in one cluster.
+/// A port that members listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name, from which SRV records are made.
+    pub name: String,
+    /// Its number.
+    pub number: u16,
+}
+
+/// The pods of the group in one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The WorkerCluster.

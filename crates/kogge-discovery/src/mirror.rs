@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use crate::claims::Claims;
-use crate::facts::{Destination, PodFact, ReplicaSet, Source};
+use crate::facts::{Destination, Group, PodFact, Source};
 use crate::report::DiscoveryReport;
 use crate::slice::{Content, Family, is_mirrored, slice, slice_name, source_vdc};
 
@@ -14,19 +14,19 @@ use crate::slice::{Content, Family, is_mirrored, slice, slice_name, source_vdc};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mirrored {
     /// The slices, by destination. A destination that is not listed was not seen well enough to say: nothing
-    /// is written or removed there. In one that is listed, a mirrored slice of this replica set that is not
+    /// is written or removed there. In one that is listed, a mirrored slice of this group that is not
     /// in the list has no pods left, as was observed, and may go.
     pub slices: BTreeMap<String, Vec<EndpointSlice>>,
     /// What is stale, and what is disputed.
     pub report: DiscoveryReport,
 }
 
-/// The slices of a replica set in every destination: each other data centre's pods, one slice a family.
+/// The slices of a group in every destination: each other data centre's pods, one slice a family.
 ///
 /// A source that was not seen live and complete freezes its slices as they are observed (G4): they are neither
 /// changed nor removed. So does a data centre that is not among the sources at all; its pods are gone only
 /// when it is a source that was seen without them.
-pub fn mirror(set: &ReplicaSet, sources: &[Source], destinations: &[Destination]) -> Mirrored {
+pub fn mirror(group: &Group, sources: &[Source], destinations: &[Destination]) -> Mirrored {
     let claims = Claims::of(sources);
     let mut mirrored = Mirrored {
         slices: BTreeMap::new(),
@@ -34,7 +34,7 @@ pub fn mirror(set: &ReplicaSet, sources: &[Source], destinations: &[Destination]
     };
     for destination in destinations.iter().filter(|destination| destination.current) {
         if let Some(service_uid) = &destination.service_uid {
-            let slices = slices_for(set, sources, destination, service_uid, &claims);
+            let slices = slices_for(group, sources, destination, service_uid, &claims);
             mirrored.slices.insert(destination.worker.clone(), slices);
         }
     }
@@ -42,7 +42,7 @@ pub fn mirror(set: &ReplicaSet, sources: &[Source], destinations: &[Destination]
 }
 
 fn slices_for(
-    set: &ReplicaSet,
+    group: &Group,
     sources: &[Source],
     destination: &Destination,
     service_uid: &str,
@@ -61,17 +61,17 @@ fn slices_for(
             let content = if !all.is_empty() && remote.iter().all(|source| source.current) {
                 Content::of_pods(&named(&remote, family, claims))?
             } else {
-                let name = slice_name(&set.service, vdc, family);
+                let name = slice_name(&group.service, vdc, family);
                 let frozen = observed.iter().find(|s| s.metadata.name.as_deref() == Some(name.as_str()))?;
                 Content::of_slice(frozen)
             };
-            Some(slice(set, vdc, family, service_uid, content))
+            Some(slice(group, vdc, family, service_uid, content))
         })
         .collect()
 }
 
 /// The pods of sources that are published, by host name. Those on their way out are among them: their members
-/// are still in the replica set (G4). Those without an address are not.
+/// are still in the group (G4). Those without an address are not.
 fn named<'a>(
     sources: &[&'a Source],
     family: Family,

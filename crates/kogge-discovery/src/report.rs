@@ -33,7 +33,7 @@ impl DiscoveryReport {
         }
     }
 
-    /// Adds what another replica set's report says.
+    /// Adds what another group's report says.
     pub fn add(&mut self, other: Self) {
         let Self { silent_sources, silent_destinations, without_service, disputed } = other;
         self.silent_sources.extend(silent_sources);

@@ -7,14 +7,12 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kogge_api::labels;
 
-use crate::facts::{PodFact, ReplicaSet};
+use crate::facts::{Group, PodFact, Port};
 
 /// Joins slices to their Service.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Makes kube-proxy pass a slice over.
 const HEADLESS: &str = "service.kubernetes.io/headless";
-/// The name of the port, from which SRV records are made.
-const PORT_NAME: &str = "mongodb";
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +48,7 @@ impl Family {
 }
 
 impl PodFact {
-    /// The one address of a family that the pod is known by (G2: mongod connects only to the first result).
+    /// The one address of a family that the pod is known by (G2: a server may try only the first result).
     pub fn address(&self, family: Family) -> Option<IpAddr> {
         self.ips.iter().copied().find(|address| Family::of(*address) == family)
     }
@@ -121,7 +119,7 @@ fn endpoint(pod: &PodFact, address: IpAddr) -> Endpoint {
 
 /// The slice of a source in a destination whose Service has that UID.
 pub(crate) fn slice(
-    set: &ReplicaSet,
+    group: &Group,
     source_vdc: &str,
     family: Family,
     service_uid: &str,
@@ -129,14 +127,14 @@ pub(crate) fn slice(
 ) -> EndpointSlice {
     EndpointSlice {
         metadata: ObjectMeta {
-            name: Some(slice_name(&set.service, source_vdc, family)),
-            namespace: Some(set.namespace.clone()),
-            labels: Some(slice_labels(set, source_vdc)),
+            name: Some(slice_name(&group.service, source_vdc, family)),
+            namespace: Some(group.namespace.clone()),
+            labels: Some(slice_labels(group, source_vdc)),
             annotations: content.pod_uids.map(|uids| [(labels::POD_UIDS.to_owned(), uids)].into()),
             owner_references: Some(vec![OwnerReference {
                 api_version: "v1".to_owned(),
                 kind: "Service".to_owned(),
-                name: set.service.clone(),
+                name: group.service.clone(),
                 uid: service_uid.to_owned(),
                 ..OwnerReference::default()
             }]),
@@ -144,24 +142,28 @@ pub(crate) fn slice(
         },
         address_type: family.address_type().to_owned(),
         endpoints: content.endpoints,
-        ports: Some(vec![EndpointPort {
-            name: Some(PORT_NAME.to_owned()),
-            port: Some(set.port),
-            protocol: Some("TCP".to_owned()),
-            ..EndpointPort::default()
-        }]),
+        ports: Some(group.ports.iter().map(port).collect()),
     }
 }
 
-fn slice_labels(set: &ReplicaSet, source_vdc: &str) -> BTreeMap<String, String> {
+fn port(port: &Port) -> EndpointPort {
+    EndpointPort {
+        name: Some(port.name.clone()),
+        port: Some(port.number.into()),
+        protocol: Some("TCP".to_owned()),
+        ..EndpointPort::default()
+    }
+}
+
+fn slice_labels(group: &Group, source_vdc: &str) -> BTreeMap<String, String> {
     [
-        (SERVICE_NAME, set.service.as_str()),
+        (SERVICE_NAME, group.service.as_str()),
         (labels::ENDPOINT_SLICE_MANAGED_BY, labels::MANAGER),
         (HEADLESS, ""),
-        (labels::CLUSTER_ID, set.cluster_id.as_str()),
-        (labels::CLUSTER, &set.cluster),
-        (labels::COMPONENT, &set.component),
-        (labels::REPLICA_SET, &set.name),
+        (labels::CLUSTER_ID, group.cluster_id.as_str()),
+        (labels::CLUSTER, &group.cluster),
+        (labels::COMPONENT, &group.component),
+        (labels::GROUP, &group.name),
         (labels::SOURCE_VDC, source_vdc),
         (labels::MANAGED_BY, labels::MANAGER),
     ]

@@ -60,6 +60,10 @@ name! {
     Placement
 }
 name! {
+    /// A group of members, unique over all databases: `ll2022-shard-0-7f3k2m9q`.
+    GroupName
+}
+name! {
     /// A virtual data centre: the failure domain that votes are spread over.
     Vdc
 }

@@ -6,33 +6,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kogge_engine_client::{CertificateError, ClusterAccess, Served};
 use kogge_mongo::PodName;
 use mongodb::bson::doc;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use thiserror::Error;
 
-use crate::engine::{ClusterAccess, Engine};
+use crate::engine::Engine;
 use crate::error::{CommandError, StepError};
 use crate::session::Login;
 
 const DEADLINE: Duration = Duration::from_secs(15);
 /// How many servers read their files at once: one of each set would do, and a fleet of port-forwards would not.
 const AT_ONCE: usize = 8;
-
-/// Which servers serve what they should.
-#[derive(Debug, Default)]
-pub struct Served {
-    /// Those that do not yet; told to read their files, where they could be.
-    pub missing: Vec<PodName>,
-    /// The first of them that did not do what it was told.
-    pub failed: Option<StepError>,
-}
-
-/// A certificate that cannot be read.
-#[derive(Debug, Error)]
-#[error("a certificate that Kogge issued, or was given, cannot be read: {0}")]
-pub struct CertificateError(String);
 
 impl Engine {
     /// Looks at the certificate that each server serves, and tells those that serve another one than is wanted, as PEM,
@@ -42,13 +28,13 @@ impl Engine {
         access: &ClusterAccess,
         wanted: &BTreeMap<PodName, &str>,
         may: impl Fn() -> bool,
-    ) -> Result<Served, CertificateError> {
+    ) -> Result<Served<StepError>, CertificateError> {
         let mut servers = Vec::new();
         for (pod, pem) in wanted {
             let leaf = CertificateDer::from_pem_slice(pem.as_bytes());
             servers.push((pod, leaf.map_err(|error| CertificateError(error.to_string()))?));
         }
-        let mut served = Served::default();
+        let mut served = Served { missing: Vec::new(), failed: None };
         for some in servers.chunks(AT_ONCE) {
             let asked = some.iter().map(|(pod, leaf)| self.reload(access, pod, leaf, &may));
             for ((pod, _), outcome) in some.iter().zip(join_all(asked).await) {

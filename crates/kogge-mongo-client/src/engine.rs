@@ -5,40 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kogge_engine_client::{ClusterAccess, Outcome};
 use kogge_mongo::{
     Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, ServerState,
     SetGoal, SetRole, Step, Topology,
 };
 use parking_lot::Mutex;
 
-use crate::credentials::Credentials;
 use crate::error::StepError;
 use crate::question::Questions;
-use crate::reach::MemberReach;
 use crate::session::Sessions;
 use crate::{observe, reconfig, sets, sharding};
 
 /// One member's observation ends by then; a member without an answer costs the others nothing, because all
 /// are asked at once.
 pub const MEMBER_DEADLINE: Duration = Duration::from_secs(6);
-
-/// How the operator reaches one database's servers, and as whom.
-#[derive(Clone)]
-pub struct ClusterAccess {
-    /// The way to the pods that run now.
-    pub reach: Arc<dyn MemberReach>,
-    /// The users.
-    pub credentials: Credentials,
-}
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was carried out.
-    Done,
-    /// It had been carried out before.
-    AlreadyDone,
-}
 
 /// One database's connections. Make one per database and keep it: it holds the sessions and which servers are
 /// silent, and for how many observations each member has been as it is: nothing that a step relies on.

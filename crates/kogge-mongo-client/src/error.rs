@@ -8,7 +8,7 @@ use kogge_mongo::{Action, Host, PodName};
 use mongodb::error::{Error, ErrorKind};
 use thiserror::Error;
 
-use crate::reach::ReachError;
+use kogge_engine_client::ReachError;
 
 /// A command that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -6,11 +6,11 @@ use kogge_mongo::errors::code;
 use kogge_mongo::{Access, Hello, MemberState, PodName, ReplStatus, Replication, RouterServer, ServerState};
 use mongodb::bson::{Document, doc};
 
-use crate::credentials::Credentials;
 use crate::error::CommandError;
-use crate::reach::MemberReach;
 use crate::session::{Login, Session, Sessions};
 use crate::{sharding, wire};
+use kogge_engine_client::Credentials;
+use kogge_engine_client::MemberReach;
 
 /// One read command's deadline; the whole member has [`crate::MEMBER_DEADLINE`].
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(4);

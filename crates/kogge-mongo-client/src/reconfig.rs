@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kogge_engine_client::Outcome;
 use kogge_mongo::{Change, ConfigStamp, Host, LOWERED_PRIORITY, LostMember, NewMember, PodName};
 use mongodb::bson::{Bson, Document, doc};
 
-use crate::engine::{Outcome, Wire};
+use crate::engine::Wire;
 use crate::error::StepError;
 use crate::session::{Login, Session};
 use crate::wire::{integer, stamp};

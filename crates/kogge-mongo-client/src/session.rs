@@ -11,9 +11,9 @@ use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, 
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::credentials::User;
 use crate::error::CommandError;
-use crate::reach::{MemberReach, Tunnel};
+use kogge_engine_client::User;
+use kogge_engine_client::{MemberReach, Tunnel};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(4);

@@ -6,11 +6,11 @@ use kogge_mongo::errors::code;
 use kogge_mongo::{Host, NewMember, PodName, SetName, SetRole};
 use mongodb::bson::{Document, doc};
 
-use crate::credentials::{Credentials, User};
-use crate::engine::{Outcome, Wire};
+use crate::engine::Wire;
 use crate::error::{CommandError, StepError};
 use crate::reconfig::new_member;
 use crate::session::{Login, Session};
+use kogge_engine_client::{Credentials, Outcome, User};
 
 const INITIATE_DEADLINE: Duration = Duration::from_secs(30);
 const USER_DEADLINE: Duration = Duration::from_secs(15);

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use kogge_engine_client::Outcome;
 use kogge_mongo::errors::code;
 use kogge_mongo::{
     BalancerWindow, Chunks, ClusterState, CollectionChunks, KeptRanges, ShardEntry, ShardingAction,
 };
 use mongodb::bson::{Bson, Document, doc};
 
-use crate::engine::{Outcome, Wire};
+use crate::engine::Wire;
 use crate::error::{CommandError, StepError};
 use crate::observe::READ_DEADLINE;
 use crate::session::Session;

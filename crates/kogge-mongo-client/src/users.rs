@@ -2,26 +2,17 @@
 
 use std::time::Duration;
 
+use kogge_engine_client::{ClusterAccess, Credentials, Told, User};
 use kogge_mongo::PodName;
 use kogge_mongo::errors::code;
 use mongodb::bson::doc;
 
-use crate::credentials::{Credentials, User};
-use crate::engine::{ClusterAccess, Engine};
+use crate::engine::Engine;
 use crate::error::{CommandError, StepError};
 use crate::session::{Login, Session};
 use crate::sets::create_user;
 
 const DEADLINE: Duration = Duration::from_secs(15);
-
-/// How far a change of the users came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Every set has it.
-    All,
-    /// The fence stopped it on the way.
-    Stopped,
-}
 
 impl Engine {
     /// Creates users on the primary of every replica set, and logs in with them. An error leaves some sets without

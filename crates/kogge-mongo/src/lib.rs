@@ -26,6 +26,7 @@
 //! - when the goal is reached, the plan is empty.
 
 mod data;
+mod engine;
 pub mod errors;
 mod planner;
 mod planning;
@@ -45,7 +46,7 @@ pub use data::replset::{
     ConfigMember, ConfigStamp, InitialSync, KeptRanges, LOWERED_PRIORITY, MAX_VOTERS, MemberState, OpTime,
     ReplConfig, ReplStatus, StatusMember, majority,
 };
-pub use data::set_status::{Draining, Health, MemberStatus, SetStatus};
+pub use data::set_status::{Draining, MemberStatus, SetStatus};
 pub use data::sharded_cluster::{BalancerWindow, Chunks, ClusterState, CollectionChunks};
 pub use data::sharding_action::ShardingAction;
 pub use data::step::{Action, Change, LostMember, NewMember, Step};
@@ -53,5 +54,7 @@ pub use data::topology::{
     Access, Hello, MemberObservation, Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE, Pod, PodFacts,
     Replication, RouterObservation, RouterServer, Server, ServerState, ShardEntry, Topology,
 };
+pub use engine::MongoDb;
+pub use kogge_engine::Health;
 pub use planner::plan;
 pub use view::routers::listed_shards;

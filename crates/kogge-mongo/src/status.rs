@@ -1,8 +1,10 @@
 //! How a set stands, for people.
 
+use kogge_engine::Health;
+
 use crate::data::goal::{Goal, MemberGoal};
 use crate::data::replset::{MemberState, majority};
-use crate::data::set_status::{Health, MemberStatus, SetStatus};
+use crate::data::set_status::{MemberStatus, SetStatus};
 use crate::data::topology::{Millis, Pod, Topology};
 use crate::planning::draft::Draft;
 use crate::planning::sharding;

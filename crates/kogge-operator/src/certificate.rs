@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_the_operator_makes_is_fit() {
-        let mut mint = OperatorMint::new();
+        let mut mint = OperatorMint::now();
         let authority = mint.authority("db").unwrap();
         let names = names(&["*.db-shard-0.databases.svc.cluster.local", "localhost", "127.0.0.1"]);
         let leaf = mint.leaf(&authority, &names).unwrap();
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let mut mint = OperatorMint::new();
+        let mut mint = OperatorMint::now();
         let (ours, theirs) = (mint.authority("db").unwrap(), mint.authority("db").unwrap());
         let localhost = names(&["localhost"]);
         let leaf = mint.leaf(&ours, &localhost).unwrap();

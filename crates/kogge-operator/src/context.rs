@@ -1,18 +1,17 @@
 //! What every reconcile shares.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
-use kogge_api::{ClusterId, FederatedCluster, WorkerCluster};
+use kogge_api::{ClusterId, WorkerCluster};
 use kogge_chart_store::ChartStore;
 use kogge_database::queue::{Demand, Queue};
+use kogge_engine::{Database, GroupName, Millis};
 use kogge_fleet::{Fence, Fleet};
-use kogge_mongo::{Millis, SetName};
-use kogge_mongo_client::Engine;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::Store;
 use kube::{Api, Resource, ResourceExt as _};
@@ -52,12 +51,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// The WorkerClusters.
     pub workers: Store<WorkerCluster>,
-    /// The FederatedClusters.
-    pub clusters: Store<FederatedCluster>,
-    /// Which sets may be changed now.
+    /// The databases of each kind.
+    pub databases: Vec<Arc<dyn Declared>>,
+    /// Which groups may be changed now.
     pub turns: Turns,
-    /// Connections to members, by database.
-    pub engines: Engines,
     /// The databases' own secrets.
     pub secrets: OwnObjects<Secret>,
     /// The databases' ControllerRevisions.
@@ -78,7 +75,18 @@ pub struct Context {
 /// it said of them stands.
 const SETTLING_IN: Duration = Duration::from_secs(15);
 
+/// The databases of one kind.
+pub trait Declared: Send + Sync {
+    /// All of them, as their resources declare them.
+    fn all(&self) -> Vec<Database>;
+}
+
 impl Context {
+    /// Every database of every kind.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = Database> {
+        self.databases.iter().flat_map(|kind| kind.all())
+    }
+
     /// Whether this process is too young to tell a silent worker from one that it has not reached yet.
     pub fn is_settling_in(&self) -> bool {
         self.started.elapsed() < SETTLING_IN
@@ -96,7 +104,6 @@ impl Context {
 
     /// Forgets a database that is gone; `name` is its namespace and name.
     pub fn forget(&self, id: &ClusterId, name: &str) {
-        self.engines.forget(id);
         self.renders.forget(id);
         self.unpacked.forget(id);
         self.turns.forget(id);
@@ -147,40 +154,26 @@ impl Fence for Leadership {
     }
 }
 
-/// Connections to the members of every database. They are kept for speed; nothing is lost with them.
-#[derive(Default)]
-pub struct Engines(Mutex<BTreeMap<ClusterId, Arc<Engine>>>);
-
-impl Engines {
-    /// The connections of a database.
-    pub fn of(&self, id: &ClusterId) -> Arc<Engine> {
-        Arc::clone(self.0.lock().entry(id.clone()).or_default())
-    }
-
-    /// Closes the connections of a database that is gone.
-    pub fn forget(&self, id: &ClusterId) {
-        self.0.lock().remove(id);
-    }
-}
-
-/// Turns to change replica sets, over all databases.
+/// Turns to change groups, over all databases.
 pub struct Turns(Mutex<Queue>);
 
 impl Turns {
-    /// Lets `limit` sets be changed in one vdc at a time.
+    /// Lets `limit` groups be changed in one vdc at a time.
     pub fn new(limit: usize) -> Self {
         Self(Mutex::new(Queue::new(limit)))
     }
 
-    /// The sets of a database that have to wait. Nobody begins anything before each database has said what it has
+    /// The groups of a database that have to wait. Nobody begins anything before each database has said what it has
     /// under way, but for no longer than a new leader takes to see its workers.
-    pub fn ask(&self, id: &ClusterId, demand: Demand, context: &Context) -> BTreeSet<SetName> {
+    pub fn ask(&self, id: &ClusterId, demand: Demand, context: &Context) -> BTreeSet<GroupName> {
         let mut queue = self.0.lock();
-        let wanted: BTreeSet<SetName> = demand.wanted.keys().cloned().collect();
+        let wanted: BTreeSet<GroupName> = demand.wanted.keys().cloned().collect();
         let waiting = queue.ask(id, demand, context.now());
-        let clusters = context.clusters.state();
-        let databases = clusters.iter().filter_map(|cluster| cluster.spec.cluster_id.as_ref());
-        if context.is_settling_in() && !queue.knows(databases) { wanted } else { waiting }
+        let knows_all = || {
+            let ids: Vec<ClusterId> = context.declared().filter_map(|database| database.cluster_id).collect();
+            queue.knows(ids.iter())
+        };
+        if context.is_settling_in() && !knows_all() { wanted } else { waiting }
     }
 
     /// Forgets a database that is gone.

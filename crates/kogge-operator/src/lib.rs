@@ -3,21 +3,20 @@
 mod certificate;
 mod context;
 pub mod control;
-pub mod federated_cluster;
+pub mod database;
+mod engines;
 pub mod http;
 pub mod leader;
 pub mod metrics;
-mod mint;
+pub mod mint;
 mod own_objects;
 mod reachability;
 mod recent;
 mod renders;
-#[cfg(test)]
-mod rotation_tests;
 mod run;
 pub mod settings;
 mod watch;
 pub mod worker_cluster;
 
-pub use context::{Context, Engines};
+pub use context::Context;
 pub use run::run;

@@ -11,7 +11,7 @@ use rcgen::{
 
 use crate::certificate;
 
-/// Bytes of a keyfile's key, as MongoDB's manual has it.
+/// Bytes of a keyfile's key: 1008 characters of base64, where engines take 1024 at most.
 const KEY_BYTES: usize = 756;
 /// Days that a server's certificate is valid.
 const LEAF_DAYS: i32 = 365;
@@ -19,13 +19,13 @@ const LEAF_DAYS: i32 = 365;
 const AUTHORITY_DAYS: i32 = 3650;
 
 /// Makes secrets now.
-pub(crate) struct OperatorMint {
+pub struct OperatorMint {
     now: Timestamp,
 }
 
 impl OperatorMint {
     /// Makes secrets that are valid from now on.
-    pub(crate) fn new() -> Self {
+    pub fn now() -> Self {
         Self { now: Timestamp::now() }
     }
 
@@ -107,8 +107,8 @@ mod tests {
     const DAY: i64 = 86_400;
 
     #[test]
-    fn keys_and_passwords_are_ones_that_mongod_takes_and_never_the_same() {
-        let mut mint = OperatorMint::new();
+    fn keys_and_passwords_are_plain_text_of_their_length_and_never_the_same() {
+        let mut mint = OperatorMint::now();
         let key = mint.key();
         assert!((6..=1024).contains(&key.len()), "{} characters", key.len());
         assert_ne!(key, mint.key());
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_renewed_when_a_third_of_its_time_is_left() {
-        let mut mint = OperatorMint::new();
+        let mut mint = OperatorMint::now();
         let authority = mint.authority("db").unwrap();
         let names = ["*.db-shard-0.databases.svc.cluster.local", "localhost", "127.0.0.1"].map(str::to_owned);
         let leaf = mint.leaf(&authority, &names).unwrap();

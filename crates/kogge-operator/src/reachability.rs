@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use kogge_mongo::{Millis, PodName, RouterServer, Server, Topology};
+use kogge_engine::{Heard, Millis, PodName};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
@@ -88,21 +88,13 @@ impl Reachability {
 
     /// Logs which of a database's members and routers stopped answering, or answer again. One that starts for the
     /// first time was not lost.
-    pub(crate) fn of_database(&self, database: &str, topology: &Topology, now: Millis) {
-        let members = topology.members.iter().map(|(pod, seen)| match &seen.server {
-            Server::Unreachable { reason, .. } => ("member", pod, Some(reason.as_str())),
-            Server::Reachable(_) => ("member", pod, None),
-        });
-        let routers = topology.routers.iter().map(|(pod, seen)| match &seen.server {
-            RouterServer::Unreachable { reason } => ("router", pod, Some(reason.as_str())),
-            RouterServer::Serving { .. } => ("router", pod, None),
-        });
+    pub(crate) fn of_database(&self, database: &str, servers: &[Heard], now: Millis) {
         let mut databases = self.servers.lock();
         let known = databases.entry(database.to_owned()).or_default();
-        let asked: BTreeSet<&PodName> = topology.members.keys().chain(topology.routers.keys()).collect();
+        let asked: BTreeSet<&PodName> = servers.iter().map(|server| &server.pod).collect();
         known.0.retain(|pod, _| asked.contains(pod));
-        for (kind, pod, silent) in members.chain(routers) {
-            log(&format!("{kind} {pod} of {database}"), known.change(pod, silent, false, now));
+        for Heard { pod, kind, silent } in servers {
+            log(&format!("{kind} {pod} of {database}"), known.change(pod, silent.as_deref(), false, now));
         }
     }
 

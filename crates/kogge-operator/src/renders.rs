@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use kogge_api::{ClusterId, FederatedClusterSpec};
+use kogge_api::ClusterId;
 use kogge_database::acceptance::Rendered;
 use kogge_database::pass::{RenderInput, Revisions};
 use kogge_database::report::Problem;
@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 /// Everything that a rendering is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RenderKey {
-    pub(crate) spec: FederatedClusterSpec,
+    /// The hash of the spec.
+    pub(crate) spec: String,
     pub(crate) input: RenderInput,
     /// The hash of the chart's files, or why there is no chart.
     pub(crate) chart: Result<String, String>,

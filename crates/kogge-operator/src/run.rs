@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use futures::future::join_all;
+use kogge_api::WorkerCluster;
 use kogge_api::rbac;
 use kogge_api::worker_cluster::Access;
-use kogge_api::{FederatedCluster, WorkerCluster};
 use kogge_chart_store::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules};
@@ -16,7 +17,7 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::context::{Context, Engines, Turns};
+use crate::context::{Context, Turns};
 use crate::control::Control;
 use crate::http::{self, Readiness};
 use crate::leader::{Elector, Timing};
@@ -26,7 +27,7 @@ use crate::reachability::Reachability;
 use crate::recent::RecentSecrets;
 use crate::renders::{Renders, UnpackedRevisions};
 use crate::settings::Settings;
-use crate::{federated_cluster, watch, worker_cluster};
+use crate::{engines, watch, worker_cluster};
 
 /// The name of the Lease.
 const LEASE: &str = "kogge-operator";
@@ -95,7 +96,7 @@ async fn work(
     };
     let client = control.client();
     let workers = watch::controller(Api::<WorkerCluster>::all(client.clone()));
-    let clusters = watch::controller(Api::<FederatedCluster>::all(client.clone()));
+    let kinds = engines::registered(&client);
     let reporter = Reporter { controller: "kogge-operator".to_owned(), instance: Some(settings.identity.clone()) };
     let context = Arc::new(Context {
         control: control.clone(),
@@ -108,9 +109,8 @@ async fn work(
         metrics,
         recorder: Recorder::new(client, reporter),
         workers: workers.store(),
-        clusters: clusters.store(),
+        databases: kinds.iter().map(|kind| kind.declared()).collect(),
         turns: Turns::new(usize::from(settings.changes_per_vdc.get())),
-        engines: Engines::default(),
         secrets: OwnObjects::default(),
         revisions: OwnObjects::default(),
         unpacked: UnpackedRevisions::default(),
@@ -122,11 +122,12 @@ async fn work(
     info!(control_uid = %context.control_uid, "the controllers start");
     let follow_secrets = context.secrets.follow(watch::labelled(context.own(), "secrets"));
     let follow_revisions = context.revisions.follow(watch::labelled(context.own(), "revision"));
+    let databases = join_all(kinds.into_iter().map(|kind| kind.run(Arc::clone(&context), stop.clone())));
     tokio::join!(
         stop.run_until_cancelled(follow_secrets),
         stop.run_until_cancelled(follow_revisions),
         worker_cluster::run(workers, Arc::clone(&context), stop.clone()),
-        federated_cluster::run(clusters, Arc::clone(&context), stop.clone()),
+        databases,
     );
     warn!("the controllers have stopped");
     Ok(())

@@ -25,15 +25,15 @@ pub struct Settings {
     /// The name of this replica in the Lease.
     #[arg(long, env = "POD_NAME", default_value = "kogge-operator")]
     pub identity: String,
-    /// Replica sets, over all databases, that may sync or restart a member in one vdc at a time; the others wait
-    /// for their turn.
+    /// Groups of members, over all databases, that may sync or restart a member in one vdc at a time; the
+    /// others wait for their turn.
     #[arg(long, env = "KOGGE_CHANGES_PER_VDC", default_value = "8")]
     pub changes_per_vdc: NonZeroU8,
     /// Where `/healthz`, `/readyz` and `/metrics` are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// What is logged, as for `RUST_LOG`. By default Kogge's own lines; `info,kube=debug,mongodb=debug` adds those of
-    /// the client libraries.
+    /// What is logged, as for `RUST_LOG`. By default Kogge's own lines; `info,kube=debug` adds those of the
+    /// client libraries, and of the engines' by their names.
     #[arg(long, env = "RUST_LOG", default_value = LOG)]
     pub log: String,
     /// Logs as text instead of JSON.
@@ -57,13 +57,13 @@ mod tests {
             tracing::subscriber::with_default(subscriber, at)
         };
         let library = || tracing::event_enabled!(target: "kube_client::client::builder", Level::ERROR);
-        let driver = || tracing::event_enabled!(target: "mongodb::connection", Level::DEBUG);
+        let driver = || tracing::event_enabled!(target: "driver::connection", Level::DEBUG);
         let own = || tracing::event_enabled!(target: "kogge_fleet::write::target", Level::INFO);
         let by_default = Settings::parse_from(["kogge-operator"]).log;
         assert!(lets_through(&by_default, own));
         assert!(!lets_through(&by_default, library) && !lets_through(&by_default, driver));
         for asked in [library, driver, own] {
-            assert!(lets_through("info,kube=debug,mongodb=debug", asked));
+            assert!(lets_through("info,kube=debug,driver=debug", asked));
         }
     }
 }

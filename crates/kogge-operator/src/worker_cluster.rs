@@ -10,7 +10,8 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::conditions::{self, Finding, Status, worker_cluster as types};
 use kogge_api::worker_cluster::WorkerClusterStatus;
-use kogge_api::{FINALIZER, FederatedCluster, WorkerCluster};
+use kogge_api::{FINALIZER, WorkerCluster};
+use kogge_engine::Database;
 use kogge_fleet::fleet::Change;
 use kogge_fleet::{SecretLookup, WorkerFindings};
 use kogge_plan::WorkerName;
@@ -77,7 +78,7 @@ async fn reconcile(worker: Arc<WorkerCluster>, context: Arc<Context>) -> Result<
 
 async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, ControlError> {
     let name = WorkerName(worker.name_any());
-    let in_use = databases_on(worker, &context.clusters.state());
+    let in_use = databases_on(worker, context.declared());
     if worker.metadata.deletion_timestamp.is_some() && in_use == 0 {
         context.fleet.remove(&name);
         context.metrics.worker_gone(&name.0);
@@ -113,15 +114,15 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
 }
 
 /// How many databases are placed on a worker, by their spec or by what they were last seen to hold.
-fn databases_on(worker: &WorkerCluster, clusters: &[Arc<FederatedCluster>]) -> u32 {
+fn databases_on(worker: &WorkerCluster, databases: impl Iterator<Item = Database>) -> u32 {
     let name = worker.name_any();
-    let holds = |cluster: &FederatedCluster| {
-        let placed = cluster.status.iter().flat_map(|status| status.placement.values());
-        let named = cluster.spec.placement.iter();
+    let holds = |database: &Database| {
+        let placed = database.status.iter().flat_map(|status| status.placement.values());
+        let named = database.placements.iter();
         placed.filter_map(|p| p.worker.as_ref()).any(|w| *w == name)
             || named.filter_map(|p| p.worker_cluster.as_ref()).any(|w| *w == name)
     };
-    clusters.iter().filter(|cluster| holds(cluster)).count() as u32
+    databases.filter(holds).count() as u32
 }
 
 /// Sets or releases the finalizer.

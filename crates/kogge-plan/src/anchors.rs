@@ -79,7 +79,7 @@ pub fn objects(anchor: &Anchor, namespace: &str) -> Result<[Object; 2], AnchorEr
 /// What two anchors of one database cannot both be right about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedsDisagree {
-    /// The replica set, by component name.
+    /// The group, by the name of its component.
     pub component: String,
     /// The seeds that were found.
     pub seeds: [String; 2],

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use kogge_api::FederatedClusterSpec;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -64,7 +63,7 @@ pub fn short_hash_of(value: &impl Serialize) -> Result<String, serde_json::Error
 
 /// The hash of a spec that an epoch stands for. The clusterID is left out: Kogge fills it in by itself, and
 /// that is no change by the user.
-pub fn spec_hash(spec: &FederatedClusterSpec) -> Result<String, serde_json::Error> {
+pub fn spec_hash(spec: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut value = serde_json::to_value(spec)?;
     if let Some(map) = value.as_object_mut() {
         map.remove("clusterID");

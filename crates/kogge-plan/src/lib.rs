@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod anchors;
+mod component;
 mod cover;
 pub mod diff;
 pub mod epoch;
@@ -24,6 +25,7 @@ pub mod teardown;
 pub mod workload;
 
 pub use action::{Action, ApplyPrecondition};
+pub use component::ComponentKey;
 pub use diff::apply_if_needed;
 pub use fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
 pub use object::{Object, ObjectKey};

@@ -56,6 +56,11 @@ pub fn cluster_id(object: &Object) -> Option<&str> {
     label(object, labels::CLUSTER_ID)
 }
 
+/// Whether a controller of Kubernetes made an object for another one, such as an old revision of a workload.
+pub(crate) fn has_controller(object: &Object) -> bool {
+    object.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
+}
+
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {

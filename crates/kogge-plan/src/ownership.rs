@@ -101,12 +101,12 @@ pub enum Refusal {
         /// The control cluster's.
         epoch: i64,
     },
-    /// Two workers remember different seeds of a replica set.
-    #[error("the anchors of {name} name two seeds of {component}: {} and {}; correct the wrong anchor by the replica set's own configuration", .seeds[0], .seeds[1])]
+    /// Two workers remember different seeds of a group.
+    #[error("the anchors of {name} name two seeds of {component}: {} and {}; correct the wrong anchor by what the group's members themselves list", .seeds[0], .seeds[1])]
     SeedsDisagree {
         /// The database.
         name: String,
-        /// The replica set, by component name.
+        /// The group, by the name of its component.
         component: String,
         /// The seeds.
         seeds: [String; 2],

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use kogge_api::WorkerCluster;
 use kogge_api::conditions::{is_true, worker_cluster};
-use kogge_api::federated_cluster::PlacementSpec;
 use kogge_api::worker_cluster::AllowedNamespaces;
 
-use crate::WorkerName;
+use crate::fleet_view::{FleetView, WorkerName, WorkerView};
 
 /// A WorkerCluster as the resolution of placements sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +47,17 @@ impl From<&WorkerCluster> for RegisteredWorker {
             not_ready,
         }
     }
+}
+
+/// A placement as a spec names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedPlacement<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its data centre.
+    pub vdc: &'a str,
+    /// The WorkerCluster that it names, where its data centre has several.
+    pub worker_cluster: Option<&'a str>,
 }
 
 /// Where a placement was put when it was first accepted: it never moves to another cluster.
@@ -223,6 +233,11 @@ impl Placements {
         self.resolved.values().filter(|p| !self.errors.contains_key(&p.name))
     }
 
+    /// The view of a placement's worker, if it has one.
+    pub fn view<'a>(&self, fleet: &'a FleetView, placement: &str) -> Option<&'a WorkerView> {
+        fleet.workers.get(&self.resolved.get(placement)?.worker)
+    }
+
     /// The placements on a worker.
     pub fn on<'a>(&'a self, worker: &'a WorkerName) -> impl Iterator<Item = &'a ResolvedPlacement> {
         self.resolved.values().filter(move |p| p.worker == *worker)
@@ -230,8 +245,8 @@ impl Placements {
 }
 
 /// Finds the worker of each placement. An error of one placement leaves the others alone.
-pub fn resolve(
-    placements: &[PlacementSpec],
+pub fn resolve<'a>(
+    placements: impl IntoIterator<Item = RequestedPlacement<'a>>,
     namespace: &str,
     workers: &[RegisteredWorker],
     pinned: &BTreeMap<String, Pinned>,
@@ -239,13 +254,13 @@ pub fn resolve(
     let mut result = Placements::default();
     let mut chosen: BTreeMap<&str, &RegisteredWorker> = BTreeMap::new();
     for placement in placements {
-        match choose(placement, workers, pinned.get(&placement.name)) {
+        match choose(&placement, workers, pinned.get(placement.name)) {
             Ok(worker) => {
-                chosen.insert(&placement.name, worker);
-                result.resolved.insert(placement.name.clone(), resolved(placement, worker));
+                chosen.insert(placement.name, worker);
+                result.resolved.insert(placement.name.to_owned(), resolved(&placement, worker));
             }
             Err(error) => {
-                result.errors.insert(placement.name.clone(), error);
+                result.errors.insert(placement.name.to_owned(), error);
             }
         }
     }
@@ -258,10 +273,10 @@ pub fn resolve(
     result
 }
 
-fn resolved(placement: &PlacementSpec, worker: &RegisteredWorker) -> ResolvedPlacement {
+fn resolved(placement: &RequestedPlacement<'_>, worker: &RegisteredWorker) -> ResolvedPlacement {
     ResolvedPlacement {
-        name: placement.name.clone(),
-        vdc: placement.vdc.clone(),
+        name: placement.name.to_owned(),
+        vdc: placement.vdc.to_owned(),
         worker: worker.name.clone(),
         uid: worker.uid.clone(),
         cluster_domain: worker.cluster_domain.clone(),
@@ -269,22 +284,22 @@ fn resolved(placement: &PlacementSpec, worker: &RegisteredWorker) -> ResolvedPla
 }
 
 fn choose<'w>(
-    placement: &PlacementSpec,
+    placement: &RequestedPlacement<'_>,
     workers: &'w [RegisteredWorker],
     pinned: Option<&Pinned>,
 ) -> Result<&'w RegisteredWorker, PlacementError> {
-    if let Some(name) = &placement.worker_cluster {
-        let name = WorkerName(name.clone());
+    if let Some(name) = placement.worker_cluster {
+        let name = WorkerName(name.to_owned());
         let Some(worker) = workers.iter().find(|w| w.name == name) else {
-            return Err(PlacementError::UnknownWorker { placement: placement.name.clone(), worker: name });
+            return Err(PlacementError::UnknownWorker { placement: placement.name.to_owned(), worker: name });
         };
         return if worker.vdc == placement.vdc {
             Ok(worker)
         } else {
             Err(PlacementError::WrongVdc {
-                placement: placement.name.clone(),
+                placement: placement.name.to_owned(),
                 worker: name,
-                vdc: placement.vdc.clone(),
+                vdc: placement.vdc.to_owned(),
                 found: worker.vdc.clone(),
             })
         };
@@ -297,14 +312,14 @@ fn choose<'w>(
     }
     match candidates.as_slice() {
         [] => Err(PlacementError::UnknownVdc {
-            placement: placement.name.clone(),
-            vdc: placement.vdc.clone(),
+            placement: placement.name.to_owned(),
+            vdc: placement.vdc.to_owned(),
             known: listed(workers.iter().map(|w| w.vdc.clone())),
         }),
         [worker] => Ok(worker),
         several => Err(PlacementError::AmbiguousVdc {
-            placement: placement.name.clone(),
-            vdc: placement.vdc.clone(),
+            placement: placement.name.to_owned(),
+            vdc: placement.vdc.to_owned(),
             workers: listed(several.iter().map(|w| w.name.to_string())),
         }),
     }

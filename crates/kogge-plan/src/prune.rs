@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fleet_view::{WorkerName, WorkerView};
 use crate::hash::short_hash;
-use crate::object::{cluster_id as labelled, label};
+use crate::object::{cluster_id as labelled, has_controller, label};
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
@@ -22,8 +22,8 @@ const PRUNABLE: [&str; 8] = [
     "Service",
     "ServiceAccount",
 ];
-/// Kinds that Kubernetes makes and counts as no object of a render.
-const MADE_BY_KUBERNETES: [&str; 4] = ["ControllerRevision", "PersistentVolumeClaim", "Pod", "ReplicaSet"];
+/// Kinds that Kubernetes makes for workloads, beside what a controller owns; they count as no objects of a render.
+const MADE_BY_KUBERNETES: [&str; 2] = ["PersistentVolumeClaim", "Pod"];
 /// From that many objects on, a deletion of more than a third of them needs approval.
 const BRAKE_FROM: usize = 5;
 
@@ -42,8 +42,8 @@ pub struct PruneFacts {
     pub approved: BTreeSet<String>,
 }
 
-/// What has left the database for good, by a drain that is finished: nothing of it is any longer a part of a replica
-/// set or of the sharded cluster. Only that allows its StatefulSets to go, and its volumes where the policy says so.
+/// What has left the database for good, by a drain that is finished: nothing of it is any longer a part of a group
+/// or of what the routers list. Only that allows its StatefulSets to go, and its volumes where the policy says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Released {
     /// Components, by name: shards that were removed.
@@ -155,7 +155,7 @@ fn is_made_by_kogge(object: &Object) -> bool {
     match kind {
         // kube-controller-manager copies the Service's labels to the slices that it makes.
         "EndpointSlice" => label(object, labels::ENDPOINT_SLICE_MANAGED_BY) == Some(labels::MANAGER),
-        kind => !MADE_BY_KUBERNETES.contains(&kind),
+        kind => !MADE_BY_KUBERNETES.contains(&kind) && !has_controller(object),
     }
 }
 
@@ -263,9 +263,9 @@ fn is_mounted(view: &WorkerView, key: &ObjectKey) -> bool {
     })
 }
 
+/// Whether a controller of Kubernetes keeps an object to go back to.
 fn is_history(object: &Object) -> bool {
-    let kind = object.types.as_ref().map(|types| types.kind.as_str());
-    matches!(kind, Some("ControllerRevision" | "ReplicaSet"))
+    has_controller(object) && object.types.as_ref().is_some_and(|types| types.kind != "Pod")
 }
 
 fn names_pods(view: &WorkerView, key: &ObjectKey) -> bool {

@@ -29,6 +29,8 @@ impl From<&PodFacts> for RolloutPod {
 pub struct Share {
     /// Which.
     pub key: ShareKey,
+    /// The place of its component in a rollout: the lowest is changed first.
+    pub rank: u32,
     /// Its data centre.
     pub vdc: String,
     /// Whether its worker's view is current.
@@ -41,13 +43,15 @@ pub struct Share {
     pub replicas: u32,
     /// Its pods but those that are on their way out.
     pub pods: Vec<RolloutPod>,
-    /// Whether the engine calls its part of the replica set healthy.
+    /// Whether the engine calls the members in it healthy.
     pub engine_healthy: bool,
 }
 
 /// What the spec asks of a share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareTarget {
+    /// The place of its component in a rollout.
+    pub rank: u32,
     /// Its data centre.
     pub vdc: String,
     /// The revision that it is to run.
@@ -110,10 +114,11 @@ impl Share {
         target: ShareTarget,
         engine_healthy: bool,
     ) -> Self {
-        let ShareTarget { vdc, revision, replicas } = target;
+        let ShareTarget { rank, vdc, revision, replicas } = target;
         let workload = view.and_then(|view| workload::workload(view, database, &key));
         let pods = view.map(|view| workload::pods(view, database, &key)).unwrap_or_default();
         Self {
+            rank,
             vdc,
             reachable: view.is_some_and(WorkerView::is_current),
             desired_revision: revision,
@@ -173,7 +178,7 @@ impl Share {
 
 /// Plans the rollout.
 ///
-/// Shares take the desired revision one by one: config servers, shards, routers; within a component the
+/// Shares take the desired revision one by one: components by rank, then by name; within a component the
 /// placements in order. The next one's turn comes when every earlier one runs it, is ready, healthy and has
 /// soaked. A share that does not stand yet is made with it at once, and one that has it never goes back.
 pub fn plan_rollout(shares: &[Share], pace: &Pace) -> RolloutPlan {
@@ -240,7 +245,7 @@ fn in_order<'a>(shares: &'a [Share], order: &[String]) -> Vec<&'a Share> {
     sorted.sort_by_key(|share| {
         let placement = &share.key.placement;
         let turn = order.iter().position(|name| name == placement).unwrap_or(usize::MAX);
-        (share.key.component, turn, placement)
+        (share.rank, &share.key.component, turn, placement)
     });
     sorted
 }

@@ -1,15 +1,16 @@
 //! The end of a database: when it is due, and what goes in which order.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kogge_api::federated_cluster::{Component, DataPolicy, DeletionStatus};
+use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
 use kogge_api::{ClusterId, labels};
 
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
-use crate::object::{cluster_id as labelled, label};
+use crate::object::{cluster_id as labelled, has_controller, label};
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// How far a deletion is.
@@ -66,12 +67,8 @@ pub fn deletion_state(
 /// that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The routers.
-    Routers,
-    /// The shards.
-    Shards,
-    /// The config servers.
-    ConfigServers,
+    /// The workloads of components of one rank. The highest goes first: what is changed first is needed longest.
+    Workloads(Reverse<u32>),
     /// Services and mirrored slices.
     Discovery,
     /// Everything else but volumes and anchors.
@@ -101,12 +98,14 @@ impl TeardownPlan {
 }
 
 /// Plans the teardown of a database whose cool-off is over. `workers` are all that ever held a part of it, each
-/// with the UID that its placement was put on. A worker that does not answer is swept when it returns.
+/// with the UID that its placement was put on. A worker that does not answer is swept when it returns. `rank` gives the
+/// place of a component, by its name, in a rollout.
 pub fn teardown(
     fleet: &FleetView,
     workers: &BTreeMap<WorkerName, Option<String>>,
     cluster_id: &ClusterId,
     data: DataPolicy,
+    rank: impl Fn(&str) -> Option<u32>,
 ) -> TeardownPlan {
     let mut plan = TeardownPlan::default();
     let mut reachable: Vec<(&WorkerName, &WorkerView)> = Vec::new();
@@ -122,7 +121,7 @@ pub fn teardown(
         .iter()
         .flat_map(|(name, view)| view.objects.iter().map(move |(key, object)| (*name, key, &**object)))
         .filter(|(_, _, object)| labelled(object) == Some(cluster_id.as_str()))
-        .filter_map(|(name, key, object)| Some((stage(key, object, data)?, name, key, object)))
+        .filter_map(|(name, key, object)| Some((stage(key, object, data, &rank)?, name, key, object)))
         .collect();
     plan.stage = staged.iter().map(|(stage, ..)| *stage).min();
     for (_, worker, key, object) in staged.iter().filter(|(stage, ..)| Some(*stage) == plan.stage) {
@@ -164,23 +163,20 @@ fn trusted<'a>(
 }
 
 /// The stage that an object goes in; none where it is left to Kubernetes, or stays.
-fn stage(key: &ObjectKey, object: &Object, data: DataPolicy) -> Option<Stage> {
-    let component = label(object, labels::COMPONENT).and_then(|name| name.parse::<Component>().ok());
+fn stage(key: &ObjectKey, object: &Object, data: DataPolicy, rank: impl Fn(&str) -> Option<u32>) -> Option<Stage> {
     Some(match key.kind.as_str() {
         // Pods go with their workload; they are waited for, because a member that still runs needs the rest.
-        "StatefulSet" | "Deployment" | "Pod" => match component {
-            Some(Component::Mongos) => Stage::Routers,
-            Some(Component::Shard(_)) => Stage::Shards,
-            _ => Stage::ConfigServers,
-        },
+        "StatefulSet" | "Deployment" | "Pod" => {
+            let rank = label(object, labels::COMPONENT).and_then(rank);
+            Stage::Workloads(Reverse(rank.unwrap_or_default()))
+        }
         "Service" => Stage::Discovery,
         "EndpointSlice" if label(object, labels::ENDPOINT_SLICE_MANAGED_BY) == Some(labels::MANAGER) => {
             Stage::Discovery
         }
         "PersistentVolumeClaim" if data == DataPolicy::Delete => Stage::Volumes,
-        "PersistentVolumeClaim" | "EndpointSlice" | "ControllerRevision" | "ReplicaSet" | "Namespace" => {
-            return None;
-        }
+        "PersistentVolumeClaim" | "EndpointSlice" | "Namespace" => return None,
+        _ if has_controller(object) => return None,
         _ if anchors::is_anchor(object) => Stage::Anchors,
         _ => Stage::Rest,
     })

@@ -2,19 +2,18 @@
 
 use std::net::IpAddr;
 
-use kogge_api::federated_cluster::Component;
 use kogge_api::gate::{self, Report};
 use kogge_api::{ClusterId, labels, names};
 use serde_json::Value;
 
 use crate::object::{cluster_id, label};
-use crate::{Object, ObjectKey, WorkerView};
+use crate::{ComponentKey, Object, ObjectKey, WorkerView};
 
 /// The part of a component that stands in one placement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShareKey {
     /// The component.
-    pub component: Component,
+    pub component: ComponentKey,
     /// The placement.
     pub placement: String,
 }
@@ -61,10 +60,10 @@ pub struct PodFacts {
 
 /// The StatefulSet or Deployment of a share, as last observed.
 pub fn workload<'a>(view: &'a WorkerView, database: Database<'_>, share: &ShareKey) -> Option<&'a Object> {
-    let kind = if share.component.is_replica_set() { "StatefulSet" } else { "Deployment" };
-    let name = names::workload(database.name, share.component, &share.placement);
-    let object = view.objects.get(&ObjectKey::namespaced("apps/v1", kind, database.namespace, &name))?;
-    (cluster_id(object) == Some(database.cluster_id.as_str())).then_some(&**object)
+    let name = names::workload(database.name, &share.component, &share.placement);
+    let of_kind = |kind| view.objects.get(&ObjectKey::namespaced("apps/v1", kind, database.namespace, &name));
+    let found = ["StatefulSet", "Deployment"].into_iter().filter_map(of_kind);
+    found.map(|object| &**object).find(|object| cluster_id(object) == Some(database.cluster_id.as_str()))
 }
 
 /// The revision that a workload's template was made from.
@@ -85,11 +84,10 @@ pub fn is_observed(workload: &Object) -> bool {
 
 /// The pods of a share, by name, as last observed.
 pub fn pods(view: &WorkerView, database: Database<'_>, share: &ShareKey) -> Vec<PodFacts> {
-    let component = share.component.to_string();
     view.list("Pod", database.namespace)
         .filter(|pod| {
             cluster_id(pod) == Some(database.cluster_id.as_str())
-                && label(pod, labels::COMPONENT) == Some(&component)
+                && label(pod, labels::COMPONENT) == Some(share.component.as_str())
                 && label(pod, labels::PLACEMENT) == Some(&share.placement)
         })
         .filter_map(|pod| pod_facts(pod))
@@ -119,6 +117,14 @@ pub fn pod_facts(pod: &Object) -> Option<PodFacts> {
         illness: gate.as_ref().and_then(Report::hold).map(ToString::to_string).or_else(|| illness(pod)),
         gate,
     })
+}
+
+/// The first port that a pod's containers say they listen on.
+pub fn port(pod: &Object) -> Option<u16> {
+    let containers = pod.data.pointer("/spec/containers")?.as_array()?;
+    let mut ports =
+        containers.iter().filter_map(|container| container.pointer("/ports/0/containerPort")?.as_u64());
+    ports.find_map(|port| u16::try_from(port).ok())
 }
 
 fn ip(value: &Value) -> Option<IpAddr> {

@@ -16,6 +16,6 @@ pub use spec::{
     StorageSpec,
 };
 pub use status::{
-    ConnectionStatus, DeletionStatus, DrainStatus, FederatedClusterStatus, MemberStatus, PlacementStatus,
-    ReplicaSetStatus, RolloutStatus, RoutersStatus, ShareStatus, WorkState,
+    ConnectionStatus, DeletionStatus, DrainStatus, FederatedClusterStatus, GroupStatus, MemberStatus,
+    PlacementStatus, RolloutStatus, RoutersStatus, ShareStatus, WorkState,
 };

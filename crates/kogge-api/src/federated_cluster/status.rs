@@ -52,7 +52,7 @@ pub struct FederatedClusterStatus {
     pub connection: Option<ConnectionStatus>,
     /// The replica sets, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub replica_sets: BTreeMap<String, ReplicaSetStatus>,
+    pub replica_sets: BTreeMap<String, GroupStatus>,
     /// The routers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mongos: Option<RoutersStatus>,
@@ -102,7 +102,7 @@ pub enum WorkState {
 /// A replica set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ReplicaSetStatus {
+pub struct GroupStatus {
     /// Whether it has a configuration.
     pub initialized: bool,
     /// Whether the routers know it as a shard; always false for the config servers.

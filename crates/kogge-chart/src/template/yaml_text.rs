@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[rstest]
-    #[case("mongodb")]
+    #[case("postgres")]
     #[case("10Gi")]
-    #[case("registry.example/mongod:7.0.14")]
+    #[case("registry.example/postgres:17.2")]
     #[case("/data/db")]
     #[case("a b")]
     fn leaves_what_yaml_reads_right(#[case] text: &str) {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kogge_api::federated_cluster::Component;
+use kogge_api::federated_cluster::{Component, ResourcesSpec};
 use kogge_chart::{
     Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, MergedValues,
     PlacementContext, RenderInput, Rendered, SecretsContext, check_values, merge_values, render,
 };
 use kogge_chart_store::ChartStore;
+use kogge_engine::{Engine as _, Identity};
+use kogge_mongo::MongoDb;
 use serde_json::{Map, Value};
 
 pub(crate) fn charts() -> ChartStore {
@@ -49,18 +51,30 @@ pub(crate) fn input<'a>(
     placement: &str,
     values: &'a Map<String, Value>,
 ) -> RenderInput<'a> {
-    let cluster = ClusterContext {
+    let identity = Identity {
         name: "ll2022".to_owned(),
         namespace: "databases".to_owned(),
         id: "abcd2345".parse().unwrap(),
+        cluster_domain: "cluster.local".to_owned(),
     };
-    let seeds = vec!["ll2022-config-vdc1-0.ll2022-config.databases.svc.cluster.local:27017".to_owned()];
+    let component = MongoDb::component(&component.to_string()).unwrap();
+    let seeds = ["ll2022-config-vdc1-0.ll2022-config.databases.svc.cluster.local:27017".to_owned()];
     RenderInput {
         chart,
-        component: ComponentContext::new(component, None),
+        component: ComponentContext {
+            name: component.key.to_string(),
+            kind: component.kind.to_owned(),
+            index: component.index,
+            resources: ResourcesSpec::default(),
+        },
         placement: PlacementContext { name: placement.to_owned(), vdc: placement.to_owned() },
-        discovery: DiscoveryContext::new(&cluster, component, seeds, "cluster.local", 27017),
-        cluster,
+        discovery: DiscoveryContext {
+            service: kogge_api::names::service(&identity.name, &component.key),
+            cluster_domain: identity.cluster_domain.clone(),
+            port: MongoDb::PORT.number,
+            of_engine: MongoDb::discovery(&identity, &component, &seeds),
+        },
+        cluster: ClusterContext { name: identity.name, namespace: identity.namespace, id: identity.id },
         secrets: SecretsContext { keyfile: "ll2022-keyfile-1".to_owned(), tls: None },
         image: "registry.example/mongod:7.0.14".to_owned(),
         agent_image: "registry.example/kogge-agent:1.0.0".to_owned(),

@@ -11,8 +11,10 @@ use kogge_chart_store::ChartStore;
 use kogge_database::pass::{self, Look, Start, Then, next};
 use kogge_database::report::{Problem, obstacles};
 use kogge_database::secrets::{DatabaseSecrets, Mounted, Sample};
-use kogge_database::{DatabasePlan, Prepared, Sighting, acceptance};
-use kogge_mongo::{Millis, Topology};
+use kogge_database::template::Surroundings;
+use kogge_database::{Sighting, acceptance};
+use kogge_engine::{Database, Engine as _, Millis, Step};
+use kogge_mongo::{MongoDb, Topology};
 use kogge_plan::obstacle::{Class, Obstacle, Rank};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_state};
@@ -22,6 +24,10 @@ use super::control::{Known, SecretsKnown};
 use super::outline::{Change, EngineOutline, Outcome, Outline, RolloutOutline};
 use super::workers::Seen;
 use super::written::Written;
+
+type Prepared<'a> = kogge_database::Prepared<'a, MongoDb>;
+type DatabasePlan = kogge_database::DatabasePlan<MongoDb>;
+type Pass<'a> = pass::Known<'a, MongoDb>;
 
 /// More passes than any database needs before its members are asked.
 const PASSES: usize = 16;
@@ -42,8 +48,10 @@ pub(super) async fn foresee(
     let mut mint = Sample::default();
     for _ in 0..PASSES {
         let cluster = written.cluster.clone();
+        let database = MongoDb::database(&cluster);
         let start = Start {
-            cluster: &cluster,
+            database: &database,
+            spec: MongoDb::spec(&cluster),
             workers: &registered,
             fleet: &seen.fleet,
             control_uid: &known.control_uid,
@@ -52,7 +60,7 @@ pub(super) async fn foresee(
             now,
             clock: Millis::default(),
         };
-        let mut pass = pass::Known::new(start);
+        let mut pass = Pass::new(start);
         match Box::pin(drive(&mut pass, &mut written, known, charts, &mut mint, &ask)).await? {
             End::Written => {}
             End::Blocked => return Ok(outline(&pass, known, seen, &written)),
@@ -76,7 +84,7 @@ enum End {
 }
 
 async fn drive(
-    pass: &mut pass::Known<'_>,
+    pass: &mut Pass<'_>,
     written: &mut Written,
     known: &Known,
     charts: &ChartStore,
@@ -91,12 +99,13 @@ async fn drive(
                     SecretsKnown::Unreadable(_) => mounted_by_status(&known.cluster),
                     SecretsKnown::Read(_) | SecretsKnown::Absent => input.mounted,
                 };
-                let (cluster, oldest) = (pass.start.cluster, acceptance::oldest_version(&known.workers));
+                let Start { database, spec, .. } = pass.start;
+                let oldest = acceptance::oldest_version(&known.workers);
                 let chart = charts.find_or_newest(&input.chart.name, input.chart.version.as_deref());
-                let agent = &known.agent_image;
-                let kept = &written.kept;
-                let rendered = acceptance::render(cluster, &input.identity, kept, chart, &oldest, agent, mounted);
-                pass.rendered = Some(rendered);
+                let around = Surroundings { kube_version: &oldest, agent_image: &known.agent_image };
+                let (identity, kept) = (&input.identity, &written.kept);
+                pass.rendered =
+                    Some(acceptance::render::<MongoDb>(database, spec, identity, kept, chart, around, mounted));
             }
             Look::Ask(ready) => {
                 let topology = match &known.secrets {
@@ -124,20 +133,18 @@ async fn drive(
 }
 
 /// The plan without anything in it yet.
-fn outline(pass: &pass::Known<'_>, known: &Known, seen: &Seen, written: &Written) -> Outline {
-    let Start { cluster, workers, fleet, control_uid, now, .. } = pass.start;
-    let sighting = Sighting::of(cluster, workers, fleet, control_uid);
-    let name = |part: Option<&String>| part.cloned().unwrap_or_default();
-    let (namespace, name) = (name(cluster.metadata.namespace.as_ref()), name(cluster.metadata.name.as_ref()));
+fn outline(pass: &Pass<'_>, known: &Known, seen: &Seen, written: &Written) -> Outline {
+    let Start { database, workers, fleet, control_uid, now, .. } = pass.start;
+    let sighting = Sighting::of(database, workers, fleet, control_uid);
     let mut notes = notes(&known.cluster, seen, now);
     notes.extend(written.notes.iter().cloned());
     Outline {
-        cluster: format!("{namespace}/{name}"),
-        cluster_id: cluster.spec.cluster_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        cluster: format!("{}/{}", database.namespace(), database.name()),
+        cluster_id: database.cluster_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         outcome: Outcome::Problem,
         ownership: sighting.ownership.overall.to_string(),
         notes,
-        problems: in_the_way(cluster),
+        problems: in_the_way(database),
         workers: BTreeMap::new(),
         engine: None,
         rollout: None,
@@ -145,14 +152,14 @@ fn outline(pass: &pass::Known<'_>, known: &Known, seen: &Seen, written: &Written
 }
 
 /// What the status says is in the way of Ready.
-fn in_the_way(cluster: &FederatedCluster) -> Vec<Obstacle> {
-    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+fn in_the_way(database: &Database) -> Vec<Obstacle> {
+    let conditions = database.status.iter().flat_map(|status| &status.conditions);
     let ready = conditions.filter(|condition| condition.type_ == READY && condition.status != "True");
     ready.map(|found| Obstacle::new(Rank::NotCarriedOut, &found.reason, &found.message)).collect()
 }
 
 /// What would be carried out.
-fn planned(pass: &pass::Known<'_>, known: &Known, outline: Outline) -> anyhow::Result<Outline> {
+fn planned(pass: &Pass<'_>, known: &Known, outline: Outline) -> anyhow::Result<Outline> {
     let asked = pass.asked.as_ref().context("the members were not asked")?;
     let plan = asked.plan.as_ref().context("nothing was planned")?;
     let prepared = &asked.ready.prepared;
@@ -249,11 +256,11 @@ impl Outline {
         // While a spec is not carried out, only names are kept up to date.
         if problem.is_none() {
             self.engine = Some(EngineOutline {
-                steps: plan.engine.steps.clone(),
+                steps: plan.engine.steps.iter().map(Step::without_payload).collect(),
                 anchors_first: plan.actions.iter().any(is_anchor),
                 waiting: plan.engine.waiting.clone(),
             });
-            let order = &observation.cluster.spec.rollout.order;
+            let order = &observation.database.rollout.order;
             self.rollout = Some(RolloutOutline::of(&plan.rollout, &observation.rollout.chart_version, order));
         }
         self.outcome = match () {

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kogge_api::WorkerCluster;
-use kogge_database::Identity;
 use kogge_database::pass::Endings;
 use kogge_database::secrets::Wanted;
+use kogge_engine::Identity;
 use kogge_plan::{FleetView, Liveness, WorkerView};
 use serde_json::json;
 
@@ -105,7 +105,8 @@ async fn a_new_database_is_planned_in_words() {
 async fn a12_no_plan_shows_a_secret() {
     let mut known = new_database();
     let identity = identity();
-    let wanted = Wanted::new(&identity, &known.cluster.spec, None);
+    let database = MongoDb::database(&known.cluster);
+    let wanted = Wanted::new(&identity, &database, None);
     let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets.clone()));
     let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
@@ -172,7 +173,8 @@ async fn the_secrets_of_a_database_that_stands_must_be_there() {
 async fn a_rotation_that_is_due_is_told_and_is_something_to_do() {
     let mut known = new_database();
     let identity = identity();
-    let wanted = Wanted::new(&identity, &known.cluster.spec, None);
+    let database = MongoDb::database(&known.cluster);
+    let wanted = Wanted::new(&identity, &database, None);
     let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets));
     let before = planned(&known, &seen([empty("north"), empty("south")])).await;

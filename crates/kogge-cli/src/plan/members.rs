@@ -3,18 +3,30 @@
 use std::sync::Arc;
 
 use kogge_database::secrets::{DatabaseSecrets, Login, Users};
-use kogge_database::{PORT, Prepared, Running};
-use kogge_mongo::{Millis, OBSERVATIONS_TO_BELIEVE, Topology};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Password, PortForward, Target, Trust, User};
+use kogge_database::{Prepared, Running};
+use kogge_engine::{Engine as _, Millis, OBSERVATIONS_TO_BELIEVE};
+use kogge_engine_client::{ClusterAccess, Credentials, Password, PortForward, Target, Trust, User};
+use kogge_mongo::{MongoDb, Topology};
+use kogge_mongo_client::Engine;
 
 use super::workers::Workers;
 
 /// Asks every member and router that runs, as often as it takes to believe what costs a vote.
-pub(super) async fn ask(prepared: &Prepared<'_>, secrets: &DatabaseSecrets, workers: &Workers) -> Topology {
+pub(super) async fn ask(
+    prepared: &Prepared<'_, MongoDb>,
+    secrets: &DatabaseSecrets,
+    workers: &Workers,
+) -> Topology {
     let namespace = &prepared.observation.identity.namespace;
     let target = |running: Running<'_>| {
         let (client, connection) = workers.client(running.worker)?;
-        Some(Target { client, namespace: namespace.clone(), uid: running.uid.to_owned(), port: PORT, connection })
+        Some(Target {
+            client,
+            namespace: namespace.clone(),
+            uid: running.uid.to_owned(),
+            port: MongoDb::PORT.number,
+            connection,
+        })
     };
     let servers = prepared.servers().into_iter();
     let targets = servers.filter_map(|(pod, running)| Some((pod, target(running)?))).collect();

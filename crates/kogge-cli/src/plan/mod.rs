@@ -22,7 +22,7 @@ use k8s_openapi::jiff::Timestamp;
 use kogge_chart_store::ChartStore;
 use kogge_database::Prepared;
 use kogge_database::secrets::DatabaseSecrets;
-use kogge_mongo::{Goal, Topology};
+use kogge_mongo::{Goal, MongoDb, Topology};
 
 use crate::ControlArgs;
 use crate::cluster::{self, Cluster};
@@ -137,7 +137,7 @@ async fn look(
     let seen = workers.observe().await;
     let now = Time(Timestamp::now());
     let members = RefCell::new(None);
-    let ask = async |prepared: &Prepared<'_>, secrets: &DatabaseSecrets| {
+    let ask = async |prepared: &Prepared<'_, MongoDb>, secrets: &DatabaseSecrets| {
         let topology = members::ask(prepared, secrets, &workers).await;
         members.replace(Some((prepared.goal.clone(), topology.clone())));
         topology

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kogge_mongo::{Step, Waiting};
+use kogge_engine::{Component, Engine as _, Step, Waiting};
+use kogge_mongo::MongoDb;
 use kogge_plan::obstacle::Obstacle;
 use kogge_plan::rollout::{RolloutPlan, UseRevision};
 use kogge_plan::workload::ShareKey;
@@ -96,7 +97,7 @@ impl Change {
 #[serde(rename_all = "camelCase")]
 pub(super) struct EngineOutline {
     /// Steps that may be taken now, in order; what follows them depends on what is observed then.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Step<()>>,
     /// Whether anchors must be written before a step is taken on a server or a pod.
     pub(super) anchors_first: bool,
     /// What must come about by itself.
@@ -142,7 +143,8 @@ impl RolloutOutline {
     pub(super) fn of(plan: &RolloutPlan, chart_version: &str, order: &[String]) -> Self {
         let turn = |key: &ShareKey| order.iter().position(|name| *name == key.placement).unwrap_or(usize::MAX);
         let mut shares: Vec<_> = plan.use_revision.iter().collect();
-        shares.sort_by_key(|(key, _)| (key.component, turn(key), &key.placement));
+        let component = |key: &ShareKey| -> Option<Component> { MongoDb::component(key.component.as_str()) };
+        shares.sort_by_cached_key(|(key, _)| (component(key), turn(key), key.placement.clone()));
         let stage = |key: &ShareKey, revision: &UseRevision| match revision {
             _ if plan.current.as_ref() == Some(key) => Stage::Now,
             UseRevision::Keep(_) => Stage::Later,

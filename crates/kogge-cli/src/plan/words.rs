@@ -69,7 +69,7 @@ impl Display for EngineOutline {
         }
         writeln!(f, "\nMembers:")?;
         for step in &self.steps {
-            writeln!(f, "  {}: {}", step.set, step.action)?;
+            writeln!(f, "  {}: {}", step.group, step.what)?;
             writeln!(f, "    because {}", step.reason)?;
             writeln!(f, "    then waits for {}", step.waits_for)?;
         }

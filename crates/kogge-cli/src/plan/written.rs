@@ -5,10 +5,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kogge_api::{FINALIZER, FederatedCluster};
-use kogge_database::Identity;
 use kogge_database::pass::{ControlState, Held, Read, Revisions, Write};
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::{DatabaseSecrets, Sample, Wanted};
+use kogge_engine::{Engine as _, Identity};
+use kogge_mongo::MongoDb;
 
 use super::control::{Known, SecretsKnown};
 
@@ -87,7 +88,8 @@ impl Written {
             id: self.cluster.spec.cluster_id.clone().context("the database has no clusterID")?,
             cluster_domain: SAMPLE_DOMAIN.to_owned(),
         };
-        Ok(DatabaseSecrets::begin(&Wanted::new(&identity, &self.cluster.spec, None), mint)?)
+        let database = MongoDb::database(&self.cluster);
+        Ok(DatabaseSecrets::begin(&Wanted::new(&identity, &database, None), mint)?)
     }
 
     /// Takes a write as done.
@@ -110,7 +112,9 @@ impl Written {
             Write::CreateSecrets(secrets) | Write::UpdateSecrets { secrets, .. } => {
                 self.secrets = Some(Arc::new((**secrets).clone()));
             }
-            Write::Status { status, .. } => self.cluster.status = Some((**status).clone()),
+            Write::Status { status, .. } => {
+                self.cluster = MongoDb::with_status(&self.cluster, (**status).clone());
+            }
             Write::Tombstone(_) => self.tombstone = true,
             Write::Release | Write::Admin(_) | Write::RemoveRevisions(_) | Write::Forget { .. } => {}
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
-use kogge_api::FederatedCluster;
 use kogge_api::federated_cluster::TlsMode;
+use kogge_engine::{Database, Engine, Identity};
 use kogge_plan::epoch::Epoch;
 use kogge_plan::ownership::Verdict;
 
@@ -14,21 +14,20 @@ use super::look::{Look, Read, Then, Write};
 use super::pace::{BLOCKED, WRITTEN, blocked};
 use super::ready::{Ready, RenderInput};
 use crate::acceptance::{ChartName, Rendered};
-use crate::identity::Identity;
 use crate::observation::Observation;
 use crate::problem::Problem;
 use crate::revisions::Rollout;
 use crate::secrets::{DatabaseSecrets, Issuer, Mint, Mounted, Wanted, lost};
 use crate::sighting::{Sighting, accepted_epoch};
 
-pub(super) fn next<'a>(
-    known: &Known<'a>,
+pub(super) fn next<'a, E: Engine>(
+    known: &Known<'a, E>,
     identity: Identity,
     sighting: Sighting<'a>,
     mint: &mut dyn Mint,
-) -> Result<Look<'a>, PassError> {
+) -> Result<Look<'a, E>, PassError> {
     let (start, control) = (known.start, &known.control);
-    let cluster = start.cluster;
+    let database = start.database;
     let refused = |problem: &Problem| Ok(blocked(start, problem, BLOCKED));
     let write = |write: Write| Ok(Look::Write(Box::new(write), Then::End(WRITTEN)));
     let Some(revisions) = &control.revisions else {
@@ -45,25 +44,26 @@ pub(super) fn next<'a>(
     if held.is_none() && *verdict != Verdict::New {
         return refused(&lost(&identity.id, start.system_namespace));
     }
-    let given = match named_secret(cluster) {
+    let given = match named_secret(database) {
         None => Ok(None),
         Some(name) => match &control.named_secret {
             None => return Ok(Look::Read(Read::NamedSecret(name.to_owned()))),
-            Some(secret) => given(cluster, &identity, name, secret.as_ref(), mint),
+            Some(secret) => given(database, &identity, name, secret.as_ref(), mint),
         },
     };
     let Some(rendered) = &known.rendered else {
         let mounted = match held {
             Some(held) => held.secrets.mounted(),
-            None => Mounted::first(cluster.spec.security.tls.mode),
+            None => Mounted::first(database.security.tls.mode),
         };
-        return Ok(Look::Render(Box::new(RenderInput { identity, chart: ChartName::of(cluster), mounted })));
+        return Ok(Look::Render(Box::new(RenderInput { identity, chart: ChartName::of(database), mounted })));
     };
     let Rendered { rollout, problem } = match rendered {
         Ok(rendered) => rendered,
         Err(problem) => return refused(problem),
     };
-    let Some(epoch) = accepted_epoch(cluster, verdict, problem.is_some()).map_err(PassError::Spec)? else {
+    let Some(epoch) = accepted_epoch(database, start.spec, verdict, problem.is_some()).map_err(PassError::Spec)?
+    else {
         return refused(&Problem::Failed {
             reason: "EpochMissing".to_owned(),
             message: "no spec of this database was ever accepted, and the present one cannot be".to_owned(),
@@ -75,7 +75,7 @@ pub(super) fn next<'a>(
             Err(error) => refused(&error.into()),
         };
     }
-    let wanted = given.clone().map(|given| Wanted::new(&identity, &cluster.spec, given));
+    let wanted = given.clone().map(|given| Wanted::new(&identity, database, given));
     let held = match (held, wanted) {
         (Some(held), Ok(wanted)) => {
             if let Some(completed) = held.secrets.completed(&wanted, mint)? {
@@ -94,13 +94,14 @@ pub(super) fn next<'a>(
         }
         (None, Err(problem)) => return refused(&problem),
     };
-    let status = cluster.status.as_ref();
+    let status = database.status.as_ref();
     if !epoch.is_recorded(status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref())) {
-        return write(recording(cluster, &identity, epoch, rollout));
+        return write(recording(database, &identity, epoch, rollout));
     }
     let (rollout, problem) = (Arc::clone(rollout), problem.clone());
     let prepared = Observation {
-        cluster,
+        database,
+        spec: start.spec,
         control_uid: start.control_uid,
         fleet: start.fleet,
         identity,
@@ -117,8 +118,8 @@ pub(super) fn next<'a>(
 }
 
 /// The epoch in the status, by compare and swap, before any worker sees it.
-fn recording(cluster: &FederatedCluster, identity: &Identity, epoch: Epoch, rollout: &Rollout) -> Write {
-    let mut status = cluster.status.clone().unwrap_or_default();
+fn recording(database: &Database, identity: &Identity, epoch: Epoch, rollout: &Rollout) -> Write {
+    let mut status = database.status.clone().unwrap_or_default();
     status.cluster_id = Some(identity.id.clone());
     status.epoch = Some(epoch.number);
     status.spec_hash = Some(epoch.spec_hash);
@@ -127,15 +128,15 @@ fn recording(cluster: &FederatedCluster, identity: &Identity, epoch: Epoch, roll
 }
 
 /// The Secret with the user's certificate, where the spec names one and TLS is on.
-fn named_secret(cluster: &FederatedCluster) -> Option<&str> {
-    let tls = &cluster.spec.security.tls;
+fn named_secret(database: &Database) -> Option<&str> {
+    let tls = &database.security.tls;
     let named = tls.secret_ref.as_ref().filter(|_| tls.mode != TlsMode::Disabled)?;
     Some(named.name.as_str())
 }
 
 /// What that Secret holds, where servers can work with it.
 fn given(
-    cluster: &FederatedCluster,
+    database: &Database,
     identity: &Identity,
     name: &str,
     secret: Option<&Secret>,
@@ -152,7 +153,7 @@ fn given(
     };
     let issuer = Issuer::given(secret).map_err(|error| invalid("TlsSecretIncomplete", error.to_string()))?;
     if let Issuer::Given { authority, leaf } = &issuer {
-        let names = Wanted::new(identity, &cluster.spec, None).called_names();
+        let names = Wanted::new(identity, database, None).called_names();
         mint.check(authority, leaf, &names).map_err(|unfit| {
             invalid("TlsSecretUnfit", format!("Secret {name}: {unfit}; issue the certificate again"))
         })?;

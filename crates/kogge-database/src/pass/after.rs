@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kogge_api::conditions::federated_cluster::PROGRESSING;
-use kogge_api::{FederatedCluster, names};
-use kogge_mongo::PodName;
+use kogge_api::names;
+use kogge_engine::{Database, Engine, PodName};
 
 use super::carried::Carried;
 use super::error::PassError;
@@ -24,18 +24,18 @@ const RELOADING: Again = Again::After(Duration::from_secs(5));
 /// How often the members of a settled database are asked.
 const SETTLED: Again = Again::After(Duration::from_secs(10));
 
-pub(super) fn next<'a>(
-    known: &Known<'a>,
-    asked: &Asked<'a>,
-    plan: &DatabasePlan,
+pub(super) fn next<'a, E: Engine>(
+    known: &Known<'a, E>,
+    asked: &Asked<'a, E>,
+    plan: &DatabasePlan<E>,
     carried: &Carried,
     mint: &mut dyn Mint,
-) -> Result<Look<'a>, PassError> {
-    let cluster = known.start.cluster;
+) -> Result<Look<'a, E>, PassError> {
+    let database = known.start.database;
     let after = After { known, asked, plan };
     let mut carried = carried.clone();
     // A namespace that is being deleted takes no new Secret.
-    if cluster.metadata.deletion_timestamp.is_none() {
+    if database.metadata.deletion_timestamp.is_none() {
         if let Step::Look(look) = after.admin_secret() {
             return Ok(look);
         }
@@ -60,7 +60,7 @@ pub(super) fn next<'a>(
     if !asked.reported {
         let observed =
             Observed { prepared: &ready.prepared, plan, problem: problem.as_ref(), now: known.start.now };
-        if let Some(write) = Write::status(cluster, report(&observed)) {
+        if let Some(write) = Write::status(database, report(&observed)) {
             return Ok(Look::Write(Box::new(write), Then::GoOn));
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn next<'a>(
     }
     Ok(Look::Done(match problem {
         _ if carried.changed => BUSY,
-        Some(problem) if carried.soon && !is_reported(cluster, problem.reason()) => BUSY,
+        Some(problem) if carried.soon && !is_reported(database, problem.reason()) => BUSY,
         Some(_) if carried.soon => WAITING,
         Some(_) => BLOCKED,
         None if ready.held.secrets.reloading => RELOADING,
@@ -84,26 +84,26 @@ pub(super) fn next<'a>(
 }
 
 /// Whether the status says already that this is in the way.
-pub fn is_reported(cluster: &FederatedCluster, reason: &str) -> bool {
-    let mut conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+pub fn is_reported(database: &Database, reason: &str) -> bool {
+    let mut conditions = database.status.iter().flat_map(|status| &status.conditions);
     conditions.any(|condition| condition.type_ == PROGRESSING && condition.reason == reason)
 }
 
 /// One of the things that follow a plan.
-enum Step<'a> {
+enum Step<'a, E: Engine> {
     /// It needs this first.
-    Look(Look<'a>),
+    Look(Look<'a, E>),
     /// It is behind us, with that.
     Past(Carried),
 }
 
-struct After<'k, 'a> {
-    known: &'k Known<'a>,
-    asked: &'k Asked<'a>,
-    plan: &'k DatabasePlan,
+struct After<'k, 'a, E: Engine> {
+    known: &'k Known<'a, E>,
+    asked: &'k Asked<'a, E>,
+    plan: &'k DatabasePlan<E>,
 }
 
-impl<'a> After<'_, 'a> {
+impl<'a, E: Engine> After<'_, 'a, E> {
     fn secrets(&self) -> &DatabaseSecrets {
         &self.asked.ready.held.secrets
     }
@@ -115,42 +115,42 @@ impl<'a> After<'_, 'a> {
     }
 
     /// Keeps the administrator's Secret beside the resource.
-    fn admin_secret(&self) -> Step<'a> {
+    fn admin_secret(&self) -> Step<'a, E> {
         let identity = &self.asked.ready.prepared.observation.identity;
         let Some(present) = &self.known.control.admin_secret else {
             return Step::Look(Look::Read(Read::AdminSecret(names::admin_secret(&identity.name))));
         };
-        let wanted = self.secrets().admin_secret(identity);
+        let uri = E::uri(identity, self.secrets().speaks_tls());
+        let wanted = self.secrets().admin_secret(identity, uri);
         if present.as_ref().is_some_and(|secret| secret.data == wanted.data) {
             return Step::Past(Carried::default());
         }
         Step::Look(Look::Write(Box::new(Write::Admin(Box::new(wanted))), Then::GoOn))
     }
 
-    /// The users' next step: the next users are made on every replica set, the administrator's Secret has named them
+    /// The users' next step: the next users are made in every group, the administrator's Secret has named them
     /// for the grace, the previous ones are removed. It comes after the administrator's Secret was written.
-    fn users(&self) -> Step<'a> {
+    fn users(&self) -> Step<'a, E> {
         let nothing = Carried::default();
         let observation = &self.asked.ready.prepared.observation;
-        let (now, grace) = (self.now(), observation.cluster.spec.security.rotation.grace.into());
+        let (now, grace) = (self.now(), observation.database.security.rotation.grace.into());
         let Some(step) = self.secrets().users_step(grace, now) else { return Step::Past(nothing) };
         if observation.paused() {
             return Step::Past(nothing);
         }
-        let primaries: Option<Vec<PodName>> =
-            self.plan.engine.sets.values().map(|set| set.primary.clone()).collect();
-        let (work, next) = match (step, primaries) {
+        let leaders: Option<Vec<PodName>> = self.plan.engine.leaders();
+        let (work, next) = match (step, leaders) {
             (UsersStep::BeginGrace, _) => {
                 let next = self.secrets().with_grace_from(now);
-                let events = replaced(observation.cluster, &next, grace).into_iter().collect();
+                let events = replaced(observation.database, &next, grace).into_iter().collect();
                 return Step::Look(Look::Write(Box::new(self.over(next, events)), Then::GoOn));
             }
-            (UsersStep::Create(users), Some(primaries)) if self.plan.is_settled() => {
-                (MembersWork::CreateUsers { primaries, users: users.clone() }, self.secrets().with_next_users())
+            (UsersStep::Create(users), Some(leaders)) if self.plan.is_settled() => {
+                (MembersWork::CreateUsers { leaders, users: users.clone() }, self.secrets().with_next_users())
             }
-            (UsersStep::Remove(users), Some(primaries)) => {
+            (UsersStep::Remove(users), Some(leaders)) => {
                 let names = vec![users.admin().user, users.operator().user];
-                (MembersWork::RemoveUsers { primaries, names }, self.secrets().without_previous_users())
+                (MembersWork::RemoveUsers { leaders, names }, self.secrets().without_previous_users())
             }
             (UsersStep::Create(_) | UsersStep::Remove(_), _) => return Step::Past(nothing),
         };
@@ -166,7 +166,7 @@ impl<'a> After<'_, 'a> {
 
     /// Lets every server read the certificates of the present generation again, where these changed within it, until
     /// each serves its own.
-    fn certificates(&self) -> Step<'a> {
+    fn certificates(&self) -> Step<'a, E> {
         let nothing = Carried::default();
         let paused = self.asked.ready.prepared.observation.paused();
         if !self.secrets().reloading || paused || !self.plan.is_settled() {
@@ -189,7 +189,7 @@ impl<'a> After<'_, 'a> {
         let Some(wanted) = ready.wanted().filter(|_| self.plan.has_one_generation(&ready.prepared)) else {
             return Ok(None);
         };
-        let reloads = self.plan.reloads_certificates(&self.asked.topology);
+        let reloads = self.plan.engine.reloads_certificates;
         Ok(self.secrets().advanced(&wanted, self.now(), reloads, mint)?)
     }
 
@@ -209,9 +209,9 @@ impl<'a> After<'_, 'a> {
     }
 }
 
-fn replaced(cluster: &FederatedCluster, secrets: &DatabaseSecrets, grace: Duration) -> Option<Event> {
+fn replaced(database: &Database, secrets: &DatabaseSecrets, grace: Duration) -> Option<Event> {
     let (previous, at) = secrets.previous_admin(grace)?;
-    let secret = names::admin_secret(cluster.metadata.name.as_deref().unwrap_or_default());
+    let secret = names::admin_secret(database.name());
     let (present, at) = (secrets.users.admin().user, Timestamp::from_second(at).unwrap_or(Timestamp::MAX));
     let note = format!(
         "Secret {secret} names user {present}. The previous user {previous} works until {at}; clients must read the \

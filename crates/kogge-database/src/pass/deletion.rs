@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kogge_api::federated_cluster::{DataPolicy, DeletionStatus, FederatedClusterStatus};
-use kogge_api::{ClusterId, FederatedCluster, names};
+use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
+use kogge_api::{ClusterId, names};
+use kogge_engine::{Database, DatabaseStatus, Engine};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
 use kube_core::CustomResourceExt as _;
 
@@ -23,29 +24,29 @@ const RECORDED: Again = Again::After(Duration::from_millis(100));
 const TEARING_DOWN: Again = Again::After(Duration::from_secs(1));
 
 /// What the deletion asks for next; none while the database keeps running: then the pass goes on as usual.
-pub(super) fn next<'a>(known: &Known<'a>) -> Option<Look<'a>> {
+pub(super) fn next<'a, E: Engine>(known: &Known<'a, E>) -> Option<Look<'a, E>> {
     let start = known.start;
-    let cluster = start.cluster;
-    let asked = cluster.metadata.deletion_timestamp.as_ref()?;
+    let database = start.database;
+    let asked = database.metadata.deletion_timestamp.as_ref()?;
     if !is_protected(start) {
         return Some(Look::Done(Again::OnChange));
     }
-    let recorded = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
-    let cool_off = Duration::from(cluster.spec.deletion.cool_off);
+    let recorded = database.status.as_ref().and_then(|status| status.deletion.as_ref());
+    let cool_off = Duration::from(database.deletion.cool_off);
     let record = deletion_record(asked, recorded, cool_off);
     if recorded != Some(&record) {
         let note = format!("the database keeps running until {}", record.executes_at.0);
-        return Some(recording(cluster, record, Event::warning("DeletionPending", note)));
+        return Some(recording(database, record, Event::warning("DeletionPending", note)));
     }
     match deletion_state(start.now.0, asked, recorded, cool_off) {
         DeletionState::Pending { .. } => None,
         // Whoever deletes these deletes databases by accident: the countdown halts, and the database runs on.
         DeletionState::Due => match known.control.endings {
             None => Some(Look::Read(Read::Endings)),
-            Some(endings) => match halted_by(cluster, endings) {
+            Some(endings) => match halted_by::<E>(database, endings) {
                 Some(cause) if record.halted.as_ref() != Some(&cause) => {
                     let event = Event::warning("DeletionHalted", cause.clone());
-                    Some(recording(cluster, DeletionStatus { halted: Some(cause), ..record }, event))
+                    Some(recording(database, DeletionStatus { halted: Some(cause), ..record }, event))
                 }
                 Some(_) => None,
                 None => Some(tear_down(known)),
@@ -54,28 +55,28 @@ pub(super) fn next<'a>(known: &Known<'a>) -> Option<Look<'a>> {
     }
 }
 
-fn recording<'a>(cluster: &FederatedCluster, record: DeletionStatus, event: Event) -> Look<'a> {
-    let status = FederatedClusterStatus { deletion: Some(record), ..cluster.status.clone().unwrap_or_default() };
+fn recording<'a, E: Engine>(database: &Database, record: DeletionStatus, event: Event) -> Look<'a, E> {
+    let status = DatabaseStatus { deletion: Some(record), ..database.status.clone().unwrap_or_default() };
     let write = Write::Status { status: Box::new(status), events: vec![event] };
     Look::Write(Box::new(write), Then::End(RECORDED))
 }
 
 /// What halts the countdown: the definition, or the namespace, is being deleted itself.
-fn halted_by(cluster: &FederatedCluster, endings: Endings) -> Option<String> {
+fn halted_by<E: Engine>(database: &Database, endings: Endings) -> Option<String> {
     if endings.namespace {
-        let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
+        let namespace = database.namespace();
         return Some(format!("namespace {namespace} is being deleted: the database keeps running"));
     }
     endings.definition.then(|| {
-        let definition = FederatedCluster::crd_name();
+        let definition = E::Resource::crd_name();
         format!("the definition {definition} is being deleted: the database keeps running")
     })
 }
 
-fn tear_down<'a>(known: &Known<'a>) -> Look<'a> {
+fn tear_down<'a, E: Engine>(known: &Known<'a, E>) -> Look<'a, E> {
     let (start, control) = (known.start, &known.control);
     let release = || Look::Write(Box::new(Write::Release), Then::End(Again::OnChange));
-    let Some(id) = &start.cluster.spec.cluster_id else {
+    let Some(id) = &start.database.cluster_id else {
         // It was never written anywhere.
         return release();
     };
@@ -87,13 +88,13 @@ fn tear_down<'a>(known: &Known<'a>) -> Look<'a> {
         }
         Some(true) => {}
     }
-    let plan = teardown(start.cluster, id, start.fleet);
+    let plan = teardown::<E>(start.database, id, start.fleet);
     if plan.is_done() {
         if control.forgotten {
             return release();
         }
         let Some(stored) = &control.revisions else { return Look::Read(Read::Revisions(id.clone())) };
-        return Look::Write(Box::new(forget(start.cluster, id, stored.names.clone(), name)), Then::GoOn);
+        return Look::Write(Box::new(forget(start.database, id, stored.names.clone(), name)), Then::GoOn);
     }
     if !control.torn_down {
         return Look::TearDown(Box::new(plan));
@@ -107,7 +108,7 @@ fn tear_down<'a>(known: &Known<'a>) -> Look<'a> {
 }
 
 /// The record that a database was deleted on purpose; it stands before the first deletion.
-fn tombstone(id: &ClusterId, name: String, start: Start<'_>) -> ConfigMap {
+fn tombstone<E: Engine>(id: &ClusterId, name: String, start: Start<'_, E>) -> ConfigMap {
     let data = [("clusterID", id.to_string()), ("executedAt", start.now.0.to_string())];
     ConfigMap {
         metadata: ObjectMeta {
@@ -122,11 +123,11 @@ fn tombstone(id: &ClusterId, name: String, start: Start<'_>) -> ConfigMap {
 }
 
 /// What goes once every worker has confirmed. Volumes that stay are worth nothing without the key and the passwords.
-fn forget(cluster: &FederatedCluster, id: &ClusterId, revisions: Vec<String>, tombstone: String) -> Write {
+fn forget(database: &Database, id: &ClusterId, revisions: Vec<String>, tombstone: String) -> Write {
     Write::Forget {
         revisions,
-        secrets: (cluster.spec.deletion.data == DataPolicy::Delete).then(|| DatabaseSecrets::name(id)),
-        admin: names::admin_secret(cluster.metadata.name.as_deref().unwrap_or_default()),
+        secrets: (database.deletion.data == DataPolicy::Delete).then(|| DatabaseSecrets::name(id)),
+        admin: names::admin_secret(database.name()),
         tombstone,
     }
 }

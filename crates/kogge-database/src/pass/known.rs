@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kogge_api::FederatedCluster;
-use kogge_mongo::{Millis, SetName, Topology};
+use kogge_engine::{Database, Engine, GroupName, Millis};
 use kogge_plan::FleetView;
 use kogge_plan::placement::RegisteredWorker;
 
@@ -19,10 +18,11 @@ use crate::problem::Problem;
 use crate::revisions::Kept;
 
 /// What a pass begins with. Nothing of it changes while the pass lasts.
-#[derive(Clone, Copy)]
-pub struct Start<'a> {
-    /// The resource.
-    pub cluster: &'a FederatedCluster,
+pub struct Start<'a, E: Engine> {
+    /// The database as its resource declares it.
+    pub database: &'a Database,
+    /// What only its engine reads of that.
+    pub spec: &'a E::Spec,
     /// Every WorkerCluster.
     pub workers: &'a [RegisteredWorker],
     /// What was observed of the workers.
@@ -39,16 +39,24 @@ pub struct Start<'a> {
     pub clock: Millis,
 }
 
+impl<E: Engine> Clone for Start<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: Engine> Copy for Start<'_, E> {}
+
 /// What is known so far.
-pub struct Known<'a> {
+pub struct Known<'a, E: Engine> {
     /// What the pass began with.
-    pub start: Start<'a>,
+    pub start: Start<'a, E>,
     /// What was read in the control cluster.
     pub control: ControlState,
     /// What the chart makes of the spec, or why the chart was not found or the spec cannot be rendered.
     pub rendered: Option<Result<Rendered, Problem>>,
     /// What followed once the members were asked.
-    pub asked: Option<Box<Asked<'a>>>,
+    pub asked: Option<Box<Asked<'a, E>>>,
 }
 
 /// What was read in the control cluster; none where it was not read in this pass.
@@ -91,13 +99,13 @@ pub struct Endings {
 }
 
 /// What followed once the members were asked.
-pub struct Asked<'a> {
+pub struct Asked<'a, E: Engine> {
     /// What was known before.
-    pub ready: Ready<'a>,
+    pub ready: Ready<'a, E>,
     /// What they answered.
-    pub topology: Topology,
+    pub topology: E::Topology,
     /// What follows, without what waits in the queue.
-    pub plan: Option<DatabasePlan>,
+    pub plan: Option<DatabasePlan<E>>,
     /// What came of the plan.
     pub carried: Option<Carried>,
     pub(super) users: Option<MembersAnswer>,
@@ -107,14 +115,14 @@ pub struct Asked<'a> {
     pub(super) reported: bool,
 }
 
-impl<'a> Known<'a> {
+impl<'a, E: Engine> Known<'a, E> {
     /// A pass that begins.
-    pub fn new(start: Start<'a>) -> Self {
+    pub fn new(start: Start<'a, E>) -> Self {
         Self { start, control: ControlState::default(), rendered: None, asked: None }
     }
 
     /// The members were asked.
-    pub fn answered(&mut self, ready: Ready<'a>, topology: Topology) {
+    pub fn answered(&mut self, ready: Ready<'a, E>, topology: E::Topology) {
         self.asked = Some(Box::new(Asked {
             ready,
             topology,
@@ -128,10 +136,10 @@ impl<'a> Known<'a> {
         }));
     }
 
-    /// A plan is made, and these sets wait in the queue.
-    pub fn queued(&mut self, mut plan: DatabasePlan, waiting: BTreeSet<SetName>) {
+    /// A plan is made, and these groups wait in the queue.
+    pub fn queued(&mut self, mut plan: DatabasePlan<E>, waiting: BTreeSet<GroupName>) {
         if let Some(asked) = &mut self.asked {
-            plan.hold_back(&asked.ready.prepared, waiting);
+            plan.hold_back(waiting);
             asked.plan = Some(plan);
         }
     }
@@ -166,7 +174,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn with_asked(&mut self, change: impl FnOnce(&mut Asked<'a>)) {
+    fn with_asked(&mut self, change: impl FnOnce(&mut Asked<'a, E>)) {
         if let Some(asked) = &mut self.asked {
             change(asked);
         }

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kogge_api::ClusterId;
 use kogge_api::conditions::federated_cluster::READY;
-use kogge_api::federated_cluster::FederatedClusterStatus;
-use kogge_api::{ClusterId, FederatedCluster};
-use kogge_mongo::PodName;
+use kogge_engine::{Database, DatabaseStatus, Engine, PodName};
 use kogge_plan::teardown::TeardownPlan;
 
 use super::carried::Carried;
@@ -17,15 +16,15 @@ use crate::plan::DatabasePlan;
 use crate::secrets::{DatabaseSecrets, Users};
 
 /// What to do next.
-pub enum Look<'a> {
+pub enum Look<'a, E: Engine> {
     /// Read this in the control cluster, into [`super::ControlState`].
     Read(Read),
     /// Render the spec with [`crate::acceptance::render`], into [`super::Known::rendered`].
     Render(Box<RenderInput>),
     /// Ask the members and routers; then [`super::Known::answered`].
-    Ask(Box<Ready<'a>>),
-    /// Ask the queue of all databases which sets have to wait; then [`super::Known::queued`].
-    Queue(Box<DatabasePlan>),
+    Ask(Box<Ready<'a, E>>),
+    /// Ask the queue of all databases which groups have to wait; then [`super::Known::queued`].
+    Queue(Box<DatabasePlan<E>>),
     /// Carry the plan out: the rehearsal, the writes to workers, the engine's steps, the restarts; then
     /// [`super::Known::carried`].
     CarryOut,
@@ -59,17 +58,17 @@ pub enum Read {
 /// What members are to do beside a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MembersWork {
-    /// Make these users on every replica set, through its primary.
+    /// Make these users in every group, through its leader.
     CreateUsers {
-        /// The primaries.
-        primaries: Vec<PodName>,
+        /// The leaders.
+        leaders: Vec<PodName>,
         /// The users.
         users: Users,
     },
-    /// Remove users from every replica set, through its primary.
+    /// Remove users from every group, through its leader.
     RemoveUsers {
-        /// The primaries.
-        primaries: Vec<PodName>,
+        /// The leaders.
+        leaders: Vec<PodName>,
         /// Their names.
         names: Vec<String>,
     },
@@ -114,7 +113,7 @@ pub enum Write {
     /// The resource's status, over the one that was read.
     Status {
         /// The status.
-        status: Box<FederatedClusterStatus>,
+        status: Box<DatabaseStatus>,
         /// What to tell once it is written.
         events: Vec<Event>,
     },
@@ -187,8 +186,8 @@ impl Event {
 
 impl Write {
     /// A status, with an event where Ready changed; none where the resource has it already (A5).
-    pub fn status(cluster: &FederatedCluster, status: FederatedClusterStatus) -> Option<Self> {
-        let before = cluster.status.clone().unwrap_or_default();
+    pub fn status(database: &Database, status: DatabaseStatus) -> Option<Self> {
+        let before = database.status.clone().unwrap_or_default();
         if before == status {
             return None;
         }
@@ -213,8 +212,8 @@ impl Write {
 }
 
 /// What is told where Ready, or its reason, changes.
-fn ready_changed(before: &FederatedClusterStatus, after: &FederatedClusterStatus) -> Option<Event> {
-    let ready = |status: &FederatedClusterStatus| status.conditions.iter().find(|c| c.type_ == READY).cloned();
+fn ready_changed(before: &DatabaseStatus, after: &DatabaseStatus) -> Option<Event> {
+    let ready = |status: &DatabaseStatus| status.conditions.iter().find(|c| c.type_ == READY).cloned();
     let now = ready(after)?;
     if ready(before).is_some_and(|was| was.status == now.status && was.reason == now.reason) {
         return None;

@@ -17,6 +17,8 @@ mod look;
 mod pace;
 mod ready;
 
+use kogge_engine::Engine;
+
 use crate::plan::plan;
 use crate::report::soaking_for;
 use crate::secrets::Mint;
@@ -31,13 +33,13 @@ pub use look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Severity, T
 pub use ready::{Held, Ready, RenderInput};
 
 /// What to do next, for what is known. `mint` is only used where a key, a certificate or a clusterID is to be made.
-pub fn next<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>, PassError> {
+pub fn next<'a, E: Engine>(known: &Known<'a, E>, mint: &mut dyn Mint) -> Result<Look<'a, E>, PassError> {
     match &known.asked {
         None => before_members(known, mint),
         Some(asked) => match &asked.plan {
             None => {
                 let observation = &asked.ready.prepared.observation;
-                let healthy_for = soaking_for(observation.cluster, known.start.now);
+                let healthy_for = soaking_for(observation.database, known.start.now);
                 let plan = plan(&asked.ready.prepared, &asked.topology, known.start.clock, healthy_for)?;
                 Ok(Look::Queue(Box::new(plan)))
             }
@@ -50,17 +52,17 @@ pub fn next<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>, Pass
 }
 
 /// Claim, sight and acceptance: everything that comes before the members are asked.
-fn before_members<'a>(known: &Known<'a>, mint: &mut dyn Mint) -> Result<Look<'a>, PassError> {
+fn before_members<'a, E: Engine>(known: &Known<'a, E>, mint: &mut dyn Mint) -> Result<Look<'a, E>, PassError> {
     let start = known.start;
-    if start.cluster.metadata.deletion_timestamp.is_some() {
+    if start.database.metadata.deletion_timestamp.is_some() {
         if let Some(look) = deletion::next(known) {
             return Ok(look);
         }
     } else if !is_protected(start) {
-        let write = Write::Claim { id: start.cluster.spec.cluster_id.clone() };
+        let write = Write::Claim { id: start.database.cluster_id.clone() };
         return Ok(Look::Write(Box::new(write), Then::End(Again::OnChange)));
     }
-    let sighting = Sighting::of(start.cluster, start.workers, start.fleet, start.control_uid);
+    let sighting = Sighting::of(start.database, start.workers, start.fleet, start.control_uid);
     if start.settling_in && !sighting.is_complete(start.fleet) {
         return Ok(Look::Done(BUSY));
     }

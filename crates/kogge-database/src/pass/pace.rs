@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kogge_api::FINALIZER;
+use kogge_engine::Engine;
 
 use super::known::Start;
 use super::look::{Again, Look, Then, Write};
@@ -17,14 +18,14 @@ pub(super) const WRITTEN: Again = Again::After(Duration::from_millis(50));
 pub(super) const BLOCKED: Again = Again::After(Duration::from_secs(5));
 
 /// Whether the resource carries Kogge's finalizer.
-pub(super) fn is_protected(start: Start<'_>) -> bool {
-    start.cluster.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+pub(super) fn is_protected<E: Engine>(start: Start<'_, E>) -> bool {
+    start.database.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The pass ends here, because of this: the status says so.
-pub(super) fn blocked<'a>(start: Start<'a>, problem: &Problem, again: Again) -> Look<'a> {
-    let status = report::blocked(start.cluster, problem, start.now);
-    match Write::status(start.cluster, status) {
+pub(super) fn blocked<'a, E: Engine>(start: Start<'a, E>, problem: &Problem, again: Again) -> Look<'a, E> {
+    let status = report::blocked(start.database, problem, start.now);
+    match Write::status(start.database, status) {
         Some(write) => Look::Write(Box::new(write), Then::End(again)),
         None => Look::Done(again),
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
+use kogge_engine::{Engine, Identity};
 
 use crate::acceptance::ChartName;
-use crate::identity::Identity;
 use crate::prepared::Prepared;
 use crate::problem::Problem;
 use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mounted, Wanted};
@@ -41,9 +41,9 @@ pub struct RenderInput {
 }
 
 /// A pass that may ask the members.
-pub struct Ready<'a> {
+pub struct Ready<'a, E: Engine> {
     /// The goal, and where the members are.
-    pub prepared: Prepared<'a>,
+    pub prepared: Prepared<'a, E>,
     /// The database's secrets.
     pub held: Held,
     /// What the Secret holds that the spec may name, or why nothing can be made of it: then the secrets stay.
@@ -52,11 +52,11 @@ pub struct Ready<'a> {
     pub problem: Option<Problem>,
 }
 
-impl Ready<'_> {
+impl<E: Engine> Ready<'_, E> {
     /// What the spec asks of the secrets; none where that cannot be told.
     pub fn wanted(&self) -> Option<Wanted<'_>> {
         let observation = &self.prepared.observation;
         let given = self.given.as_ref().ok()?;
-        Some(Wanted::new(&observation.identity, &observation.cluster.spec, given.clone()))
+        Some(Wanted::new(&observation.identity, observation.database, given.clone()))
     }
 }

@@ -1,9 +1,9 @@
-//! The conditions of a FederatedCluster.
+//! The conditions of a database.
 
 use kogge_api::conditions::{Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{DeletionStatus, WorkState};
 use kogge_api::labels;
-use kogge_mongo::{FindingKind, Health};
+use kogge_engine::{Engine, RECOVERY_REFUSED, Vdc};
 use kogge_plan::obstacle::Obstacle;
 
 use super::parts::Parts;
@@ -38,16 +38,16 @@ pub(super) fn blocked(problem: &Problem) -> Vec<Finding> {
 }
 
 /// The conditions after the members were seen.
-pub(super) fn findings(
-    prepared: &Prepared<'_>,
-    plan: &DatabasePlan,
+pub(super) fn findings<E: Engine>(
+    prepared: &Prepared<'_, E>,
+    plan: &DatabasePlan<E>,
     parts: &Parts,
     obstacles: &[Obstacle],
     problem: Option<&Problem>,
 ) -> Vec<Finding> {
     vec![
         ready(obstacles),
-        available(plan),
+        plan.engine.availability.clone(),
         progressing(plan, problem),
         degraded(prepared, parts, problem),
         quorum_at_risk(plan),
@@ -66,28 +66,7 @@ fn ready(obstacles: &[Obstacle]) -> Finding {
     }
 }
 
-fn available(plan: &DatabasePlan) -> Finding {
-    let finding = |status: Status, reason, message| Finding::new(types::AVAILABLE, status, reason, message);
-    let without = |is_unknown: bool| -> Vec<&str> {
-        let parts = plan.engine.parts().filter(|(_, set)| set.primary.is_none());
-        let of_kind = parts.filter(|(_, set)| !is_unknown || set.health == Health::Unknown);
-        of_kind.map(|(name, _)| name.as_str()).collect()
-    };
-    let (unknown, all) = (without(true), without(false));
-    if plan.engine.available() {
-        let message = "The config servers and every shard have a primary.".to_owned();
-        finding(Status::True, "Serving", message)
-    } else if !unknown.is_empty() {
-        let message = format!("Kogge has not observed these replica sets lately: {}.", unknown.join(", "));
-        finding(Status::Unknown, "MembersNotSeen", message)
-    } else if all.is_empty() {
-        finding(Status::False, "NoShard", "The routers list no shard yet.".to_owned())
-    } else {
-        finding(Status::False, "NoPrimary", format!("These replica sets have no primary: {}.", all.join(", ")))
-    }
-}
-
-fn progressing(plan: &DatabasePlan, problem: Option<&Problem>) -> Finding {
+fn progressing<E: Engine>(plan: &DatabasePlan<E>, problem: Option<&Problem>) -> Finding {
     match problem {
         Some(problem) => Finding::new(types::PROGRESSING, problem.is_delay(), problem.reason(), problem.message()),
         None if plan.is_settled() => Finding::new(types::PROGRESSING, false, "Settled", "nothing is left to do"),
@@ -95,14 +74,14 @@ fn progressing(plan: &DatabasePlan, problem: Option<&Problem>) -> Finding {
     }
 }
 
-fn degraded(prepared: &Prepared<'_>, parts: &Parts, problem: Option<&Problem>) -> Finding {
+fn degraded<E: Engine>(prepared: &Prepared<'_, E>, parts: &Parts, problem: Option<&Problem>) -> Finding {
     let mut ill: Vec<String> = prepared.observation.placements.errors.values().map(ToString::to_string).collect();
     ill.extend(
         parts
-            .replica_sets
-            .iter()
-            .filter(|(_, set)| set.status == WorkState::Degraded)
-            .flat_map(|(_, set)| &set.members)
+            .groups
+            .values()
+            .filter(|group| group.status == WorkState::Degraded)
+            .flat_map(|group| &group.members)
             .filter_map(|member| Some(format!("{}: {}", member.name, member.reason.as_ref()?))),
     );
     if parts.state() == WorkState::Degraded && ill.is_empty() {
@@ -118,9 +97,14 @@ fn degraded(prepared: &Prepared<'_>, parts: &Parts, problem: Option<&Problem>) -
     }
 }
 
-fn quorum_at_risk(plan: &DatabasePlan) -> Finding {
-    let at_risk: Vec<&str> =
-        plan.engine.sets.iter().filter(|(_, set)| set.quorum_at_risk).map(|(name, _)| name.as_str()).collect();
+fn quorum_at_risk<E: Engine>(plan: &DatabasePlan<E>) -> Finding {
+    let at_risk: Vec<&str> = plan
+        .engine
+        .groups
+        .iter()
+        .filter(|(_, group)| group.quorum_at_risk)
+        .map(|(name, _)| name.as_str())
+        .collect();
     if at_risk.is_empty() {
         Finding::new(types::QUORUM_AT_RISK, false, "MajoritySafe", "the loss of one more member is survived")
     } else {
@@ -129,7 +113,7 @@ fn quorum_at_risk(plan: &DatabasePlan) -> Finding {
     }
 }
 
-fn rollout_paused(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
+fn rollout_paused<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Finding {
     let rolling = plan.rollout.rolling;
     let why = plan.rollout.waiting.clone().unwrap_or_default();
     if rolling && prepared.observation.paused() {
@@ -141,13 +125,13 @@ fn rollout_paused(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
     }
 }
 
-fn approval_needed(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
+fn approval_needed<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Finding {
     let pruning = plan.approvals.iter().map(|needed| ("PruneAboveBrake", needed.what.clone(), &needed.hash));
     let forcing = plan
         .engine
         .approvals
         .iter()
-        .map(|needed| ("MajorityLost", format!("{}: {}", needed.set, needed.what), &needed.hash));
+        .map(|needed| ("MajorityLost", format!("{}: {}", needed.group, needed.what), &needed.hash));
     let needed: Vec<_> = pruning.chain(forcing).collect();
     match needed.first() {
         Some((reason, ..)) => {
@@ -171,31 +155,31 @@ fn approval_needed(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
 }
 
 /// Why a recovery that was asked for is not even to be approved.
-fn recovery_refused(plan: &DatabasePlan) -> Option<&str> {
+fn recovery_refused<E: Engine>(plan: &DatabasePlan<E>) -> Option<&str> {
     let mut findings = plan.engine.findings.iter();
-    findings.find(|finding| finding.kind == FindingKind::RecoveryRefused).map(|finding| finding.message.as_str())
+    findings.find(|finding| finding.reason == RECOVERY_REFUSED).map(|finding| finding.message.as_str())
 }
 
-fn switched_over(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
-    let away = &prepared.goal.away_from;
+fn switched_over<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Finding {
+    let away = &prepared.requests.away_from;
     if let Some(refused) = prepared.requests.refused.get(labels::AWAY_FROM) {
         return Finding::new(types::SWITCHED_OVER, false, "RequestRefused", refused);
     }
     if away.is_empty() {
         return Finding::new(types::SWITCHED_OVER, false, "NotAsked", "primaries may be in every vdc");
     }
-    let vdcs: Vec<&str> = away.iter().map(kogge_mongo::Vdc::as_str).collect();
+    let vdcs: Vec<&str> = away.iter().map(Vdc::as_str).collect();
     let vdcs = vdcs.join(", ");
     let still: Vec<&str> = plan
         .engine
-        .sets
+        .groups
         .values()
-        .flat_map(|set| set.members.iter().filter(|m| set.primary.as_ref() == Some(&m.pod)))
+        .flat_map(|group| group.members.iter().filter(|m| group.leader.as_ref() == Some(&m.pod)))
         .filter(|member| away.contains(&member.vdc))
         .map(|member| member.pod.as_str())
         .collect();
-    let sets = plan.engine.sets.iter().filter(|(_, set)| set.initialized && set.primary.is_none());
-    let without: Vec<&str> = sets.map(|(name, _)| name.as_str()).collect();
+    let groups = plan.engine.groups.iter().filter(|(_, group)| group.initialized && group.leader.is_none());
+    let without: Vec<&str> = groups.map(|(name, _)| name.as_str()).collect();
     if still.is_empty() && without.is_empty() {
         let message =
             format!("primaries are kept away from {vdcs} until the annotation {} goes", labels::AWAY_FROM);
@@ -209,7 +193,7 @@ fn switched_over(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Finding {
     }
 }
 
-fn spec_valid(prepared: &Prepared<'_>) -> Finding {
+fn spec_valid<E: Engine>(prepared: &Prepared<'_, E>) -> Finding {
     let invalid = prepared.observation.placements.errors.values().find(|error| error.is_invalid_spec());
     match invalid {
         Some(error) => Finding::new(types::SPEC_VALID, false, error.reason(), error.to_string()),

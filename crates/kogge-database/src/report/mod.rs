@@ -9,9 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kogge_api::conditions::{self as api_conditions, Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{
-    ConnectionStatus, DeletionStatus, FederatedClusterStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
+    ConnectionStatus, DeletionStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
 };
-use kogge_api::{FederatedCluster, names};
+use kogge_api::names;
+use kogge_engine::{Database, DatabaseStatus, Engine};
 use kogge_plan::obstacle::Obstacle;
 
 use crate::plan::DatabasePlan;
@@ -23,11 +24,11 @@ use parts::Parts;
 pub use rollout::soaking_for;
 
 /// What a status is made from.
-pub struct Observed<'a> {
+pub struct Observed<'a, E: Engine> {
     /// What was known before the members were asked.
-    pub prepared: &'a Prepared<'a>,
+    pub prepared: &'a Prepared<'a, E>,
     /// What follows from it.
-    pub plan: &'a DatabasePlan,
+    pub plan: &'a DatabasePlan<E>,
     /// Why the spec is not carried out; none where it is.
     pub problem: Option<&'a Problem>,
     /// Now.
@@ -35,32 +36,28 @@ pub struct Observed<'a> {
 }
 
 /// The status after a pass that saw the members.
-pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
+pub fn report<E: Engine>(observed: &Observed<'_, E>) -> DatabaseStatus {
     let Observed { prepared, plan, problem, now } = *observed;
     let observation = &prepared.observation;
-    let cluster = observation.cluster;
-    let before = cluster.status.clone().unwrap_or_default();
+    let database = observation.database;
+    let before = database.status.clone().unwrap_or_default();
     let parts = Parts::observe(prepared, plan);
     let obstacles = obstacles::of_parts(prepared, plan, &parts, problem);
     let findings = conditions::findings(prepared, plan, &parts, &obstacles, problem);
-    FederatedClusterStatus {
-        observed_generation: cluster.metadata.generation,
-        available: plan.engine.available(),
+    DatabaseStatus {
+        observed_generation: database.metadata.generation,
+        available: plan.engine.is_available(),
         cluster_id: Some(observation.identity.id.clone()),
         epoch: before.epoch,
         spec_hash: before.spec_hash.clone(),
         chart_version: rollout::reached(plan, &observation.rollout).or_else(|| before.chart_version.clone()),
-        feature_compatibility_version: plan
-            .engine
-            .feature_compatibility_version
-            .clone()
-            .or_else(|| before.feature_compatibility_version.clone()),
+        data_version: plan.engine.data_version.clone().or_else(|| before.data_version.clone()),
         summary: Some(parts::summary(&parts.placements)),
         where_: Some(parts::in_words(&parts.placements)),
-        primaries: Some(parts.primaries_in_words()),
+        leaders: Some(parts.leaders_in_words()),
         waiting_for: waiting_for(&obstacles, before.deletion.as_ref()),
         connection: Some(ConnectionStatus {
-            uri: observation.secrets.uri(&observation.identity),
+            uri: E::uri(&observation.identity, observation.secrets.speaks_tls()),
             credentials_secret: names::admin_secret(&observation.identity.name),
         }),
         rollout: if problem.is_some() && !plan.rehearsal.is_empty() {
@@ -69,12 +66,12 @@ pub fn report(observed: &Observed<'_>) -> FederatedClusterStatus {
         } else {
             rollout::status(&before, plan, &observation.rollout, now)
         },
-        replica_sets: parts.replica_sets,
-        mongos: Some(parts.mongos),
+        groups: parts.groups,
+        routers: parts.routers,
         placement: parts.placements,
         security: Some(security(prepared)),
         deletion: before.deletion.clone(),
-        conditions: merged(cluster, &before, &findings, now),
+        conditions: merged(database, &before, &findings, now),
     }
 }
 
@@ -90,9 +87,9 @@ fn waiting_for(obstacles: &[Obstacle], deletion: Option<&DeletionStatus>) -> Opt
     })
 }
 
-fn security(prepared: &Prepared<'_>) -> SecurityStatus {
+fn security<E: Engine>(prepared: &Prepared<'_, E>) -> SecurityStatus {
     let secrets = &prepared.observation.secrets;
-    let grace = prepared.observation.cluster.spec.security.rotation.grace.into();
+    let grace = prepared.observation.database.security.rotation.grace.into();
     let time = |at| Timestamp::from_second(at).ok().map(Time);
     SecurityStatus {
         tls_mode: secrets.current.tls_mode(),
@@ -107,39 +104,39 @@ fn security(prepared: &Prepared<'_>) -> SecurityStatus {
 
 /// The status after a pass that could not get as far as to see the members: everything that was said before and
 /// is not known now is Unknown (A3).
-pub fn blocked(cluster: &FederatedCluster, problem: &Problem, now: &Time) -> FederatedClusterStatus {
-    let mut status = cluster.status.clone().unwrap_or_default();
+pub fn blocked(database: &Database, problem: &Problem, now: &Time) -> DatabaseStatus {
+    let mut status = database.status.clone().unwrap_or_default();
     let findings = conditions::blocked(problem);
-    status.observed_generation = cluster.metadata.generation;
+    status.observed_generation = database.metadata.generation;
     status.available = false;
     status.waiting_for = Some(problem.message().to_owned());
     forget_what_stood(&mut status);
-    let before = cluster.status.clone().unwrap_or_default();
-    status.conditions = merged(cluster, &before, &findings, now);
+    let before = database.status.clone().unwrap_or_default();
+    status.conditions = merged(database, &before, &findings, now);
     status
 }
 
 /// The status after a pass that failed for a reason that is not the spec's: nobody knows whether it is Ready (A3).
 /// What was judged before keeps its words.
-pub fn failed(cluster: &FederatedCluster, reason: &str, message: &str, now: &Time) -> FederatedClusterStatus {
-    let before = cluster.status.clone().unwrap_or_default();
+pub fn failed(database: &Database, reason: &str, message: &str, now: &Time) -> DatabaseStatus {
+    let before = database.status.clone().unwrap_or_default();
     let unknown = Finding::new(types::READY, Status::Unknown, reason, message);
-    let generation = cluster.metadata.generation.unwrap_or_default();
+    let generation = database.metadata.generation.unwrap_or_default();
     let mut conditions = before.conditions.clone();
     conditions.retain(|condition| condition.type_ != types::READY);
     conditions.splice(0..0, api_conditions::merge(&before.conditions, &[unknown], generation, now));
-    FederatedClusterStatus { conditions, waiting_for: Some(message.to_owned()), ..before }
+    DatabaseStatus { conditions, waiting_for: Some(message.to_owned()), ..before }
 }
 
 /// Leaves no part Ready: nobody knows how it stands.
-fn forget_what_stood(status: &mut FederatedClusterStatus) {
+fn forget_what_stood(status: &mut DatabaseStatus) {
     let unknown = |share: &mut ShareStatus| (share.ready, share.status) = (0, WorkState::Unknown);
-    for set in status.replica_sets.values_mut() {
-        (set.ready, set.status) = (0, WorkState::Unknown);
-        set.members.iter_mut().for_each(|member| member.ready = false);
-        set.placement.values_mut().for_each(unknown);
+    for group in status.groups.values_mut() {
+        (group.ready, group.status) = (0, WorkState::Unknown);
+        group.members.iter_mut().for_each(|member| member.ready = false);
+        group.placement.values_mut().for_each(unknown);
     }
-    if let Some(routers) = &mut status.mongos {
+    if let Some(routers) = &mut status.routers {
         routers.ready = 0;
         routers.placement.values_mut().for_each(unknown);
     }
@@ -153,14 +150,14 @@ fn forget_what_stood(status: &mut FederatedClusterStatus) {
 }
 
 fn merged(
-    cluster: &FederatedCluster,
-    before: &FederatedClusterStatus,
+    database: &Database,
+    before: &DatabaseStatus,
     findings: &[Finding],
     now: &Time,
 ) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
     let mut findings = findings.to_vec();
     findings.push(conditions::deletion_pending(before.deletion.as_ref()));
     findings.sort_by_key(|finding| types::ALL.iter().position(|type_| *type_ == finding.type_));
-    let generation = cluster.metadata.generation.unwrap_or_default();
+    let generation = database.metadata.generation.unwrap_or_default();
     api_conditions::merge(&before.conditions, &findings, generation, now)
 }

@@ -2,6 +2,7 @@
 
 use kogge_api::federated_cluster::WorkState;
 use kogge_api::labels;
+use kogge_engine::Engine;
 use kogge_plan::obstacle::{Obstacle, Rank};
 
 use super::parts::Parts;
@@ -11,13 +12,17 @@ use crate::problem::Problem;
 
 /// What keeps a database from being Ready; empty where it is. `problem` is why its spec, or its plan, is not carried
 /// out.
-pub fn obstacles(prepared: &Prepared<'_>, plan: &DatabasePlan, problem: Option<&Problem>) -> Vec<Obstacle> {
+pub fn obstacles<E: Engine>(
+    prepared: &Prepared<'_, E>,
+    plan: &DatabasePlan<E>,
+    problem: Option<&Problem>,
+) -> Vec<Obstacle> {
     of_parts(prepared, plan, &Parts::observe(prepared, plan), problem)
 }
 
-pub(super) fn of_parts(
-    prepared: &Prepared<'_>,
-    plan: &DatabasePlan,
+pub(super) fn of_parts<E: Engine>(
+    prepared: &Prepared<'_, E>,
+    plan: &DatabasePlan<E>,
     parts: &Parts,
     problem: Option<&Problem>,
 ) -> Vec<Obstacle> {
@@ -44,14 +49,14 @@ impl List {
         self.0.extend(obstacles);
     }
 
-    fn of_the_plan(&mut self, prepared: &Prepared<'_>, plan: &DatabasePlan) {
+    fn of_the_plan<E: Engine>(&mut self, prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) {
         let approval = |what: &str, hash: &str| {
             let how = format!("to approve it, annotate the resource with {}={hash}", labels::APPROVE);
             Obstacle::new(Rank::Approval, "ApprovalNeeded", format!("{what}; {how}"))
         };
         self.extend(plan.approvals.iter().map(|needed| approval(&needed.what, &needed.hash)));
         let of_engine = plan.engine.approvals.iter();
-        self.extend(of_engine.map(|needed| approval(&format!("{}: {}", needed.set, needed.what), &needed.hash)));
+        self.extend(of_engine.map(|needed| approval(&format!("{}: {}", needed.group, needed.what), &needed.hash)));
         let refused = prepared.requests.refused.values();
         self.extend(refused.map(|refused| Obstacle::new(Rank::Request, "RequestRefused", refused)));
         let refusals = plan.refusals.iter().map(|(_, refusal)| refusal);
@@ -60,10 +65,10 @@ impl List {
             plan.errors.iter().map(|error| Obstacle::new(Rank::Render, error.reason(), error.to_string())),
         );
         let findings = plan.engine.findings.iter();
-        self.extend(findings.map(|found| Obstacle::new(Rank::Engine, found.kind.reason(), &found.message)));
+        self.extend(findings.map(|found| Obstacle::new(Rank::Engine, found.reason, &found.message)));
     }
 
-    fn of_workers(&mut self, prepared: &Prepared<'_>) {
+    fn of_workers<E: Engine>(&mut self, prepared: &Prepared<'_, E>) {
         let observation = &prepared.observation;
         let invalid = &observation.placements.errors;
         let placements = invalid.values();
@@ -80,20 +85,21 @@ impl List {
         }
     }
 
-    fn of_members(&mut self, plan: &DatabasePlan, parts: &Parts) {
+    fn of_members<E: Engine>(&mut self, plan: &DatabasePlan<E>, parts: &Parts) {
         let of_pods =
             |rank, placement: &str, why: &str| Obstacle::new(rank, "PodsNotReady", format!("{placement}: {why}"));
         self.extend(parts.ill().map(|(share, why)| of_pods(Rank::Pod, &share.placement, why)));
         self.extend(parts.starting().map(|(share, why)| of_pods(Rank::PodStarting, &share.placement, why)));
         let waiting = plan.engine.waiting.iter();
         self.extend(waiting.map(|what| Obstacle::new(Rank::Member, "MembersNotReady", what.to_string())));
-        self.extend(plan.in_queue.iter().map(|set| {
-            let message = format!("{set} is queued: as many sets as allowed are being changed in the same vdc");
+        self.extend(plan.in_queue.iter().map(|group| {
+            let message =
+                format!("{group} is queued: as many groups as allowed are being changed in the same vdc");
             Obstacle::new(Rank::Queue, "Queued", message)
         }));
     }
 
-    fn under_way(&mut self, prepared: &Prepared<'_>, plan: &DatabasePlan, parts: &Parts) {
+    fn under_way<E: Engine>(&mut self, prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>, parts: &Parts) {
         let progressing = |rank, message: String| Obstacle::new(rank, "Progressing", message);
         self.extend(plan.rollout.waiting.clone().map(|what| progressing(Rank::Rollout, what)));
         let rotating = prepared.observation.rotating();
@@ -101,10 +107,10 @@ impl List {
         self.extend(plan.leaving.iter().map(|(worker, what)| {
             progressing(Rank::Leftover, format!("removing leftover objects from {worker}: {what}"))
         }));
-        let steps = plan.engine.steps.iter().map(|step| step.action.to_string());
+        let steps = plan.engine.steps.iter().map(|step| step.what.clone());
         let writes = plan.actions.iter().map(ToString::to_string);
         self.extend(steps.chain(writes).map(|what| progressing(Rank::Change, what)));
-        let is_reached = plan.is_settled() && plan.engine.ready() && parts.state() == WorkState::Ready;
+        let is_reached = plan.is_settled() && plan.engine.is_ready() && parts.state() == WorkState::Ready;
         if self.0.is_empty() && !is_reached {
             self.extend([progressing(Rank::Change, "the last change is being carried out".to_owned())]);
         }

@@ -1,58 +1,63 @@
-//! The parts of a database: replica sets, routers, placements.
+//! The parts of a database: groups, routers, placements.
 
 use std::collections::BTreeMap;
 
 use kogge_api::federated_cluster::{
-    Component, DrainStatus, MemberStatus, PlacementStatus, ReplicaSetStatus, RoutersStatus, ShareStatus, WorkState,
+    GroupStatus, MemberStatus, PlacementStatus, RoutersStatus, ShareStatus, WorkState,
 };
 use kogge_api::names;
-use kogge_mongo::{Health, SetStatus};
+use kogge_engine::{ComponentKey, Engine, Group, Health, MemberView};
 use kogge_plan::rollout::UseRevision;
 use kogge_plan::status::{self, ShareReport};
 use kogge_plan::workload::ShareKey;
 
 use crate::plan::DatabasePlan;
 use crate::prepared::Prepared;
-use crate::shares::{self, view_of};
 use crate::template::key_name;
 
 /// How every part stands.
 pub(super) struct Parts {
-    pub(super) replica_sets: BTreeMap<String, ReplicaSetStatus>,
-    pub(super) mongos: RoutersStatus,
+    pub(super) groups: BTreeMap<String, GroupStatus>,
+    pub(super) routers: Option<RoutersStatus>,
     pub(super) placements: BTreeMap<String, PlacementStatus>,
-    shares: BTreeMap<ShareKey, ShareReport>,
+    shares: Vec<(ShareKey, ShareReport)>,
 }
 
 impl Parts {
-    pub(super) fn observe(prepared: &Prepared<'_>, plan: &DatabasePlan) -> Self {
+    pub(super) fn observe<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Self {
         let shares = share_reports(prepared, plan);
-        let of = |component: Component| -> BTreeMap<String, ShareStatus> {
+        let of = |wanted: &dyn Fn(&ComponentKey) -> bool| -> BTreeMap<String, ShareStatus> {
             shares
                 .iter()
-                .filter(|(key, _)| key.component == component)
+                .filter(|(key, _)| wanted(&key.component))
                 .map(|(key, report)| (key.placement.clone(), report.status.clone()))
                 .collect()
         };
-        let identity = &prepared.observation.identity;
-        let replica_sets = plan
+        let observation = &prepared.observation;
+        let groups = plan
             .engine
-            .sets
+            .groups
             .iter()
-            .map(|(name, set)| {
+            .map(|(name, group)| {
                 let in_queue = plan.in_queue.contains(name);
-                let component = shares::component_of(set.role);
-                (names::service(&identity.name, component), replica_set(set, in_queue, of(component)))
+                let placement = of(&|component| *component == group.component);
+                let service = names::service(&observation.identity.name, &group.component);
+                (service, group_status(group, in_queue, placement))
             })
             .collect();
-        let routers = of(Component::Mongos);
+        let is_router = |component: &ComponentKey| {
+            let mut components = observation.database.components.iter();
+            components.any(|wanted| wanted.key == *component && !wanted.is_group)
+        };
+        let has_routers = observation.database.components.iter().any(|component| !component.is_group);
+        let routers = of(&is_router);
         Self {
-            replica_sets,
-            mongos: RoutersStatus {
+            groups,
+            routers: has_routers.then(|| RoutersStatus {
                 ready: routers.values().map(|share| share.ready).sum(),
                 size: routers.values().map(|share| share.size).sum(),
                 placement: routers,
-            },
+            }),
             placements: placements(prepared, plan, &shares),
             shares,
         }
@@ -82,17 +87,17 @@ impl Parts {
 
     /// How all of it stands.
     pub(super) fn state(&self) -> WorkState {
-        let sets = self.replica_sets.values().map(|set| set.status);
-        status::worst(sets.chain(self.shares.values().map(|report| report.status.status)))
+        let groups = self.groups.values().map(|group| group.status);
+        status::worst(groups.chain(self.shares.iter().map(|(_, report)| report.status.status)))
     }
 
-    pub(super) fn primaries_in_words(&self) -> String {
-        let primaries: Vec<String> = self
-            .replica_sets
+    pub(super) fn leaders_in_words(&self) -> String {
+        let leaders: Vec<String> = self
+            .groups
             .iter()
-            .map(|(name, set)| set.primary.clone().unwrap_or_else(|| format!("{name}: none")))
+            .map(|(name, group)| group.primary.clone().unwrap_or_else(|| format!("{name}: none")))
             .collect();
-        primaries.join(", ")
+        leaders.join(", ")
     }
 }
 
@@ -109,13 +114,13 @@ pub(super) fn in_words(placements: &BTreeMap<String, PlacementStatus>) -> String
     words.join(", ")
 }
 
-fn share_reports(prepared: &Prepared<'_>, plan: &DatabasePlan) -> BTreeMap<ShareKey, ShareReport> {
+fn share_reports<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Vec<(ShareKey, ShareReport)> {
     let observation = &prepared.observation;
     prepared
         .placed
         .iter()
         .map(|share| {
-            let key = shares::key(share);
+            let key = share.key();
             let worker = observation.placements.resolved.get(&key.placement).map(|placement| &placement.worker);
             let view = worker.filter(|worker| observation.is_seen(worker));
             let view = view.and_then(|worker| observation.fleet.workers.get(worker));
@@ -130,23 +135,22 @@ fn share_reports(prepared: &Prepared<'_>, plan: &DatabasePlan) -> BTreeMap<Share
         .collect()
 }
 
-fn placements(
-    prepared: &Prepared<'_>,
-    plan: &DatabasePlan,
-    shares: &BTreeMap<ShareKey, ShareReport>,
+fn placements<E: Engine>(
+    prepared: &Prepared<'_, E>,
+    plan: &DatabasePlan<E>,
+    shares: &[(ShareKey, ShareReport)],
 ) -> BTreeMap<String, PlacementStatus> {
     let observation = &prepared.observation;
     observation
-        .cluster
-        .spec
-        .placement
+        .database
+        .placements
         .iter()
         .map(|placement| {
-            let of_it: Vec<(&ShareKey, &ShareReport)> =
+            let of_it: Vec<&(ShareKey, ShareReport)> =
                 shares.iter().filter(|(key, _)| key.placement == placement.name).collect();
-            let reports: Vec<ShareReport> = of_it.iter().map(|(_, report)| (*report).clone()).collect();
+            let reports: Vec<ShareReport> = of_it.iter().map(|(_, report)| report.clone()).collect();
             let worker = observation.placements.resolved.get(&placement.name).map(|p| &p.worker);
-            let view = view_of(observation.fleet, &observation.placements, &placement.name);
+            let view = observation.placements.view(observation.fleet, &placement.name);
             let mut status = status::placement(worker, view, &reports);
             if let Some(error) = observation.placements.errors.get(&placement.name) {
                 status.message = Some(error.to_string());
@@ -161,38 +165,34 @@ fn placements(
         .collect()
 }
 
-fn replica_set(set: &SetStatus, in_queue: bool, placement: BTreeMap<String, ShareStatus>) -> ReplicaSetStatus {
-    ReplicaSetStatus {
-        initialized: set.initialized,
-        added_as_shard: set.added_as_shard == Some(true),
+fn group_status(group: &Group, in_queue: bool, placement: BTreeMap<String, ShareStatus>) -> GroupStatus {
+    GroupStatus {
+        initialized: group.initialized,
+        added_as_shard: group.joined == Some(true),
         in_queue,
-        read_only: set.initialized && set.primary.is_none(),
-        ready: count(set.ready),
-        size: count(set.size),
-        status: match set.health {
+        read_only: group.initialized && group.leader.is_none(),
+        ready: count(group.ready),
+        size: count(group.size),
+        status: match group.health {
             Health::Ready => WorkState::Ready,
             Health::Progressing | Health::Pending => WorkState::Progressing,
             Health::Degraded | Health::Unavailable => WorkState::Degraded,
             Health::Unknown => WorkState::Unknown,
         },
-        primary: set.primary.as_ref().map(ToString::to_string),
-        draining: set.draining.as_ref().map(|left| DrainStatus {
-            databases: left.databases.iter().take(100).cloned().collect(),
-            chunks: left.chunks.total,
-            jumbo_chunks: left.chunks.jumbo,
-        }),
-        members: set.members.iter().map(member).collect(),
+        primary: group.leader.as_ref().map(ToString::to_string),
+        draining: group.draining.clone(),
+        members: group.members.iter().map(member).collect(),
         placement,
     }
 }
 
-fn member(member: &kogge_mongo::MemberStatus) -> MemberStatus {
+fn member(member: &MemberView) -> MemberStatus {
     MemberStatus {
         name: member.pod.to_string(),
         vdc: member.vdc.to_string(),
-        state: member.state.map_or_else(|| "Unknown".to_owned(), |state| state.to_string()),
+        state: member.state.clone(),
         votes: member.votes,
-        priority: member.priority.round() as u32,
+        priority: member.priority,
         ready: member.ready,
         reason: member.reason.clone(),
         disagreement: member.disagreement.clone(),

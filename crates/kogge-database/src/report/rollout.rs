@@ -3,32 +3,33 @@
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kogge_api::FederatedCluster;
-use kogge_api::federated_cluster::{FederatedClusterStatus, RolloutStatus};
+use kogge_api::federated_cluster::RolloutStatus;
+use kogge_engine::{Database, DatabaseStatus, Engine};
+use kogge_plan::rollout::UseRevision;
 
 use crate::plan::DatabasePlan;
 use crate::revisions::Rollout;
 
 /// For how long the rollout has been soaking; none where it is not.
-pub fn soaking_for(cluster: &FederatedCluster, now: &Time) -> Option<Duration> {
-    let since = cluster.status.as_ref()?.rollout.as_ref()?.healthy_since.as_ref()?;
+pub fn soaking_for(database: &Database, now: &Time) -> Option<Duration> {
+    let since = database.status.as_ref()?.rollout.as_ref()?.healthy_since.as_ref()?;
     now.0.duration_since(since.0).try_into().ok()
 }
 
 /// The chart version that every share has; none while a rollout goes on.
-pub(super) fn reached(plan: &DatabasePlan, rollout: &Rollout) -> Option<String> {
+pub(super) fn reached<E: Engine>(plan: &DatabasePlan<E>, rollout: &Rollout) -> Option<String> {
     (!plan.rollout.rolling).then(|| rollout.chart_version.clone())
 }
 
 /// The rollout in progress, or the last one as it ended; none before the first.
-pub(super) fn status(
-    before: &FederatedClusterStatus,
-    plan: &DatabasePlan,
+pub(super) fn status<E: Engine>(
+    before: &DatabaseStatus,
+    plan: &DatabasePlan<E>,
     rollout: &Rollout,
     now: &Time,
 ) -> Option<RolloutStatus> {
     let known = before.rollout.clone();
-    let rolling = plan.rollout.use_revision.values().any(|r| *r != kogge_plan::rollout::UseRevision::Desired)
+    let rolling = plan.rollout.use_revision.values().any(|r| *r != UseRevision::Desired)
         || known.as_ref().is_some_and(|r| r.step.is_some() && plan.rollout.rolling);
     if !rolling {
         return known.map(|last| RolloutStatus {

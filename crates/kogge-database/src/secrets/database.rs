@@ -6,13 +6,13 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::federated_cluster::{RotationSpec, TlsMode};
 use kogge_api::{ClusterId, names};
+use kogge_engine::Identity;
 use serde::{Deserialize, Serialize};
 
 use super::generation::{Generation, Mounted};
 use super::issuer::Issuer;
 use super::stored::{IncompleteSecret, bytes, text};
 use super::users::{PreviousUsers, Users};
-use crate::identity::Identity;
 use crate::revisions::system_labels;
 
 const ROTATION: &str = "rotation.json";
@@ -177,16 +177,15 @@ impl DatabaseSecrets {
         Some(tls.bundle())
     }
 
-    /// The connection string for clients in any of the clusters.
-    pub fn uri(&self, identity: &Identity) -> String {
-        let tls = if self.current.tls_mode() >= TlsMode::Prefer { "?tls=true" } else { "" };
-        identity.uri() + tls
+    /// Whether every server speaks TLS at least where it is asked to.
+    pub fn speaks_tls(&self) -> bool {
+        self.current.tls_mode() >= TlsMode::Prefer
     }
 
-    /// The Secret for the database's users, beside the FederatedCluster.
-    pub fn admin_secret(&self, identity: &Identity) -> Secret {
+    /// The Secret for the database's users, beside its resource. `uri` is the connection string for clients.
+    pub fn admin_secret(&self, identity: &Identity, uri: String) -> Secret {
         let admin = self.users.admin();
-        let mut data = vec![("username", admin.user), ("password", admin.password), ("uri", self.uri(identity))];
+        let mut data = vec![("username", admin.user), ("password", admin.password), ("uri", uri)];
         data.extend(self.current.tls.as_ref().map(|tls| ("ca.crt", tls.bundle())));
         Secret {
             metadata: ObjectMeta {

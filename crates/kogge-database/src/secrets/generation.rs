@@ -7,9 +7,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use kogge_api::federated_cluster::{Component, TlsMode};
+use kogge_api::federated_cluster::TlsMode;
 use kogge_api::{labels, names};
 use kogge_chart::{SecretsContext, TlsContext};
+use kogge_engine::{ComponentKey, Identity};
 use kogge_plan::Object;
 use kube_core::TypeMeta;
 use kube_core::metadata::ObjectMeta;
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::mint::Certificate;
-use crate::identity::Identity;
 
 /// What pods are made with.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl Mounted {
         Self { generation: 1, tls }
     }
 
-    pub(crate) fn context(self, identity: &Identity, component: Component) -> SecretsContext {
+    pub(crate) fn context(self, identity: &Identity, component: &ComponentKey) -> SecretsContext {
         SecretsContext {
             keyfile: names::keyfile_secret(&identity.name, self.generation),
             tls: (self.tls != TlsMode::Disabled).then(|| TlsContext {
@@ -104,8 +104,8 @@ impl Generation {
     }
 
     /// The certificate, as PEM, that the servers of a component serve.
-    pub fn certificate(&self, component: Component) -> Option<&str> {
-        let leaf = self.tls.as_ref()?.leaves.get(&component.to_string())?;
+    pub fn certificate(&self, component: &ComponentKey) -> Option<&str> {
+        let leaf = self.tls.as_ref()?.leaves.get(component.as_str())?;
         Some(&leaf.certificate)
     }
 
@@ -118,12 +118,16 @@ impl Generation {
     }
 
     /// The Secrets on a worker that holds shares of those components.
-    pub(crate) fn objects(&self, identity: &Identity, components: impl Iterator<Item = Component>) -> Vec<Object> {
+    pub(crate) fn objects<'a>(
+        &self,
+        identity: &Identity,
+        components: impl Iterator<Item = &'a ComponentKey>,
+    ) -> Vec<Object> {
         let name = names::keyfile_secret(&identity.name, self.number);
         let mut objects = vec![object(identity, name, "keyfile", [("keyfile", self.keyfile())])];
         let Some(tls) = &self.tls else { return objects };
         for component in components {
-            let Some(leaf) = tls.leaves.get(&component.to_string()) else { continue };
+            let Some(leaf) = tls.leaves.get(component.as_str()) else { continue };
             let name = names::tls_secret(&identity.name, component, self.number);
             let server = format!("{}{}", leaf.certificate, leaf.key);
             objects.push(object(identity, name, "tls", [("server.pem", server), ("ca.pem", tls.bundle())]));
@@ -160,7 +164,7 @@ fn own_labels(identity: &Identity, role: &str) -> BTreeMap<String, String> {
 }
 
 /// The names and addresses that the servers of a component are called by.
-pub fn server_names(identity: &Identity, component: Component) -> Vec<String> {
+pub fn server_names(identity: &Identity, component: &ComponentKey) -> Vec<String> {
     let Identity { name, namespace, cluster_domain, .. } = identity;
     let service = names::service(name, component);
     vec![

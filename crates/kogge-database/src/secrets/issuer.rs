@@ -1,16 +1,15 @@
 //! By whom certificates are issued, and what is asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use kogge_api::federated_cluster::{Component, SecuritySpec};
-use kogge_api::{FederatedClusterSpec, names};
+use kogge_api::federated_cluster::SecuritySpec;
+use kogge_engine::{Component, Database, Identity};
 use serde::{Deserialize, Serialize};
 
 use super::generation::server_names;
 use super::mint::{Certificate, Mint, MintError};
 use super::stored::{IncompleteSecret, text};
-use crate::identity::Identity;
 
 /// By whom certificates are issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +40,11 @@ impl Issuer {
     pub(super) fn issue(
         &self,
         wanted: &Wanted<'_>,
-        component: Component,
+        component: &Component,
         mint: &mut dyn Mint,
     ) -> Result<Certificate, MintError> {
         match self {
-            Self::Own { authority } => mint.leaf(authority, &server_names(wanted.identity, component)),
+            Self::Own { authority } => mint.leaf(authority, &server_names(wanted.identity, &component.key)),
             Self::Given { leaf, .. } => Ok(leaf.clone()),
         }
     }
@@ -55,7 +54,7 @@ impl Issuer {
         wanted: &Wanted<'_>,
         mint: &mut dyn Mint,
     ) -> Result<BTreeMap<String, Certificate>, MintError> {
-        let issue = |component: &Component| Ok((component.to_string(), self.issue(wanted, *component, mint)?));
+        let issue = |component: &Component| Ok((component.key.to_string(), self.issue(wanted, component, mint)?));
         wanted.components.iter().map(issue).collect()
     }
 
@@ -78,20 +77,17 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// What a spec asks for. `given` is what the Secret that it names holds.
-    pub fn new(identity: &'a Identity, spec: &'a FederatedClusterSpec, given: Option<Issuer>) -> Self {
-        let components: BTreeSet<Component> =
-            spec.placed_components().iter().map(|share| share.component).collect();
-        Self { identity, security: &spec.security, components: components.into_iter().collect(), given }
+    /// What a database asks for. `given` is what the Secret that its spec names holds.
+    pub fn new(identity: &'a Identity, database: &'a Database, given: Option<Issuer>) -> Self {
+        Self { identity, security: &database.security, components: database.components.clone(), given }
     }
 
     /// The names that every server is called by, by its peers, by clients and by the operator: what one certificate
     /// for all of them must bear.
     pub fn called_names(&self) -> Vec<String> {
         let names = self.components.iter().map(|component| {
-            let service = names::service(&self.identity.name, *component);
-            let prefix = if component.is_replica_set() { "*." } else { "" };
-            format!("{prefix}{service}.{}.svc.{}", self.identity.namespace, self.identity.cluster_domain)
+            let service = self.identity.service_host(&component.key);
+            if component.is_group { format!("*.{service}") } else { service }
         });
         names.chain(["localhost".to_owned()]).collect()
     }

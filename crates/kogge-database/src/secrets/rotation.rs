@@ -2,7 +2,8 @@
 //! gets along with. The next step is taken only when every pod runs the present generation, so whoever is killed
 //! anywhere finds in the Secret where to go on.
 
-use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec, TlsMode};
+use kogge_api::federated_cluster::{RotationSpec, SecuritySpec, TlsMode};
+use kogge_engine::Component;
 
 use super::database::{DatabaseSecrets, Granted};
 use super::generation::{Generation, Tls};
@@ -43,14 +44,14 @@ impl DatabaseSecrets {
     /// the generation stays. None where nothing lacks.
     pub fn completed(&self, wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Option<Self>, MintError> {
         let (Some(tls), Some(issuer)) = (&self.current.tls, &self.issuer) else { return Ok(None) };
-        let lacks = |component: &&Component| !tls.leaves.contains_key(&component.to_string());
-        let missing: Vec<Component> = wanted.components.iter().filter(lacks).copied().collect();
-        if missing.is_empty() {
+        let lacks = |component: &&Component| !tls.leaves.contains_key(component.key.as_str());
+        let mut missing = wanted.components.iter().filter(lacks).peekable();
+        if missing.peek().is_none() {
             return Ok(None);
         }
         let mut leaves = tls.leaves.clone();
         for component in missing {
-            leaves.insert(component.to_string(), issuer.issue(wanted, component, mint)?);
+            leaves.insert(component.key.to_string(), issuer.issue(wanted, component, mint)?);
         }
         let tls = Tls { leaves, ..tls.clone() };
         let current = Generation { tls: Some(tls), ..self.current.clone() };

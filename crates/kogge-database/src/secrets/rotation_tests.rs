@@ -1,12 +1,17 @@
 use kogge_api::federated_cluster::TlsMode::{Allow, Disabled, Prefer, Require};
 use kogge_api::federated_cluster::{SecuritySpec, TlsMode, TlsSpec};
+use kogge_engine::{Engine as _, Identity};
+use kogge_mongo::MongoDb;
 use proptest::prelude::*;
 
 use super::*;
-use crate::identity::Identity;
 use crate::secrets::Sample;
 
 const SOON: i64 = 1_000;
+
+fn component(name: &str) -> Component {
+    MongoDb::component(name).unwrap()
+}
 
 fn identity() -> Identity {
     Identity {
@@ -26,7 +31,7 @@ fn asking(mode: TlsMode, rotation: [u32; 4]) -> SecuritySpec {
 }
 
 fn wanted<'a>(identity: &'a Identity, security: &'a SecuritySpec) -> Wanted<'a> {
-    let components = vec![Component::Config, Component::Shard(0), Component::Mongos];
+    let components = vec![component("config"), component("shard-0"), component("mongos")];
     Wanted { identity, security, components, given: None }
 }
 
@@ -186,7 +191,10 @@ fn servers_that_read_certificates_again_are_not_restarted_for_them() {
     let asked = asking(Require, [0, 1, 0, 0]);
     let next = begun.advanced(&wanted(&identity, &asked), SOON, true, &mut mint).unwrap().unwrap();
     assert!(next.reloading && next.rotating(&asked).unwrap().contains("without a restart"));
-    assert_ne!(next.current.certificate(Component::Config), begun.current.certificate(Component::Config));
+    assert_ne!(
+        next.current.certificate(&component("config").key),
+        begun.current.certificate(&component("config").key)
+    );
     let (done, generations) = carry_on_with(begun.clone(), &wanted(&identity, &asked), true, &mut mint);
     assert_eq!((restarts(&generations), generations.len(), done.rotating(&asked)), (0, 2, None));
     let asked = asking(Require, [1, 1, 0, 0]);
@@ -225,7 +233,7 @@ fn a_new_shard_gets_its_certificate_without_a_generation_of_its_own() {
     let mut grown = wanted(&identity, &asked);
     let begun = DatabaseSecrets::begin(&grown, &mut mint).unwrap();
     assert_eq!(begun.completed(&grown, &mut mint).unwrap(), None);
-    grown.components.push(Component::Shard(1));
+    grown.components.push(component("shard-1"));
     let completed = begun.completed(&grown, &mut mint).unwrap().unwrap();
     assert_eq!(completed.current.number, begun.current.number);
     let leaves = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().leaves.clone();

@@ -2,15 +2,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec};
+use kogge_api::federated_cluster::{RotationSpec, SecuritySpec};
+use kogge_engine::{Component, Engine as _, Identity};
+use kogge_mongo::MongoDb;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Identity;
 use crate::secrets::{Sample, Wanted};
 
 const GRACE: Duration = Duration::from_mins(10);
 const SETS: usize = 2;
+/// The connection string, which no test here is about.
+const URI: &str = "db://";
+
+fn component(name: &str) -> Component {
+    MongoDb::component(name).unwrap()
+}
 
 fn identity() -> Identity {
     Identity {
@@ -44,12 +51,14 @@ impl World {
         let (identity, asked) = (identity(), asking(0));
         let mut mint = Sample::default();
         let wanted =
-            Wanted { identity: &identity, security: &asked, components: vec![Component::Config], given: None };
+            Wanted { identity: &identity, security: &asked, components: vec![component("config")], given: None };
         let secrets = DatabaseSecrets::begin(&wanted, &mut mint).unwrap();
         let known: BTreeMap<String, String> =
             [secrets.users.operator(), secrets.users.admin()].map(|login| (login.user, login.password)).into();
-        let (stored, published) =
-            (secrets.to_secret(&identity.id, "kogge-system").unwrap(), secrets.admin_secret(&identity));
+        let (stored, published) = (
+            secrets.to_secret(&identity.id, "kogge-system").unwrap(),
+            secrets.admin_secret(&identity, URI.to_owned()),
+        );
         let read = (secrets.users.admin(), 0);
         Self { identity, asked, mint, stored, published, sets: vec![known; SETS], read, now: 0 }
     }
@@ -66,7 +75,7 @@ impl World {
     /// One pass; false once the operator is killed, which it is when `writes` are used up.
     fn pass(&mut self, writes: &mut usize) -> bool {
         let secrets = self.secrets();
-        let published = secrets.admin_secret(&self.identity);
+        let published = secrets.admin_secret(&self.identity, URI.to_owned());
         if published != self.published {
             if !spend(writes) {
                 return false;
@@ -78,7 +87,7 @@ impl World {
                 let wanted = Wanted {
                     identity: &self.identity,
                     security: &self.asked,
-                    components: vec![Component::Config],
+                    components: vec![component("config")],
                     given: None,
                 };
                 let Some(next) = secrets.advanced(&wanted, self.now, false, &mut self.mint).unwrap() else {

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use kogge_api::federated_cluster::TlsMode;
 use kogge_chart::Chart;
-use kogge_database::Identity;
 use kogge_database::secrets::{DatabaseSecrets, Mounted};
-use kogge_database::template::{freeze, render_all};
+use kogge_database::template::{Surroundings, freeze, render_all};
+use kogge_engine::{Engine as _, Identity};
+use kogge_mongo::MongoDb;
 use rstest::rstest;
 
 use crate::world::{Fate, ID, World, name};
@@ -203,9 +204,11 @@ fn a_chart_that_mounts_no_certificate_is_refused_with_tls() {
         id: ID.parse().unwrap(),
         cluster_domain: "cluster.local".to_owned(),
     };
-    let spec = World::three().cluster.spec;
-    let frozen = freeze(&spec, &identity, "1.34.4", "registry.example/agent:1");
-    let render = |mode| render_all(&spec, &identity, &chart, &frozen, Mounted::first(mode));
+    let cluster = World::three().cluster;
+    let (database, spec) = (MongoDb::database(&cluster), &cluster.spec);
+    let around = Surroundings { kube_version: "1.34.4", agent_image: "registry.example/agent:1" };
+    let frozen = freeze::<MongoDb>(spec, &identity, around);
+    let render = |mode| render_all::<MongoDb>(&database, spec, &identity, &chart, &frozen, Mounted::first(mode));
     assert!(render(TlsMode::Disabled).is_ok());
     let error = render(TlsMode::Require).unwrap_err();
     assert_eq!(error.reason(), "ChartWithoutTls");

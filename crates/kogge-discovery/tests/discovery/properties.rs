@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kogge_discovery::{Destination, PodFact, PodPhase, Source, mirror};
 use proptest::prelude::*;
 
-use crate::support::{destination, pod, set, source};
+use crate::support::{destination, group, pod, source};
 
 fn any_pod(vdc: u32) -> impl Strategy<Value = PodFact> {
     let phase = prop_oneof![
@@ -46,10 +46,10 @@ proptest! {
     /// current keeps what stands, and nobody's own pods come back to him.
     #[test]
     fn g1_g2_g4_hold_for_any_history(before in any_sources(), now in any_sources()) {
-        let first = mirror(&set(), &before, &destinations(|_| vec![]));
+        let first = mirror(&group(), &before, &destinations(|_| vec![]));
         let written = destinations(|vdc| first.slices[&format!("w{vdc}")].clone());
-        let second = mirror(&set(), &now, &written);
-        prop_assert_eq!(&mirror(&set(), &now, &destinations(|vdc| second.slices[&format!("w{vdc}")].clone())), &second);
+        let second = mirror(&group(), &now, &written);
+        prop_assert_eq!(&mirror(&group(), &now, &destinations(|vdc| second.slices[&format!("w{vdc}")].clone())), &second);
         for (worker, slices) in &second.slices {
             let own = worker.replace('w', "vdc");
             for slice in slices {

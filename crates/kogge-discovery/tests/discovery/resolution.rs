@@ -3,12 +3,12 @@ use std::net::IpAddr;
 use kogge_discovery::{Destination, PodFact, mirror, resolves_everywhere};
 use rstest::rstest;
 
-use crate::support::{destination, native, pod, set, source};
+use crate::support::{destination, group, native, pod, source};
 
 /// vdc1 has the pod and publishes it itself; vdc2 and vdc3 have it mirrored.
 fn clusters() -> Vec<Destination> {
     let sources = [source(1, vec![pod(1, 0)]), source(2, vec![pod(2, 0)]), source(3, vec![])];
-    let mirrored = mirror(&set(), &sources, &[1, 2, 3].map(|vdc| destination(vdc, vec![])));
+    let mirrored = mirror(&group(), &sources, &[1, 2, 3].map(|vdc| destination(vdc, vec![])));
     [1, 2, 3]
         .map(|vdc| {
             let mut slices = mirrored.slices[&format!("w{vdc}")].clone();

@@ -1,18 +1,18 @@
-//! A replica set over three clusters, as short as a table needs it.
+//! A group over three clusters, as short as a table needs it.
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kogge_discovery::{Destination, Mirrored, PodFact, PodPhase, ReplicaSet, Source};
+use kogge_discovery::{Destination, Group, Mirrored, PodFact, PodPhase, Port, Source};
 use serde_json::json;
 
-pub(crate) fn set() -> ReplicaSet {
-    ReplicaSet {
+pub(crate) fn group() -> Group {
+    Group {
         cluster: "ll2022".to_owned(),
         cluster_id: "abcdefgh".parse().unwrap(),
         component: "shard-0".to_owned(),
         name: "ll2022-shard-0-abcdefgh".to_owned(),
         namespace: "databases".to_owned(),
         service: "ll2022-shard-0".to_owned(),
-        port: 27017,
+        ports: vec![Port { name: "mongodb".to_owned(), number: 27017 }],
     }
 }
 

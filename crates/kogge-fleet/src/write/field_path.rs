@@ -1,4 +1,4 @@
-//! Paths as server-side apply writes them, such as `.spec.ports[name="mongod"].port`.
+//! Paths as server-side apply writes them, such as `.spec.ports[name="client"].port`.
 //!
 //! The notation (structured-merge-diff, `fieldpath/element.go`) does not quote field names, so a name with
 //! dots, such as an annotation's, can be told from a path only against the object itself.

@@ -59,7 +59,7 @@ mod tests {
         let (key, set) = object("StatefulSet", &json!({}));
         for field in [
             ".spec.replicas",
-            ".spec.template.spec.containers[name=\"mongod\"].image",
+            ".spec.template.spec.containers[name=\"server\"].image",
             ".spec.updateStrategy.type",
             ".spec.volumeClaimTemplates",
             ".metadata.labels.kogge.dev/cluster-id",

@@ -69,7 +69,7 @@ pub enum Outcome {
 /// A field that someone else owns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldConflict {
-    /// The field, such as `.spec.ports[name="mongod"].port`.
+    /// The field, such as `.spec.ports[name="client"].port`.
     pub field: String,
     /// Who owns it.
     pub manager: String,

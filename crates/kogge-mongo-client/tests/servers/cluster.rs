@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kogge_api::gate::Report;
+use kogge_engine_client::{Address, PortForward, Ways};
 use kogge_mongo::{
     Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
     PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
 };
-use kogge_mongo_client::{
-    Address, ClusterAccess, Credentials, Engine, Loopback, MemberReach, Password, PortForward, User, Ways,
-};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, MemberReach, Password, User};
 use tempfile::TempDir;
 
 use crate::process::Server;

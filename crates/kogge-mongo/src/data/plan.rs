@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use kogge_engine::Health;
 use serde::{Deserialize, Serialize};
 
 use crate::data::finding::Finding;
 use crate::data::goal::SetRole;
 use crate::data::names::{PodName, SetName};
-use crate::data::set_status::{Health, SetStatus};
+use crate::data::set_status::SetStatus;
 use crate::data::step::Step;
 use crate::data::topology::Millis;
 

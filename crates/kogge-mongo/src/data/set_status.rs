@@ -1,8 +1,8 @@
 //! How the sets and their members stand.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
+use kogge_engine::Health;
 use serde::{Deserialize, Serialize};
 
 use crate::data::goal::SetRole;
@@ -52,29 +52,6 @@ pub struct Draining {
     pub chunks: Chunks,
     /// The collections that have most of them.
     pub collections: Vec<CollectionChunks>,
-}
-
-/// A set in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Health {
-    /// It has what the goal says, all of it freshly observed.
-    Ready,
-    /// It serves, and steps or waits remain.
-    Progressing,
-    /// It serves, and a member that should be healthy is not.
-    Degraded,
-    /// It does not serve.
-    Unavailable,
-    /// It is not initiated yet.
-    Pending,
-    /// Too little was observed to say.
-    Unknown,
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
 }
 
 /// How one wanted member stands.

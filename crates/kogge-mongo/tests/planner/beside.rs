@@ -1,6 +1,6 @@
 //! Cases that are kept beside the planner: by names, by discovery, by the teardown's record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,11 +9,9 @@ use kogge_api::FederatedClusterSpec;
 use kogge_api::anchor::Anchor;
 use kogge_api::federated_cluster::DeletionStatus;
 use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
-use kogge_database::Identity;
-use kogge_database::engine::{GoalInput, goal};
-use kogge_database::requests::Requests;
-use kogge_discovery::{Destination, PodFact, PodPhase, ReplicaSet, Source, mirror};
-use kogge_mongo::{Goal, MemberId};
+use kogge_discovery::{Destination, Group, PodFact, PodPhase, Port, Source, mirror};
+use kogge_engine::{Engine as _, GoalInput, Identity, Requests};
+use kogge_mongo::{Goal, MemberId, MongoDb};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
 
 fn wanted(placements: &[&str], anchor: &Anchor) -> Goal {
@@ -26,10 +24,11 @@ fn wanted(placements: &[&str], anchor: &Anchor) -> Goal {
     let placements: Vec<_> =
         placements.iter().map(|name| serde_json::json!({"name": name, "vdc": name})).collect();
     let spec: FederatedClusterSpec = serde_json::from_value(serde_json::json!({"placement": placements})).unwrap();
-    goal(GoalInput {
+    MongoDb::goal(&GoalInput {
         identity: &identity,
         spec: &spec,
         anchor,
+        retired: &BTreeSet::new(),
         unseen: BTreeMap::new(),
         routers: Vec::new(),
         requests: &Requests::default(),
@@ -80,14 +79,14 @@ fn case_36_a_flapping_api_has_recovered_after_five_healthy_probes() {
 
 #[test]
 fn case_46_no_owner_reference_crosses_clusters() {
-    let set = ReplicaSet {
+    let group = Group {
         cluster: "ll2022".to_owned(),
         cluster_id: "abcdefgh".parse().unwrap(),
         component: "shard-0".to_owned(),
         name: "ll2022-shard-0-abcdefgh".to_owned(),
         namespace: "databases".to_owned(),
         service: "ll2022-shard-0".to_owned(),
-        port: 27017,
+        ports: vec![Port { name: "mongodb".to_owned(), number: 27017 }],
     };
     let pod = |vdc: u8| PodFact {
         name: format!("ll2022-shard-0-vdc{vdc}-0"),
@@ -110,7 +109,7 @@ fn case_46_no_owner_reference_crosses_clusters() {
         slices: Vec::new(),
     };
     let vdcs = [1, 2, 3];
-    let mirrored = mirror(&set, &vdcs.map(source), &vdcs.map(destination));
+    let mirrored = mirror(&group, &vdcs.map(source), &vdcs.map(destination));
     assert_eq!(mirrored.slices.len(), 3);
     for (worker, slices) in &mirrored.slices {
         assert_eq!(slices.len(), 2, "one for each other data centre");

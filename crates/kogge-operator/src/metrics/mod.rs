@@ -1,12 +1,12 @@
 //! What a monitoring system scrapes; `docs/reference/metrics.md` lists it.
 
-mod sets;
+mod groups;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kogge_mongo::{Plan, SetName};
+use kogge_engine::{EngineView, GroupName};
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -16,13 +16,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use sets::Sets;
+use groups::Groups;
 
 /// The labels of what is counted per controller.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Outcome {
     /// The kind that was reconciled.
-    pub kind: &'static str,
+    pub kind: String,
     /// `Ok`, or the error's reason.
     pub reason: String,
 }
@@ -51,7 +51,7 @@ pub struct Metrics {
     duration: Histogram,
     live: Family<PerWorker, Gauge>,
     writes: Family<PerWrite, Counter>,
-    sets: Sets,
+    groups: Groups,
     leader: Gauge,
 }
 
@@ -69,7 +69,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             live: Family::default(),
             writes: Family::default(),
-            sets: Sets::default(),
+            groups: Groups::default(),
             leader: Gauge::default(),
         };
         let mut registry = metrics.registry.lock();
@@ -77,7 +77,7 @@ impl Default for Metrics {
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
         registry.register("worker_live", "Whether a worker cluster answers", metrics.live.clone());
         registry.register("worker_writes", "Writes to workers by outcome", metrics.writes.clone());
-        registry.register_collector(Box::new(metrics.sets.clone()));
+        registry.register_collector(Box::new(metrics.groups.clone()));
         registry.register("leader", "Whether this process leads", metrics.leader.clone());
         drop(registry);
         metrics
@@ -86,8 +86,8 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts a reconcile.
-    pub fn reconciled(&self, kind: &'static str, reason: &str, took: Duration) {
-        self.reconciles.get_or_create(&Outcome { kind, reason: reason.to_owned() }).inc();
+    pub fn reconciled(&self, kind: &str, reason: &str, took: Duration) {
+        self.reconciles.get_or_create(&Outcome { kind: kind.to_owned(), reason: reason.to_owned() }).inc();
         self.duration.observe(took.as_secs_f64());
     }
 
@@ -107,26 +107,26 @@ impl Metrics {
         self.writes.get_or_create(&labels).inc();
     }
 
-    /// Takes note of how the replica sets of a database stand. `name` gives a set's name for people, `queued`
-    /// whether it waits for its turn.
-    pub fn observed(
+    /// Takes note of how the groups of a database stand. `name` gives a group's name for people, `queued` whether it
+    /// waits for its turn.
+    pub fn observed<A>(
         &self,
         cluster: &str,
-        plan: &Plan,
-        name: impl Fn(&SetName) -> String,
-        queued: impl Fn(&SetName) -> bool,
+        view: &EngineView<A>,
+        name: impl Fn(&GroupName) -> String,
+        queued: impl Fn(&GroupName) -> bool,
     ) {
-        self.sets.observe(cluster, plan, name, queued);
+        self.groups.observe(cluster, view, name, queued);
     }
 
-    /// Counts a step on a replica set.
-    pub fn stepped(&self, cluster: &str, set: &str, step: &str, outcome: &str) {
-        self.sets.stepped(cluster, set, step, outcome);
+    /// Counts a step on a group.
+    pub fn stepped(&self, cluster: &str, group: &str, step: &str, outcome: &str) {
+        self.groups.stepped(cluster, group, step, outcome);
     }
 
     /// Forgets a database that is gone.
     pub fn database_gone(&self, cluster: &str) {
-        self.sets.forget(cluster);
+        self.groups.forget(cluster);
     }
 
     /// Takes note of leadership.

@@ -1,21 +1,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use kogge_mongo::{ConfigStamp, Health, MemberState, MemberStatus, Plan, SetName, SetRole, SetStatus};
+use kogge_api::conditions::{Finding, Status, federated_cluster::AVAILABLE};
+use kogge_engine::{Group, Health, Listed, MemberView, Notes};
 
 use super::*;
 
 const CLUSTER: &str = "databases/ll2022";
 
-fn member(pod: &str, state: MemberState, lag_ms: Option<i64>) -> MemberStatus {
-    MemberStatus {
+fn member(pod: &str, state: &str, lag_ms: Option<i64>) -> MemberView {
+    MemberView {
         pod: pod.into(),
         placement: "vdc1".into(),
         vdc: "vdc1".into(),
-        state: Some(state),
+        state: state.to_owned(),
+        is_healthy: lag_ms.is_some(),
+        in_transition: false,
         listed: true,
         votes: 1,
-        priority: 1.0,
+        priority: 1,
         lag_ms,
         ready: true,
         reason: None,
@@ -23,33 +26,44 @@ fn member(pod: &str, state: MemberState, lag_ms: Option<i64>) -> MemberStatus {
     }
 }
 
-fn plan(primary: &str, health: Health) -> Plan {
-    let set = SetStatus {
-        role: SetRole::Config,
+fn view(leader: &str, health: Health) -> EngineView<()> {
+    let group = Group {
+        component: "config".into(),
         initialized: true,
-        added_as_shard: None,
+        joined: None,
         health,
-        primary: Some(primary.into()),
+        leader: Some(leader.into()),
+        draining: None,
         voters: 3,
         healthy_voters: 2,
-        config: Some(ConfigStamp { version: 7, term: 2 }),
         ready: 2,
         size: 3,
         quorum_at_risk: true,
-        draining: None,
+        config_version: Some(7),
+        config_term: Some(2),
         members: vec![
-            member("m-0", MemberState::Primary, Some(0)),
-            member("m-1", MemberState::Secondary, Some(1_500)),
-            member("m-2", MemberState::Down, None),
+            member("m-0", "LEADS", Some(0)),
+            member("m-1", "FOLLOWS", Some(1_500)),
+            member("m-2", "DOWN", None),
         ],
     };
-    let name = SetName::new("ll2022-config-abcdefgh");
-    Plan { sets: BTreeMap::from([(name, set)]), ..Plan::default() }
+    EngineView {
+        groups: BTreeMap::from([(GroupName::new("ll2022-config-abcdefgh"), group)]),
+        availability: Finding::new(AVAILABLE, Status::Unknown, "MembersNotSeen", ""),
+        data_version: None,
+        reloads_certificates: false,
+        steps: Vec::new(),
+        notes: Notes::default(),
+        waiting: Vec::new(),
+        findings: Vec::new(),
+        approvals: Vec::new(),
+        listed: Listed::default(),
+    }
 }
 
-fn observed(metrics: &Metrics, plan: &Plan, queued: bool) {
-    let name = |set: &SetName| set.as_str().trim_end_matches("-abcdefgh").to_owned();
-    metrics.observed(CLUSTER, plan, name, |_| queued);
+fn observed(metrics: &Metrics, view: &EngineView<()>, queued: bool) {
+    let name = |group: &GroupName| group.as_str().trim_end_matches("-abcdefgh").to_owned();
+    metrics.observed(CLUSTER, view, name, |_| queued);
 }
 
 /// Everything counted once.
@@ -59,47 +73,45 @@ fn full() -> Metrics {
     metrics.worker_live("worker-vdc1", false);
     metrics.written("worker-vdc1", "Applied");
     metrics.stepped(CLUSTER, "ll2022-config", "AddMember", "Done");
-    observed(&metrics, &plan("m-0", Health::Degraded), true);
+    observed(&metrics, &view("m-0", Health::Degraded), true);
     metrics
 }
 
 #[test]
 fn the_text_names_what_was_counted() {
     let text = full().text().unwrap();
-    let set = r#"cluster="databases/ll2022",set="ll2022-config""#;
+    let group = r#"cluster="databases/ll2022",group="ll2022-config""#;
     for line in [
         r#"kogge_reconciles_total{kind="FederatedCluster",reason="Ok"} 1"#.to_owned(),
         r#"kogge_worker_live{worker="worker-vdc1"} 0"#.to_owned(),
-        format!("kogge_replica_set_voters{{{set}}} 3.0"),
-        format!("kogge_replica_set_healthy_voters{{{set}}} 2.0"),
-        format!("kogge_replica_set_config_version{{{set}}} 7.0"),
-        format!("kogge_replica_set_config_term{{{set}}} 2.0"),
-        format!("kogge_replica_set_in_queue{{{set}}} 1.0"),
-        format!("kogge_replica_set_disagreements{{{set}}} 1.0"),
-        format!("kogge_replica_set_primary{{{set},member=\"m-0\"}} 1.0"),
-        format!("kogge_replica_set_primary{{{set},member=\"m-1\"}} 0.0"),
-        format!("kogge_replica_set_replication_lag_seconds{{{set},member=\"m-1\"}} 1.5"),
-        format!("kogge_engine_steps_total{{{set},step=\"AddMember\",outcome=\"Done\"}} 1"),
+        format!("kogge_group_voters{{{group}}} 3.0"),
+        format!("kogge_group_healthy_voters{{{group}}} 2.0"),
+        format!("kogge_group_config_version{{{group}}} 7.0"),
+        format!("kogge_group_config_term{{{group}}} 2.0"),
+        format!("kogge_group_in_queue{{{group}}} 1.0"),
+        format!("kogge_group_disagreements{{{group}}} 1.0"),
+        format!("kogge_group_leader{{{group},member=\"m-0\"}} 1.0"),
+        format!("kogge_group_leader{{{group},member=\"m-1\"}} 0.0"),
+        format!("kogge_group_replication_lag_seconds{{{group},member=\"m-1\"}} 1.5"),
+        format!("kogge_engine_steps_total{{{group},step=\"AddMember\",outcome=\"Done\"}} 1"),
     ] {
         assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
     }
     assert!(
-        !text.contains(r#"lag_seconds{cluster="databases/ll2022",set="ll2022-config",member="m-2"}"#),
+        !text.contains(r#"lag_seconds{cluster="databases/ll2022",group="ll2022-config",member="m-2"}"#),
         "{text}"
     );
 }
 
 #[test]
-fn another_primary_takes_the_place_of_the_one_before() {
+fn another_leader_takes_the_place_of_the_one_before() {
     let metrics = full();
-    observed(&metrics, &plan("m-1", Health::Degraded), false);
+    observed(&metrics, &view("m-1", Health::Degraded), false);
     let text = metrics.text().unwrap();
-    let primaries: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("kogge_replica_set_primary") && line.ends_with(" 1.0"))
-        .collect();
-    assert_eq!(primaries.len(), 1);
-    assert!(primaries[0].contains(r#"member="m-1""#), "{primaries:?}");
+    let leaders: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("kogge_group_leader") && line.ends_with(" 1.0")).collect();
+    assert_eq!(leaders.len(), 1);
+    assert!(leaders[0].contains(r#"member="m-1""#), "{leaders:?}");
 }
 
 #[test]
@@ -107,16 +119,14 @@ fn an_observation_that_reached_nobody_does_not_count_as_one() {
     let last = |metrics: &Metrics| {
         let text = metrics.text().unwrap();
         let mut lines = text.lines();
-        lines
-            .find(|line| line.starts_with("kogge_replica_set_last_observation_timestamp_seconds{"))
-            .map(str::to_owned)
+        lines.find(|line| line.starts_with("kogge_group_last_observation_timestamp_seconds{")).map(str::to_owned)
     };
     let metrics = Metrics::default();
-    observed(&metrics, &plan("m-0", Health::Unknown), false);
+    observed(&metrics, &view("m-0", Health::Unknown), false);
     assert_eq!(last(&metrics), None, "nobody ever answered");
-    observed(&metrics, &plan("m-0", Health::Ready), false);
+    observed(&metrics, &view("m-0", Health::Ready), false);
     let seen = last(&metrics).unwrap();
-    observed(&metrics, &plan("m-0", Health::Unknown), false);
+    observed(&metrics, &view("m-0", Health::Unknown), false);
     assert_eq!(last(&metrics).as_ref(), Some(&seen));
 }
 

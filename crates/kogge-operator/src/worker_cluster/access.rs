@@ -6,8 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kogge_api::conditions::{Finding, Status, worker_cluster as types};
 use kogge_api::worker_cluster::Access;
-use kogge_database::PORT;
-use kogge_mongo_client::try_address;
+use kogge_engine_client::try_address;
 use kogge_plan::object::cluster_id;
 use kogge_plan::{WorkerView, workload};
 use kube::{Api, Client};
@@ -21,6 +20,7 @@ struct Tried {
     namespace: String,
     name: String,
     address: IpAddr,
+    port: u16,
 }
 
 /// Tries the way that `spec.access` says. `worker` is what is seen of it now, and a client for it; none where it does
@@ -51,7 +51,7 @@ pub(super) async fn reachable(access: Access, worker: Option<(&WorkerView, Clien
             "let the kubeconfig's user create pods/portforward there, or set spec.access to Direct",
         ),
         Access::Direct => (
-            try_address((pod.address, PORT).into()).await.map_err(|why| format!("{}: {why}", pod.address)),
+            try_address((pod.address, pod.port).into()).await.map_err(|why| format!("{}: {why}", pod.address)),
             "NoRoute",
             "route the pods' addresses to the operator, or set spec.access to PortForward",
         ),
@@ -79,7 +79,7 @@ fn access_reason(access: Access) -> &'static str {
 /// Opens one stream to a pod; the error says why there is none.
 async fn try_port_forward(client: Client, pod: &Tried) -> Result<(), String> {
     let pods: Api<Pod> = Api::namespaced(client, &pod.namespace);
-    match timeout(OPEN_DEADLINE, pods.portforward(&pod.name, &[PORT])).await {
+    match timeout(OPEN_DEADLINE, pods.portforward(&pod.name, &[pod.port])).await {
         Ok(Ok(forwarder)) => {
             forwarder.abort();
             Ok(())
@@ -91,10 +91,12 @@ async fn try_port_forward(client: Client, pod: &Tried) -> Result<(), String> {
 
 /// The first pod of a database, by name, that is ready and has an address.
 fn a_ready_pod(worker: &WorkerView) -> Option<Tried> {
-    let pods = worker.objects.iter().filter(|(key, object)| key.kind == "Pod" && cluster_id(object).is_some());
-    pods.filter_map(|(key, object)| Some((key.namespace.clone()?, workload::pod_facts(object)?)))
-        .filter(|(_, pod)| pod.ready && !pod.terminating)
-        .find_map(|(namespace, pod)| Some(Tried { namespace, address: *pod.ips.first()?, name: pod.name }))
+    let mut pods = worker.objects.iter().filter(|(key, object)| key.kind == "Pod" && cluster_id(object).is_some());
+    pods.find_map(|(key, object)| {
+        let pod = workload::pod_facts(object).filter(|pod| pod.ready && !pod.terminating)?;
+        let (namespace, port) = (key.namespace.clone()?, workload::port(object)?);
+        Some(Tried { namespace, address: *pod.ips.first()?, port, name: pod.name })
+    })
 }
 
 #[cfg(test)]
@@ -134,6 +136,7 @@ mod tests {
                 "name": "ll-config-vdc1-0", "namespace": "databases", "uid": "u",
                 "labels": { labels::CLUSTER_ID: "abcdefgh" },
             },
+            "spec": { "containers": [{ "name": "server", "ports": [{ "containerPort": 7 }] }] },
             "status": {
                 "phase": "Running",
                 "podIP": "127.0.0.1",

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 
 use kogge_api::WorkerCluster;
-use kogge_api::federated_cluster::PlacementSpec;
 use kogge_api::worker_cluster::AllowedNamespaces;
 use kogge_plan::WorkerName;
-use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
+use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, RequestedPlacement, resolve};
 use rstest::rstest;
 use serde_json::json;
 
@@ -20,20 +19,20 @@ fn worker(name: &str, vdc: &str) -> RegisteredWorker {
     }
 }
 
-fn placement(name: &str, vdc: &str, worker: Option<&str>) -> PlacementSpec {
-    let mut value = json!({"name": name, "vdc": vdc});
-    if let Some(worker) = worker {
-        value["workerCluster"] = json!(worker);
-    }
-    serde_json::from_value(value).unwrap()
+fn placement(
+    name: &'static str,
+    vdc: &'static str,
+    worker_cluster: Option<&'static str>,
+) -> RequestedPlacement<'static> {
+    RequestedPlacement { name, vdc, worker_cluster }
 }
 
 fn three() -> Vec<RegisteredWorker> {
     vec![worker("w1", "vdc1"), worker("w2", "vdc2"), worker("w3", "vdc3")]
 }
 
-fn resolved(placements: &[PlacementSpec], workers: &[RegisteredWorker]) -> Placements {
-    resolve(placements, "databases", workers, &BTreeMap::new())
+fn resolved(placements: &[RequestedPlacement<'_>], workers: &[RegisteredWorker]) -> Placements {
+    resolve(placements.iter().cloned(), "databases", workers, &BTreeMap::new())
 }
 
 fn pinned(placement: &str, worker: &str, uid: &str) -> BTreeMap<String, Pinned> {
@@ -55,7 +54,7 @@ type Change = fn(&mut Workers);
 #[case("WorkerNotReady", placement("p", "vdc2", None), |w: &mut Workers| w[1].not_ready = Some("no answer".into()), "no answer")]
 fn one_bad_placement_leaves_the_others_alone(
     #[case] reason: &str,
-    #[case] bad: PlacementSpec,
+    #[case] bad: RequestedPlacement<'static>,
     #[case] change: Change,
     #[case] says: &str,
 ) {
@@ -84,7 +83,7 @@ fn a_worker_that_is_registered_later_unsettles_nothing() {
     let mut workers = three();
     workers.insert(0, worker("w2-new", "vdc2"));
     let placements = [placement("p", "vdc2", None)];
-    let result = resolve(&placements, "databases", &workers, &pinned("p", "w2", "uid-w2"));
+    let result = resolve(placements.clone(), "databases", &workers, &pinned("p", "w2", "uid-w2"));
     assert_eq!(result.errors, BTreeMap::new());
     assert_eq!(result.resolved["p"].worker, "w2".into());
 }
@@ -92,7 +91,7 @@ fn a_worker_that_is_registered_later_unsettles_nothing() {
 #[test]
 fn a_placement_never_moves_to_another_cluster() {
     let placements = [placement("p", "vdc2", None)];
-    let result = resolve(&placements, "databases", &three(), &pinned("p", "w2", "uid-before"));
+    let result = resolve(placements.clone(), "databases", &three(), &pinned("p", "w2", "uid-before"));
     assert_eq!(result.errors["p"].reason(), "WorkerReplaced");
     assert_eq!(result.writable().count(), 0);
 }
@@ -103,7 +102,7 @@ fn new_placements_do_not_outvote_the_domain_of_those_that_stand() {
     workers[1].cluster_domain = "other.local".to_owned();
     workers[2].cluster_domain = "other.local".to_owned();
     let placements = [placement("a", "vdc1", None), placement("b", "vdc2", None), placement("c", "vdc3", None)];
-    let standing = resolve(&placements, "databases", &workers, &pinned("a", "w1", "uid-w1"));
+    let standing = resolve(placements.clone(), "databases", &workers, &pinned("a", "w1", "uid-w1"));
     assert_eq!(standing.writable().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["a"]);
     let fresh = resolved(&placements, &workers);
     assert_eq!(fresh.writable().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["b", "c"]);

@@ -67,6 +67,7 @@ fn what_is_not_desired_any_more_goes(#[case] kind: &str, #[case] more: &[(&str, 
 #[case("PersistentVolumeClaim")]
 #[case("Pod")]
 #[case("ControllerRevision")]
+#[case("ReplicaSet")]
 #[case("Namespace")]
 #[case("SomethingNew")]
 #[case("EndpointSlice")]

@@ -1,16 +1,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kogge_api::federated_cluster::Component;
 use kogge_plan::rollout::{Pace, RolloutPlan, RolloutPod, Share, ShareTarget, UseRevision, plan_rollout};
 use proptest::prelude::*;
 use rstest::rstest;
 
 use crate::support::{database, id, pod, share_key, silent, view, workload};
 
-fn share(component: Component, placement: &str, template: Option<&str>, pods: &[(&str, bool)]) -> Share {
+/// Config servers, shards, routers.
+fn rank(component: &str) -> u32 {
+    match component {
+        CONFIG => 0,
+        MONGOS => 2,
+        _ => 1,
+    }
+}
+
+fn share(component: &str, placement: &str, template: Option<&str>, pods: &[(&str, bool)]) -> Share {
     Share {
         key: share_key(component, placement),
+        rank: rank(component),
         vdc: placement.to_owned(),
         reachable: true,
         desired_revision: "new".to_owned(),
@@ -29,11 +38,11 @@ fn share(component: Component, placement: &str, template: Option<&str>, pods: &[
     }
 }
 
-fn old(component: Component, placement: &str) -> Share {
+fn old(component: &str, placement: &str) -> Share {
     share(component, placement, Some("old"), &[("old", true)])
 }
 
-fn done(component: Component, placement: &str) -> Share {
+fn done(component: &str, placement: &str) -> Share {
     share(component, placement, Some("new"), &[("new", true)])
 }
 
@@ -53,9 +62,9 @@ fn current(plan: &RolloutPlan) -> Option<String> {
     plan.current.as_ref().map(ToString::to_string)
 }
 
-const CONFIG: Component = Component::Config;
-const SHARD: Component = Component::Shard(0);
-const MONGOS: Component = Component::Mongos;
+const CONFIG: &str = "config";
+const SHARD: &str = "shard-0";
+const MONGOS: &str = "mongos";
 
 /// What happens in the world when the plan is carried out, one step at a time.
 fn carry_out(shares: &mut [Share], plan: &RolloutPlan) -> bool {
@@ -79,7 +88,7 @@ fn carry_out(shares: &mut [Share], plan: &RolloutPlan) -> bool {
 #[test]
 fn the_turns_go_component_by_component_and_placement_by_placement() {
     let mut shares = Vec::new();
-    for component in [MONGOS, Component::Shard(10), SHARD, CONFIG] {
+    for component in [MONGOS, "shard-10", SHARD, CONFIG] {
         shares.extend(["vdc1", "vdc3", "vdc2"].map(|placement| old(component, placement)));
     }
     let pace = Pace { order: vec!["vdc2".to_owned()], ..soaked() };
@@ -191,7 +200,7 @@ fn a_share_of_nothing_is_done() {
 fn a_share_is_read_from_the_view() {
     let (id, key) = (id(), share_key(SHARD, "vdc1"));
     let objects = [workload(&key, "r1"), pod(&key, 0, "r1", true), pod(&key, 1, "r0", false)];
-    let target = || ShareTarget { vdc: "vdc1".to_owned(), revision: "r1".to_owned(), replicas: 2 };
+    let target = || ShareTarget { rank: 1, vdc: "vdc1".to_owned(), revision: "r1".to_owned(), replicas: 2 };
     let seen = view("u", objects);
     let share = Share::observed(Some(&seen), database(&id), key.clone(), target(), true);
     assert_eq!(share.running_revision.as_deref(), Some("r1"));
@@ -205,7 +214,7 @@ fn a_share_is_read_from_the_view() {
 fn any_share() -> impl Strategy<Value = Share> {
     let revision = || prop_oneof![Just("old"), Just("new")];
     let key = (0..4_u16, 0..3_u8).prop_map(|(component, placement)| {
-        let component = [CONFIG, SHARD, Component::Shard(1), MONGOS][usize::from(component)];
+        let component = [CONFIG, SHARD, "shard-1", MONGOS][usize::from(component)];
         share_key(component, &format!("vdc{placement}"))
     });
     let pods = prop::collection::vec((revision(), any::<bool>()), 0..3);
@@ -213,7 +222,7 @@ fn any_share() -> impl Strategy<Value = Share> {
         |(key, template, pods, reachable, engine_healthy)| Share {
             reachable,
             engine_healthy,
-            ..share(key.component, &key.placement, template, &pods)
+            ..share(key.component.as_str(), &key.placement, template, &pods)
         },
     )
 }
@@ -239,7 +248,7 @@ proptest! {
         if let Some(share) = changing.first() {
             prop_assert_eq!(plan.current.as_ref(), Some(&share.key));
             prop_assert!(!paused && shares.iter().all(|share| share.reachable));
-            let earlier = shares.iter().filter(|other| other.key < share.key && other.replicas > 0);
+            let earlier = shares.iter().filter(|other| (other.rank, &other.key) < (share.rank, &share.key) && other.replicas > 0);
             for other in earlier {
                 prop_assert!(other.running_revision.as_deref() == Some("new") && other.engine_healthy);
                 prop_assert!(other.pods.iter().all(|pod| pod.ready && pod.revision.as_deref() == Some("new")));

@@ -1,4 +1,4 @@
-use kogge_api::federated_cluster::{Component, WorkState};
+use kogge_api::federated_cluster::WorkState;
 use kogge_api::gate::{Disk, HoldReason};
 use kogge_plan::status::{placement, share, worst};
 use kogge_plan::workload::{self, PodFacts, ShareKey};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{database, id, partial, pod, share_key, silent, view, workload};
 
 fn key() -> ShareKey {
-    share_key(Component::Shard(0), "vdc1")
+    share_key("shard-0", "vdc1")
 }
 
 fn two_pods(first: (&str, bool), second: (&str, bool)) -> Vec<Object> {
@@ -72,7 +72,7 @@ fn a_share_of_nothing_is_ready() {
 #[test]
 fn a_placement_is_as_its_worst_share() {
     let seen = view("u", two_pods(("r1", true), ("r1", true)));
-    let missing = share_key(Component::Config, "vdc1");
+    let missing = share_key("config", "vdc1");
     let id = id();
     let shares =
         [share(Some(&seen), database(&id), &key(), 2, None), share(Some(&seen), database(&id), &missing, 1, None)];

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kogge_api::federated_cluster::Component;
 use kogge_api::{ClusterId, labels};
 use kogge_plan::workload::{Database, ShareKey};
 use kogge_plan::{Liveness, Object, ObjectKey, WorkerView};
@@ -21,8 +20,8 @@ pub(crate) fn database(id: &ClusterId) -> Database<'_> {
     Database { name: NAME, namespace: NAMESPACE, cluster_id: id }
 }
 
-pub(crate) fn share_key(component: Component, placement: &str) -> ShareKey {
-    ShareKey { component, placement: placement.to_owned() }
+pub(crate) fn share_key(component: &str, placement: &str) -> ShareKey {
+    ShareKey { component: component.into(), placement: placement.to_owned() }
 }
 
 /// An object from JSON, without what the API server adds.
@@ -42,6 +41,11 @@ pub(crate) fn ours(kind: &str, name: &str, more: &[(&str, &str)], data: Value) -
         "apiVersion": api_version, "kind": kind,
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {labels::CLUSTER_ID: ID}},
     }));
+    if ["ControllerRevision", "Pod", "ReplicaSet"].contains(&kind) {
+        let owner =
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "o", "uid": "o", "controller": true});
+        object.metadata.owner_references = Some(vec![serde_json::from_value(owner).unwrap()]);
+    }
     let of = object.metadata.labels.as_mut().unwrap();
     of.extend(more.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())));
     object.data = data;
@@ -83,12 +87,15 @@ pub(crate) fn partial(mut view: WorkerView) -> WorkerView {
 
 /// A pod of a share.
 pub(crate) fn pod(key: &ShareKey, ordinal: u32, revision: &str, ready: bool) -> Object {
-    let name = kogge_api::names::member(NAME, key.component, &key.placement, ordinal);
-    let component = key.component.to_string();
+    let name = kogge_api::names::member(NAME, &key.component, &key.placement, ordinal);
     ours(
         "Pod",
         &name,
-        &[(labels::COMPONENT, &component), (labels::PLACEMENT, &key.placement), (labels::REVISION, revision)],
+        &[
+            (labels::COMPONENT, key.component.as_str()),
+            (labels::PLACEMENT, &key.placement),
+            (labels::REVISION, revision),
+        ],
         json!({"status": {"phase": "Running", "podIPs": [{"ip": "10.1.0.7"}, {"ip": "fd00::7"}],
             "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]}}),
     )
@@ -96,13 +103,12 @@ pub(crate) fn pod(key: &ShareKey, ordinal: u32, revision: &str, ready: bool) -> 
 
 /// The workload of a share.
 pub(crate) fn workload(key: &ShareKey, revision: &str) -> Object {
-    let kind = if key.component.is_replica_set() { "StatefulSet" } else { "Deployment" };
-    let name = kogge_api::names::workload(NAME, key.component, &key.placement);
-    let component = key.component.to_string();
+    let kind = if key.component.as_str() == "mongos" { "Deployment" } else { "StatefulSet" };
+    let name = kogge_api::names::workload(NAME, &key.component, &key.placement);
     ours(
         kind,
         &name,
-        &[(labels::COMPONENT, &component), (labels::PLACEMENT, &key.placement)],
+        &[(labels::COMPONENT, key.component.as_str()), (labels::PLACEMENT, &key.placement)],
         json!({"spec": {"template": {"metadata": {"labels": {labels::REVISION: revision}}}},
             "status": {"observedGeneration": 1}}),
     )

@@ -1,9 +1,10 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kogge_api::federated_cluster::{Component, DataPolicy};
+use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
 use kogge_plan::teardown::{DeletionState, Stage, TeardownPlan, deletion_record, deletion_state, teardown};
 use kogge_plan::{Action, FleetView, Object, ObjectKey, WorkerName, WorkerView};
@@ -52,6 +53,11 @@ fn a_cool_off_beyond_all_time_never_ends() {
     assert_eq!(record.executes_at.0, Timestamp::MAX);
 }
 
+/// Components, and their places in a rollout.
+const RANKS: [(&str, u32); 3] = [("config", 0), ("shard-0", 1), ("mongos", 2)];
+/// The routers go first.
+const ROUTERS: Stage = Stage::Workloads(Reverse(2));
+
 fn everything() -> Vec<Object> {
     let mut objects = vec![
         ours("Service", "ll2022-config", &[], json!({})),
@@ -62,7 +68,7 @@ fn everything() -> Vec<Object> {
         ours("ConfigMap", "ll2022-anchor", &[(labels::ROLE, "anchor")], json!({})),
         ours("PersistentVolumeClaim", "data-abcdefgh-x-0", &[], json!({})),
     ];
-    for component in [Component::Config, Component::Shard(0), Component::Mongos] {
+    for (component, _) in RANKS {
         let key = share_key(component, "vdc1");
         objects.extend([workload(&key, "r1"), pod(&key, 0, "r1", true)]);
     }
@@ -78,7 +84,8 @@ fn workers() -> BTreeMap<WorkerName, Option<String>> {
 }
 
 fn run(fleet: &FleetView, data: DataPolicy) -> TeardownPlan {
-    teardown(fleet, &workers(), &id(), data)
+    let rank = |component: &str| RANKS.iter().find(|(name, _)| *name == component).map(|(_, rank)| *rank);
+    teardown(fleet, &workers(), &id(), data, rank)
 }
 
 /// Carries a plan out; pods go with their workload.
@@ -109,17 +116,18 @@ fn left(fleet: &FleetView, worker: &str) -> Vec<String> {
 
 #[test]
 fn a02_volumes_stay_unless_the_policy_says_otherwise() {
-    use Stage::{Anchors, ConfigServers, Discovery, Rest, Routers, Shards, Volumes};
+    use Stage::{Anchors, Discovery, Rest, Volumes};
+    let [config_servers, shards] = [0, 1].map(|rank| Stage::Workloads(Reverse(rank)));
     let both = || fleet(vec![("w1", view("u1", everything())), ("w2", view("u2", everything()))]);
     let (order, after, plan) = stages(both(), DataPolicy::Retain);
-    assert_eq!(order, [Routers, Shards, ConfigServers, Discovery, Rest, Anchors]);
+    assert_eq!(order, [ROUTERS, shards, config_servers, Discovery, Rest, Anchors]);
     assert!(plan.is_done());
     assert_eq!(
         left(&after, "w2"),
         ["EndpointSlice databases/native", "PersistentVolumeClaim databases/data-abcdefgh-x-0"]
     );
     let (order, after, _) = stages(both(), DataPolicy::Delete);
-    assert_eq!(order, [Routers, Shards, ConfigServers, Discovery, Rest, Volumes, Anchors]);
+    assert_eq!(order, [ROUTERS, shards, config_servers, Discovery, Rest, Volumes, Anchors]);
     assert_eq!(left(&after, "w1"), ["EndpointSlice databases/native"]);
 }
 
@@ -130,7 +138,7 @@ fn a_stage_waits_for_the_pods_of_the_one_before() {
     fleet.workers.get_mut(&"w1".into()).unwrap().objects.retain(|key, _| key.kind != "Deployment");
     let waiting = run(&fleet, DataPolicy::Retain);
     assert_eq!((plan.actions.len(), waiting.actions.len()), (1, 0));
-    assert_eq!(waiting.stage, Some(Stage::Routers));
+    assert_eq!(waiting.stage, Some(ROUTERS));
     assert!(waiting.remaining[&"w1".into()].contains("ll2022-mongos-vdc1-0"));
 }
 
@@ -143,7 +151,7 @@ fn a_silent_worker_is_named_and_swept_when_it_returns() {
     let returned = view("u2", everything());
     after.workers.insert("w2".into(), returned);
     let (order, _, plan) = stages(after, DataPolicy::Retain);
-    assert_eq!(order.first(), Some(&Stage::Routers));
+    assert_eq!(order.first(), Some(&ROUTERS));
     assert!(plan.is_done());
 }
 

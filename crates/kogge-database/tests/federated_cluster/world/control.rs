@@ -10,6 +10,9 @@ use kogge_database::pass::{ControlState, Endings, Held, Read, RenderInput, Revis
 use kogge_database::report::Problem;
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::DatabaseSecrets;
+use kogge_database::template::Surroundings;
+use kogge_engine::Engine as _;
+use kogge_mongo::MongoDb;
 
 use super::{ID, World, laws};
 
@@ -110,8 +113,8 @@ impl World {
                     return Err(ControlFault::Stale);
                 }
                 // As the API server gives it back.
-                let mut value = serde_json::to_value(&self.cluster).unwrap();
-                value["status"] = serde_json::to_value(status).unwrap();
+                let cluster = MongoDb::with_status(&self.cluster, (**status).clone());
+                let value = serde_json::to_value(&cluster).unwrap();
                 self.cluster = serde_json::from_value::<FederatedCluster>(value).unwrap();
             }
             Write::Admin(secret) => self.admin_secret = Some((**secret).clone()),
@@ -186,7 +189,9 @@ impl World {
         let kept = self.kept()?;
         let RenderInput { identity, chart, mounted } = input.clone();
         let chart = self.charts.find_or_newest(&chart.name, chart.version.as_deref());
-        let result = acceptance::render(&self.cluster, &identity, &kept, chart, "1.34.4", gate::IMAGE, mounted);
+        let (database, spec) = (MongoDb::database(&self.cluster), &self.cluster.spec);
+        let around = Surroundings { kube_version: "1.34.4", agent_image: gate::IMAGE };
+        let result = acceptance::render::<MongoDb>(&database, spec, &identity, &kept, chart, around, mounted);
         self.rendered = Some((inputs, result.clone()));
         result
     }

@@ -2,14 +2,13 @@
 
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
-use kogge_database::DatabasePlan;
 use kogge_database::pass::{Endings, Write};
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_mongo::{Action as EngineAction, Host, Step};
 use kogge_plan::object::{cluster_id, label};
 use kogge_plan::{Action, Object, ObjectKey, anchors};
 
-use super::{ID, NAME, Passed, Worker, World, applied, key};
+use super::{DatabasePlan, ID, NAME, Passed, Worker, World, applied, key};
 
 pub(super) fn of_plan(world: &World, plan: &DatabasePlan) {
     let anchors_wait = plan.actions.iter().filter_map(applied).any(anchors::is_anchor);
@@ -49,7 +48,7 @@ fn holds_no_secret(world: &World, told: &[String]) {
 pub(super) fn of_control_write(world: &World, write: &Write) {
     match write {
         Write::Status { status, .. } => {
-            holds_no_secret(world, &[serde_json::to_string(status).unwrap()]);
+            holds_no_secret(world, &[format!("{status:?}")]);
             for before in &world.status().conditions {
                 let stays = status.conditions.iter().any(|condition| condition.type_ == before.type_);
                 assert!(stays, "condition {} vanishes", before.type_);

@@ -29,7 +29,7 @@ use kogge_database::queue::Queue;
 use kogge_database::report::Problem;
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::DatabaseSecrets;
-use kogge_mongo::{Millis, PodName, Step};
+use kogge_mongo::{Millis, MongoDb, PodName, Step};
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors};
 use serde_json::{Value, json};
 
@@ -49,6 +49,10 @@ pub(crate) const SHARD: &str = "ll2022-shard-0-abcdefgh";
 
 /// Passes after which a world that is left alone must have settled.
 const ROUNDS: usize = 300;
+
+pub(crate) type Known<'a> = kogge_database::pass::Known<'a, MongoDb>;
+pub(crate) type Prepared<'a> = kogge_database::Prepared<'a, MongoDb>;
+pub(crate) type DatabasePlan = kogge_database::DatabasePlan<MongoDb>;
 
 /// What stands, by worker and key.
 pub(crate) type Picture = BTreeMap<(String, ObjectKey), Value>;

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::worker_cluster::AllowedNamespaces;
 use kogge_api::{FederatedCluster, SYSTEM_NAMESPACE};
-use kogge_database::pass::{Carried, Known, Look, MembersAnswer, Start, Then, Write, next};
+use kogge_database::pass::{Carried, Look, MembersAnswer, Start, Then, Write, next};
 use kogge_database::report::{self, Problem};
-use kogge_database::{DatabasePlan, Prepared};
-use kogge_mongo::{PodName, Topology};
+use kogge_engine::{Database, Engine as _, PodName};
+use kogge_mongo::{MongoDb, Topology};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::{Action, FleetView, WorkerName};
 
 use super::control::ControlFault;
 use super::mint::WorldMint;
 use super::servers::Question;
-use super::{Answer, CONTROL_UID, World, laws};
+use super::{Answer, CONTROL_UID, DatabasePlan, Known, Prepared, World, laws};
 
 /// More questions than any pass has.
 const QUESTIONS: usize = 64;
@@ -94,10 +94,11 @@ impl World {
         self.passes += 1;
         let mut passed = Passed::default();
         let Some(cluster) = self.cluster_read() else { return passed };
-        if let Err(End::Failed { reason, message }) = self.drive(&cluster, fate, &mut passed) {
-            let status = report::failed(&cluster, &reason, &message, &self.clock());
+        let database = MongoDb::database(&cluster);
+        if let Err(End::Failed { reason, message }) = self.drive(&cluster, &database, fate, &mut passed) {
+            let status = report::failed(&database, &reason, &message, &self.clock());
             passed.failed = Some(reason);
-            if let Some(write) = Write::status(&cluster, status) {
+            if let Some(write) = Write::status(&database, status) {
                 // Where the control cluster does not take it, the next pass says it.
                 let _unwritten = self.write_control(&cluster, &write);
             }
@@ -108,10 +109,17 @@ impl World {
         passed
     }
 
-    fn drive(&mut self, cluster: &FederatedCluster, fate: &Fate, passed: &mut Passed) -> Result<(), End> {
+    fn drive(
+        &mut self,
+        cluster: &FederatedCluster,
+        database: &Database,
+        fate: &Fate,
+        passed: &mut Passed,
+    ) -> Result<(), End> {
         let (fleet, workers, now) = (self.fleet(), self.registered(), self.clock());
         let mut known = Known::new(Start {
-            cluster,
+            database,
+            spec: MongoDb::spec(cluster),
             workers: &workers,
             fleet: &fleet,
             control_uid: CONTROL_UID,
@@ -121,7 +129,7 @@ impl World {
             clock: self.now,
         });
         let mut mint = std::mem::take(&mut self.mint);
-        let ended = self.answer(&mut known, &mut mint, fate, passed);
+        let ended = self.answer(cluster, &mut known, &mut mint, fate, passed);
         self.mint = mint;
         passed.plan = known.asked.and_then(|asked| asked.plan);
         ended
@@ -129,6 +137,7 @@ impl World {
 
     fn answer(
         &mut self,
+        cluster: &FederatedCluster,
         known: &mut Known<'_>,
         mint: &mut WorldMint,
         fate: &Fate,
@@ -175,7 +184,7 @@ impl World {
                 }
                 Look::Write(write, then) => {
                     passed.control_writes += 1;
-                    self.write_control(known.start.cluster, &write)?;
+                    self.write_control(cluster, &write)?;
                     match then {
                         Then::GoOn => known.written(*write),
                         Then::End(_) => return Ok(()),
@@ -233,13 +242,13 @@ impl World {
         }
         let mut problems: Vec<Problem> = self.write(&plan.actions, fate).into_iter().collect();
         for step in plan.steps.iter().take(fate.steps()) {
-            laws::of_step(self, step);
-            if let Some(problem) = self.refused.get(step.action.name()) {
+            laws::of_step(self, &step.payload);
+            if let Some(problem) = self.refused.get(step.name) {
                 problems.push(problem.clone());
                 continue;
             }
-            self.servers.take(step);
-            self.steps.push((self.passes, step.clone()));
+            self.servers.take(&step.payload);
+            self.steps.push((self.passes, step.payload.clone()));
         }
         let restarts = &plan.restarts[..plan.restarts.len().min(fate.steps())];
         for restart in restarts {

@@ -105,7 +105,7 @@ fn a_relist_is_not_seen_before_it_is_done() {
 }
 
 #[test]
-fn a_list_of_an_older_etcd_counts() {
+fn a_list_of_a_store_that_was_set_back_counts() {
     let mut store = listed(&[("a", 100)]);
     list(&mut store, &config_maps(), &[("a", 7)]);
     expect(&store, &[("a", 7)]);

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kogge_api::federated_cluster::{Component, RotationSpec, SecuritySpec, TlsMode, TlsSpec};
-use kogge_database::Identity;
+use kogge_api::federated_cluster::{RotationSpec, SecuritySpec, TlsMode, TlsSpec};
 use kogge_database::secrets::{DatabaseSecrets, Generation, Wanted};
+use kogge_engine::{Engine as _, Identity};
+use kogge_mongo::MongoDb;
+use kogge_operator::mint::OperatorMint;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{ClientOptions, Tls, TlsOptions};
@@ -17,9 +19,7 @@ use mongosim::options::{ServerArgs, TlsArgs};
 use mongosim::testing::{Member, member_args, write_key_file};
 use tokio::sync::watch;
 
-use crate::mint::OperatorMint;
-
-const SHARD: Component = Component::Shard(0);
+const SHARD: &str = "shard-0";
 /// What an election takes at most, by the timers of this set.
 const ELECTION: Duration = Duration::from_secs(12);
 
@@ -44,7 +44,7 @@ fn mount(dir: &Path, generation: &Generation, args: &mut ServerArgs) {
     args.tls = match &generation.tls {
         None => TlsArgs::default(),
         Some(tls) => {
-            let leaf = &tls.leaves[&SHARD.to_string()];
+            let leaf = &tls.leaves[SHARD];
             TlsArgs {
                 mode: Some(match tls.mode {
                     TlsMode::Disabled => ServerMode::Disabled,
@@ -216,8 +216,13 @@ async fn rotate(from: &SecuritySpec, to: &SecuritySpec) -> Vec<u32> {
         id: "abcdefgh".parse().unwrap(),
         cluster_domain: "cluster.local".to_owned(),
     };
-    let wanted = |security| Wanted { identity: &identity, security, components: vec![SHARD], given: None };
-    let mut mint = OperatorMint::new();
+    let wanted = |security| Wanted {
+        identity: &identity,
+        security,
+        components: vec![MongoDb::component(SHARD).unwrap()],
+        given: None,
+    };
+    let mut mint = OperatorMint::now();
     let mut secrets = DatabaseSecrets::begin(&wanted(from), &mut mint).unwrap();
     let mut set = begin(&secrets.current).await;
     let mut writer = Writer::start(set.uri(), set.trust());

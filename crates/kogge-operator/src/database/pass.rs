@@ -1,21 +1,23 @@
-//! One pass over a FederatedCluster: the order is that of [`kogge_database::pass`]; here it meets the wire.
+//! One pass over a database: the order is that of [`kogge_database::pass`]; here it meets the wire.
 
 use std::sync::Arc;
 
-use kogge_api::FederatedCluster;
 use kogge_database::acceptance::{self, Rendered, oldest_version};
 use kogge_database::pass::{self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next};
 use kogge_database::report::{self, Problem};
 use kogge_database::secrets::IncompleteSecret;
-use kogge_mongo::Millis;
-use kogge_mongo_client::{CertificateError, ClusterAccess, Engine, TrustError};
+use kogge_database::template::Surroundings;
+use kogge_engine::{Database, Engine, Millis};
+use kogge_engine_client::{CertificateError, ClusterAccess, Execute, TrustError};
+use kogge_plan::hash::spec_hash;
 use kogge_plan::placement::RegisteredWorker;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{info, warn};
 
-use super::{access, carry_out, full_name, members, reads, set_name, writes};
+use super::kind::{EngineOf, Kind, ResourceOf};
+use super::{access, carry_out, full_name, members, reads, short_name, writes};
 use crate::context::Context;
 use crate::control::ControlError;
 use crate::mint::OperatorMint;
@@ -72,14 +74,18 @@ impl PassError {
 }
 
 /// Makes a pass. One that fails says so in the status.
-pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Result<Action, PassError> {
-    let outcome = drive(cluster, context).await;
+pub(super) async fn pass<C: Execute>(
+    resource: &ResourceOf<C>,
+    database: &Database,
+    kind: &Kind<C>,
+) -> Result<Action, PassError> {
+    let outcome = drive(resource, database, kind).await;
     if let Err(error) = &outcome
         && error.is_reported()
     {
-        let status = report::failed(cluster, error.reason(), &error.to_string(), &writes::now());
-        if let Some(write) = Write::status(cluster, status)
-            && let Err(unwritten) = writes::write(cluster, &write, context).await
+        let status = report::failed(database, error.reason(), &error.to_string(), &writes::now());
+        if let Some(write) = Write::status(database, status)
+            && let Err(unwritten) = writes::write::<EngineOf<C>>(resource, database, &write, &kind.context).await
         {
             warn!(%unwritten, "the status does not say yet that the pass failed");
         }
@@ -88,20 +94,26 @@ pub(super) async fn pass(cluster: &FederatedCluster, context: &Context) -> Resul
 }
 
 /// The connections to the members, once they are asked.
-struct Members {
-    engine: Arc<Engine>,
+struct Members<C> {
+    client: Arc<C>,
     access: ClusterAccess,
     observed_at: Millis,
 }
 
-async fn drive(cluster: &FederatedCluster, context: &Context) -> Result<Action, PassError> {
+async fn drive<C: Execute>(
+    resource: &ResourceOf<C>,
+    database: &Database,
+    kind: &Kind<C>,
+) -> Result<Action, PassError> {
+    let context = &*kind.context;
     let fleet = context.fleet.snapshot();
     let registered = context.workers.state();
     let workers: Vec<RegisteredWorker> =
         registered.iter().map(|worker| RegisteredWorker::from(&**worker)).collect();
     let now = writes::now();
-    let mut known = Known::new(Start {
-        cluster,
+    let mut known = Known::<EngineOf<C>>::new(Start {
+        database,
+        spec: EngineOf::<C>::spec(resource),
         workers: &workers,
         fleet: &fleet,
         control_uid: &context.control_uid,
@@ -110,15 +122,17 @@ async fn drive(cluster: &FederatedCluster, context: &Context) -> Result<Action, 
         now: &now,
         clock: context.now(),
     });
-    let mut mint = OperatorMint::new();
-    let mut asked: Option<Members> = None;
+    let mut mint = OperatorMint::now();
+    let mut asked: Option<Members<C>> = None;
     for _ in 0..QUESTIONS {
         match next(&known, &mut mint)? {
-            Look::Read(what) => reads::read(cluster, &what, &mut known.control, context).await?,
-            Look::Render(input) => known.rendered = Some(render(*input, &known, context).await?),
+            Look::Read(what) => reads::read::<EngineOf<C>>(database, &what, &mut known.control, context).await?,
+            Look::Render(input) => {
+                known.rendered = Some(render::<EngineOf<C>>(*input, resource, &known, context).await?);
+            }
             Look::Ask(ready) => {
-                let members = reach(&ready, context)?;
-                let topology = ask(cluster, &ready, &members, context).await;
+                let members = reach(&ready, kind)?;
+                let topology = ask(database, &ready, &members, context).await;
                 known.start.clock = context.now();
                 known.answered(*ready, topology);
                 asked = Some(members);
@@ -130,24 +144,29 @@ async fn drive(cluster: &FederatedCluster, context: &Context) -> Result<Action, 
                     let waiting = context.turns.ask(id, plan.demand(prepared), context);
                     known.queued(*plan, waiting);
                 }
-                observe(cluster, &known, context);
+                observe(database, &known, context);
             }
             Look::CarryOut => {
                 if let (Some(members), Some(asked)) = (&asked, &known.asked)
                     && let Some(plan) = &asked.plan
                 {
                     let prepared = &asked.ready.prepared;
-                    let Members { engine, access, observed_at } = members;
-                    let carried =
-                        carry_out::carry_out(cluster, prepared, plan, engine, access, *observed_at, context).await;
-                    known.carried(carried);
+                    let target = carry_out::Target {
+                        resource,
+                        database,
+                        client: &*members.client,
+                        access: &members.access,
+                        context,
+                    };
+                    known.carried(target.carry_out(prepared, plan, members.observed_at).await);
                 }
             }
             Look::Members(work) => {
                 if let (Some(members), Some(asked)) = (&asked, &known.asked) {
                     let prepared = &asked.ready.prepared;
                     let answer =
-                        members::work(cluster, &work, prepared, &members.engine, &members.access, context).await?;
+                        members::work(database, &work, prepared, &*members.client, &members.access, context)
+                            .await?;
                     known.worked(&work, answer);
                 }
             }
@@ -156,21 +175,21 @@ async fn drive(cluster: &FederatedCluster, context: &Context) -> Result<Action, 
                 known.control.torn_down = true;
             }
             Look::Write(write, then) => {
-                writes::write(cluster, &write, context).await?;
+                writes::write::<EngineOf<C>>(resource, database, &write, context).await?;
                 if !matches!(*write, Write::Status { .. }) {
                     info!("{write}");
                 }
                 if matches!(*write, Write::Forget { .. })
-                    && let Some(id) = &cluster.spec.cluster_id
+                    && let Some(id) = &database.cluster_id
                 {
-                    context.forget(id, &full_name(cluster));
+                    kind.forget(id, &full_name(database));
                 }
                 for event in write.events() {
                     let type_ = match event.severity {
                         Severity::Normal => EventType::Normal,
                         Severity::Warning => EventType::Warning,
                     };
-                    context.tell(cluster, type_, &event.reason, &event.note).await;
+                    context.tell(resource, type_, &event.reason, &event.note).await;
                 }
                 match then {
                     Then::GoOn => known.written(*write),
@@ -191,9 +210,10 @@ fn action(again: Again) -> Action {
 }
 
 /// Renders, off the threads that other passes need, and only where something changed that it is made from.
-async fn render(
+async fn render<E: Engine>(
     input: RenderInput,
-    known: &Known<'_>,
+    resource: &E::Resource,
+    known: &Known<'_, E>,
     context: &Context,
 ) -> Result<Result<Rendered, Problem>, PassError> {
     let kept = match known.control.revisions.as_ref().map(|stored| &stored.kept) {
@@ -205,9 +225,8 @@ async fn render(
     let find = move || charts.find_or_newest(&wanted.name, wanted.version.as_deref());
     let chart = spawn_blocking(find).await?;
     let oldest = oldest_version(context.workers.state().iter().map(|worker| &**worker));
-    let cluster = known.start.cluster;
     let key = RenderKey {
-        spec: cluster.spec.clone(),
+        spec: spec_hash(known.start.spec).map_err(pass::PassError::Spec)?,
         chart: chart.as_ref().map(|chart| chart.content_hash.clone()).map_err(ToString::to_string),
         revisions: known.control.revisions.as_ref().map(|stored| stored.names.clone()).unwrap_or_default(),
         kube_version: oldest.clone(),
@@ -216,40 +235,46 @@ async fn render(
     if let Some(known) = context.renders.of(&key) {
         return Ok(known);
     }
-    let (cluster, agent) = (cluster.clone(), context.agent_image.clone());
-    let render =
-        move || acceptance::render(&cluster, &input.identity, &kept, chart, &oldest, &agent, input.mounted);
+    let (resource, agent) = (resource.clone(), context.agent_image.clone());
+    let render = move || {
+        let RenderInput { identity, mounted, .. } = &input;
+        let (database, spec) = (E::database(&resource), E::spec(&resource));
+        let around = Surroundings { kube_version: &oldest, agent_image: &agent };
+        acceptance::render::<E>(&database, spec, identity, &kept, chart, around, *mounted)
+    };
     let rendered = spawn_blocking(render).await?;
     context.renders.keep(key, rendered.clone());
     Ok(rendered)
 }
 
-fn reach(ready: &Ready<'_>, context: &Context) -> Result<Members, TrustError> {
+fn reach<C: Execute>(ready: &Ready<'_, EngineOf<C>>, kind: &Kind<C>) -> Result<Members<C>, TrustError> {
     let prepared = &ready.prepared;
     Ok(Members {
-        engine: context.engines.of(&prepared.observation.identity.id),
-        access: access::access(prepared, context)?,
-        observed_at: context.now(),
+        client: kind.connections(&prepared.observation.identity.id),
+        access: access::access(prepared, &kind.context)?,
+        observed_at: kind.context.now(),
     })
 }
 
-async fn ask(
-    cluster: &FederatedCluster,
-    ready: &Ready<'_>,
-    members: &Members,
+async fn ask<C: Execute>(
+    database: &Database,
+    ready: &Ready<'_, EngineOf<C>>,
+    members: &Members<C>,
     context: &Context,
-) -> kogge_mongo::Topology {
+) -> <EngineOf<C> as Engine>::Topology {
     let Ready { prepared, .. } = ready;
-    let Members { engine, access, observed_at } = members;
-    let topology = engine.observe(access, &prepared.goal, &prepared.pods, *observed_at).await;
-    context.reachability.of_database(&full_name(cluster), &topology, context.now());
+    let Members { client, access, observed_at } = members;
+    let topology = client.observe(access, &prepared.goal, &prepared.pods, *observed_at).await;
+    let heard = EngineOf::<C>::heard(&topology);
+    context.reachability.of_database(&full_name(database), &heard, context.now());
     topology
 }
 
 /// Counts what the plan saw.
-fn observe(cluster: &FederatedCluster, known: &Known<'_>, context: &Context) {
+fn observe<E: Engine>(database: &Database, known: &Known<'_, E>, context: &Context) {
     if let Some(plan) = known.asked.as_ref().and_then(|asked| asked.plan.as_ref()) {
-        let queued = |set: &_| plan.in_queue.contains(set);
-        context.metrics.observed(&full_name(cluster), &plan.engine, |set| set_name(cluster, set), queued);
+        let queued = |group: &_| plan.in_queue.contains(group);
+        let name = |group: &_| short_name(database, group);
+        context.metrics.observed(&full_name(database), &plan.engine, name, queued);
     }
 }

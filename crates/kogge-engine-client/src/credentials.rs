@@ -12,7 +12,8 @@ impl Password {
         Self(password.into())
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    /// The password as text, for whoever sends it.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -23,7 +24,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// One user in the `admin` database, by SCRAM-SHA-256.
+/// One user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Its name.
@@ -47,7 +48,7 @@ impl User {
     }
 }
 
-/// The users that Kogge makes in every set, both with the role `root`.
+/// The users that Kogge makes in every group, both with every right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// The operator's own, for everything but its own creation.

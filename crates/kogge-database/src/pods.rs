@@ -1,21 +1,33 @@
-//! The pods of the database, as the workers' API servers tell them.
+//! The pods of a database, by their names and as the workers' API servers tell them.
 
-use kogge_api::federated_cluster::Component;
-use kogge_mongo::{Pod, PodFacts};
+use kogge_engine::{Component, ComponentKey, Engine, Identity, Pod, PodFacts};
 use kogge_plan::object::cluster_id;
 use kogge_plan::workload::{self, ShareKey};
 use kogge_plan::{Liveness, ObjectKey, WorkerView};
 
-use crate::identity::Identity;
-
 /// The phase of a pod whose containers were started.
 const RUNNING: &str = "Running";
 
+/// The component that a pod of the database belongs to, read from its name.
+pub(crate) fn component_of<E: Engine>(identity: &Identity, pod: &str) -> Option<Component> {
+    E::component_of_pod(identity.rest_of(pod)?)
+}
+
+/// The place of a component, by its name, in a rollout.
+pub(crate) fn rank<E: Engine>(component: &str) -> Option<u32> {
+    E::component(component).map(|component| component.rank)
+}
+
+/// Whether a pod of the database stands in a placement, read from its name.
+pub(crate) fn is_in<E: Engine>(identity: &Identity, pod: &str, placement: &str) -> bool {
+    component_of::<E>(identity, pod).is_some_and(|component| identity.is_in(&component.key, pod, placement))
+}
+
 /// What the planner wants to know of a member's pod. `worker` is none where no WorkerCluster stands for the
 /// placement; `resolves_everywhere` is what discovery says of the pod's name.
-pub fn pod_facts(
+pub(crate) fn pod_facts(
     identity: &Identity,
-    component: Component,
+    component: &ComponentKey,
     placement: &str,
     pod: &str,
     worker: Option<&WorkerView>,
@@ -33,7 +45,7 @@ pub fn pod_facts(
     let key = ObjectKey::namespaced("v1", "Pod", &identity.namespace, pod);
     let ours = worker.objects.get(&key).filter(|object| cluster_id(object) == Some(identity.id.as_str()));
     let Some(facts) = ours.and_then(|object| workload::pod_facts(object)) else { return Pod::Absent };
-    let share = ShareKey { component, placement: placement.to_owned() };
+    let share = ShareKey { component: component.clone(), placement: placement.to_owned() };
     let standing = workload::workload(worker, identity.database(), &share);
     Pod::Present(PodFacts {
         running: facts.phase == RUNNING,
@@ -47,13 +59,14 @@ pub fn pod_facts(
     })
 }
 
-/// The router pods that run, with their names and UIDs.
-pub fn routers(
+/// The pods of a share that run, with their names and UIDs.
+pub(crate) fn running(
     identity: &Identity,
+    component: &ComponentKey,
     placement: &str,
     worker: &WorkerView,
 ) -> impl Iterator<Item = (String, String)> + use<> {
-    let share = ShareKey { component: Component::Mongos, placement: placement.to_owned() };
+    let share = ShareKey { component: component.clone(), placement: placement.to_owned() };
     workload::pods(worker, identity.database(), &share)
         .into_iter()
         .filter(|pod| pod.phase == RUNNING && !pod.terminating)

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::worker_cluster::Access;
+use kogge_database::Prepared;
 use kogge_database::secrets::{DatabaseSecrets, Login, Users};
-use kogge_database::{PORT, Prepared};
-use kogge_mongo_client::{
+use kogge_engine::Engine;
+use kogge_engine_client::{
     Address, ClusterAccess, Credentials, Password, PortForward, Target, Trust, TrustError, User, Ways,
 };
 use kube::ResourceExt as _;
@@ -14,7 +15,10 @@ use kube::ResourceExt as _;
 use crate::context::Context;
 
 /// Who the operator is to the members, and the way to those that run.
-pub(super) fn access(prepared: &Prepared<'_>, context: &Context) -> Result<ClusterAccess, TrustError> {
+pub(super) fn access<E: Engine>(
+    prepared: &Prepared<'_, E>,
+    context: &Context,
+) -> Result<ClusterAccess, TrustError> {
     let secrets = &prepared.observation.secrets;
     let trust = secrets.operator_trust().map(|bundle| Trust::of(&bundle)).transpose()?;
     Ok(ClusterAccess { reach: Arc::new(ways(prepared, context, trust)), credentials: credentials(secrets) })
@@ -35,7 +39,7 @@ fn user(login: Login) -> User {
 }
 
 /// Each pod by the way that its worker's `spec.access` says. What does not answer by that way does not answer.
-fn ways(prepared: &Prepared<'_>, context: &Context, trust: Option<Trust>) -> Ways {
+fn ways<E: Engine>(prepared: &Prepared<'_, E>, context: &Context, trust: Option<Trust>) -> Ways {
     let direct_workers: BTreeSet<String> = context
         .workers
         .state()
@@ -43,16 +47,16 @@ fn ways(prepared: &Prepared<'_>, context: &Context, trust: Option<Trust>) -> Way
         .filter(|worker| worker.spec.access == Access::Direct)
         .map(|worker| worker.name_any())
         .collect();
-    let namespace = &prepared.observation.identity.namespace;
+    let (namespace, port) = (&prepared.observation.identity.namespace, E::PORT.number);
     let (mut direct, mut through) = (BTreeMap::new(), BTreeMap::new());
     for (pod, running) in prepared.servers() {
         if direct_workers.contains(&running.worker.0) && prepared.has_users(&pod) {
             if let Some(ip) = prepared.address(&pod, running) {
-                direct.insert(pod, Address { address: (ip, PORT).into(), uid: running.uid.to_owned() });
+                direct.insert(pod, Address { address: (ip, port).into(), uid: running.uid.to_owned() });
             }
         } else if let Ok((client, connection)) = context.fleet.client(running.worker) {
             let uid = running.uid.to_owned();
-            through.insert(pod, Target { client, namespace: namespace.clone(), uid, port: PORT, connection });
+            through.insert(pod, Target { client, namespace: namespace.clone(), uid, port, connection });
         }
     }
     Ways::new(direct, PortForward::new(through), trust)

@@ -3,22 +3,22 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kogge_api::FederatedCluster;
 use kogge_database::pass::{ControlState, Endings, Held, Read};
 use kogge_database::secrets::DatabaseSecrets;
-use kube::{CustomResourceExt as _, ResourceExt as _};
+use kogge_engine::{Database, Engine};
+use kube::CustomResourceExt as _;
 
 use super::pass::PassError;
 use crate::context::Context;
 
 /// Reads into what is known.
-pub(super) async fn read(
-    cluster: &FederatedCluster,
+pub(super) async fn read<E: Engine>(
+    database: &Database,
     what: &Read,
     known: &mut ControlState,
     context: &Context,
 ) -> Result<(), PassError> {
-    let namespace = cluster.namespace().unwrap_or_default();
+    let namespace = database.namespace();
     match what {
         Read::Revisions(id) => {
             known.revisions = Some(context.unpacked.of(id, &context.revisions.of(id)));
@@ -27,9 +27,9 @@ pub(super) async fn read(
             let secret = context.secrets.named(id, &DatabaseSecrets::name(id));
             known.secrets = Some(secret.as_deref().map(Held::read).transpose()?);
         }
-        Read::NamedSecret(name) => known.named_secret = Some(beside(&namespace, name, context).await?),
-        Read::AdminSecret(name) => known.admin_secret = Some(beside(&namespace, name, context).await?),
-        Read::Endings => known.endings = Some(endings(&namespace, context).await?),
+        Read::NamedSecret(name) => known.named_secret = Some(beside(namespace, name, context).await?),
+        Read::AdminSecret(name) => known.admin_secret = Some(beside(namespace, name, context).await?),
+        Read::Endings => known.endings = Some(endings::<E>(namespace, context).await?),
         Read::Tombstone(name) => {
             let found = context.control.get(&context.own::<ConfigMap>(), name).await?;
             known.tombstone = Some(found.is_some());
@@ -44,11 +44,11 @@ async fn beside(namespace: &str, name: &str, context: &Context) -> Result<Option
     Ok(context.recent.get(namespace, name, context.control.get(&secrets, name)).await?)
 }
 
-async fn endings(namespace: &str, context: &Context) -> Result<Endings, PassError> {
+async fn endings<E: Engine>(namespace: &str, context: &Context) -> Result<Endings, PassError> {
     let ends = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
     let found = context.control.get(&context.control.cluster_wide::<Namespace>(), namespace).await?;
     let namespace = found.is_some_and(|namespace| ends(&namespace.metadata));
     let definitions = context.control.cluster_wide::<CustomResourceDefinition>();
-    let found = context.control.get(&definitions, FederatedCluster::crd_name()).await?;
+    let found = context.control.get(&definitions, E::Resource::crd_name()).await?;
     Ok(Endings { namespace, definition: found.is_some_and(|definition| ends(&definition.metadata)) })
 }

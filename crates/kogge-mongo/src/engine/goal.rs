@@ -1,61 +1,41 @@
-//! What the database shall be, in the engine's words.
+//! What the database shall be, from its spec, its anchors and its fleet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use kogge_api::anchor::{Anchor, AnchoredMember};
+use kogge_api::FederatedClusterSpec;
+use kogge_api::anchor::{self, Anchor, AnchoredMember};
 use kogge_api::federated_cluster::{Component, PlacedComponent, Role};
-use kogge_api::{FederatedClusterSpec, names};
-use kogge_mongo::{
-    Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Placement, PodName, RouterGoal,
-    SetGoal, SetRole, Turns,
+use kogge_engine::{GoalInput, Identity, Member, PodName, Requests};
+
+use super::components::{component, component_of_pod, host, key, kind};
+use crate::data::goal::{
+    Goal, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, RouterGoal, SetGoal, SetRole, Turns,
 };
-
-use crate::identity::Identity;
-use crate::requests::Requests;
-use crate::retired;
-
-/// What a goal is made from.
-pub struct GoalInput<'a> {
-    /// Which database.
-    pub identity: &'a Identity,
-    /// What its user asks for.
-    pub spec: &'a FederatedClusterSpec,
-    /// What its workers remember of it.
-    pub anchor: &'a Anchor,
-    /// Placements that have not been observed completely, and why.
-    pub unseen: BTreeMap<String, String>,
-    /// The router pods that exist, with their placements.
-    pub routers: Vec<(String, String)>,
-    /// Whether members are to run another template than they do.
-    pub rolling: bool,
-    /// What people asked for beside the spec.
-    pub requests: &'a Requests,
-    /// Whether its user asked to change nothing.
-    pub paused: bool,
-}
+use crate::data::names::{Host, MemberId, Placement};
 
 /// The goal.
-pub fn goal(input: GoalInput<'_>) -> Goal {
-    let GoalInput { identity, spec, anchor, unseen, routers, rolling, requests, paused } = input;
-    let retired = retired::retired(identity, spec, anchor);
-    let sets = Component::replica_sets(spec.shard.shard_count)
-        .chain(retired)
-        .map(|component| set(identity, component, spec, anchor, requests))
-        .collect();
+pub(super) fn goal(input: &GoalInput<'_, FederatedClusterSpec>) -> Goal {
+    let GoalInput { identity, spec, anchor, requests, retired, .. } = *input;
+    let gone: BTreeSet<Component> = retired.iter().filter_map(|component| kind(&component.key)).collect();
+    let sets = Component::replica_sets(spec.shard.shard_count).map(|component| (component, false));
+    let sets = sets.chain(gone.into_iter().map(|component| (component, true)));
     Goal {
         cluster: identity.name.clone(),
-        sets,
-        routers: routers
-            .into_iter()
-            .map(|(pod, placement)| RouterGoal { pod: pod.into(), placement: placement.into() })
+        sets: sets
+            .map(|(component, retired)| SetGoal { retired, ..set(identity, component, spec, anchor, requests) })
             .collect(),
-        unseen: unseen.into_iter().map(|(placement, why)| (placement.into(), why)).collect(),
+        routers: input
+            .routers
+            .iter()
+            .map(|(pod, placement)| RouterGoal { pod: pod.clone(), placement: placement.clone() })
+            .collect(),
+        unseen: input.unseen.iter().map(|(placement, why)| (placement.as_str().into(), why.clone())).collect(),
         rollout_order: spec.rollout.order.iter().map(|p| Placement::new(p.as_str())).collect(),
         away_from: requests.away_from.clone(),
-        rolling,
+        rolling: input.rolling,
         balancer: turns(anchor.balancer_pauses),
         feature_compatibility_version: spec.global.feature_compatibility_version.clone(),
-        paused,
+        paused: input.paused,
     }
 }
 
@@ -72,21 +52,24 @@ fn set(
         .flat_map(|share| (0..share.replicas).map(|ordinal| member(identity, share, ordinal, anchor)))
         .collect();
     let wanted: BTreeSet<&PodName> = members.iter().map(|m| &m.pod).collect();
+    let is_of_set = |pod: &PodName| {
+        identity.rest_of(pod.as_str()).and_then(component_of_pod).is_some_and(|of| of == component)
+    };
     let leaving: Vec<LeavingMember> = anchor
         .members
         .iter()
         .map(|(pod, remembered)| (PodName::new(pod.as_str()), remembered))
-        .filter(|(pod, _)| identity.component_of(pod.as_str()) == Some(component) && !wanted.contains(pod))
+        .filter(|(pod, _)| is_of_set(pod) && !wanted.contains(pod))
         .map(|(pod, remembered)| LeavingMember {
-            host: Host::new(identity.member_host(component, pod.as_str())),
+            host: Host::new(host(identity, component, pod.as_str())),
             pod,
             anchor: member_anchor(remembered),
         })
         .collect();
     let key = component.to_string();
-    let recovery = requests.recovery(identity, component, &members, &leaving, anchor);
+    let recovery = recovery(requests, identity, component, &members, &leaving, anchor);
     SetGoal {
-        name: identity.replica_set(component).into(),
+        name: kogge_api::names::group(&identity.name, component, &identity.id).into(),
         role: match component {
             Component::Shard(index) => SetRole::Shard { index: index.into() },
             Component::Config | Component::Mongos => SetRole::Config,
@@ -96,22 +79,20 @@ fn set(
         seed: anchor.seeds.get(&key).map(|pod| PodName::new(pod.as_str())),
         next_member_id: anchor.next_member_id.get(&key).copied().unwrap_or(0),
         recovery,
-        retired: retired::is_retired(spec, component),
+        retired: false,
         removals: anchor.shard_removals.get(&key).copied().map(turns).unwrap_or_default(),
     }
 }
 
-fn turns(anchored: kogge_api::anchor::Turns) -> Turns {
+fn turns(anchored: anchor::Turns) -> Turns {
     Turns { begun: anchored.begun, ended: anchored.ended }
 }
 
 fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor: &Anchor) -> MemberGoal {
     let PlacedComponent { component, placement, .. } = share;
-    let pod = names::member(&identity.name, *component, &placement.name, ordinal);
-    let remembered = anchor.members.get(&pod).map(member_anchor).unwrap_or_default();
+    let pod = identity.member(&key(*component), &placement.name, ordinal);
     MemberGoal {
-        host: identity.member_host(*component, &pod).into(),
-        pod: pod.into(),
+        host: host(identity, *component, pod.as_str()).into(),
         placement: placement.name.as_str().into(),
         vdc: placement.vdc.as_str().into(),
         priority: placement.priority.unwrap_or(1),
@@ -120,7 +101,8 @@ fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor
             Role::ReadOnly => MemberRole::ReadOnly,
             Role::Standby => MemberRole::Standby,
         },
-        anchor: remembered,
+        anchor: anchor.members.get(pod.as_str()).map(member_anchor).unwrap_or_default(),
+        pod,
     }
 }
 
@@ -128,10 +110,68 @@ fn member_anchor(remembered: &AnchoredMember) -> MemberAnchor {
     MemberAnchor { member_id: remembered.member_id.map(MemberId), initialized: remembered.initialized }
 }
 
+/// The recovery of one set, for its members wanted and leaving.
+fn recovery(
+    requests: &Requests,
+    identity: &Identity,
+    set: Component,
+    members: &[MemberGoal],
+    leaving: &[LeavingMember],
+    anchor: &Anchor,
+) -> Recovery {
+    let component = key(set);
+    let pods = || members.iter().map(|m| &m.pod).chain(leaving.iter().map(|m| &m.pod));
+    let within = |named: &BTreeSet<String>| -> BTreeSet<PodName> {
+        let asked = requests.recovers(&component);
+        let is_within = |pod: &&PodName| asked && requests.is_within(identity, &component, pod.as_str(), named);
+        pods().filter(is_within).cloned().collect()
+    };
+    Recovery {
+        lost: within(&requests.recovery.lost),
+        cut_off: requests.recovery.fenced,
+        approved: requests.approved.clone(),
+        fenced: pods()
+            .filter_map(|pod| Some((pod.clone(), MemberId(*anchor.fenced.get(pod.as_str())?))))
+            .collect(),
+        readmitted: within(&requests.recovery.readmit),
+    }
+}
+
+/// The members that a goal names.
+pub(super) fn members(goal: &Goal) -> Vec<Member> {
+    let of_set = |set: &SetGoal| {
+        let component = component(of_role(set.role));
+        let wanted = set.members.iter().map(|m| (&m.pod, Some((m.placement.clone(), m.vdc.clone()))));
+        let all = wanted.chain(set.leaving.iter().map(|m| (&m.pod, None)));
+        all.map(|(pod, place)| Member { pod: pod.clone(), component: component.clone(), place })
+            .collect::<Vec<_>>()
+    };
+    goal.sets.iter().flat_map(of_set).collect()
+}
+
+/// The component behind a replica set.
+pub(super) fn of_role(role: SetRole) -> Component {
+    match role {
+        SetRole::Config => Component::Config,
+        // The schema bounds the number of shards at 128.
+        SetRole::Shard { index } => Component::Shard(u16::try_from(index).unwrap_or(u16::MAX)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::engine::fixtures::identity;
+
+    fn identity() -> Identity {
+        Identity {
+            name: "ll2022".to_owned(),
+            namespace: "databases".to_owned(),
+            id: "abcdefgh".parse().unwrap(),
+            cluster_domain: "cluster.local".to_owned(),
+        }
+    }
 
     fn anchor(members: &[(&str, u32)]) -> Anchor {
         Anchor {
@@ -155,10 +195,11 @@ mod tests {
     }
 
     fn goal_of(spec: serde_json::Value, anchor: &Anchor) -> Goal {
-        goal(GoalInput {
+        goal(&GoalInput {
             identity: &identity(),
             spec: &serde_json::from_value(spec).unwrap(),
             anchor,
+            retired: &BTreeSet::new(),
             unseen: BTreeMap::new(),
             routers: Vec::new(),
             rolling: false,

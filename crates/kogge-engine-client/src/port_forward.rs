@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
-use kogge_mongo::PodName;
+use kogge_engine::PodName;
 use kube::api::Portforwarder;
 use kube::{Api, Client};
 use rustls_pki_types::CertificateDer;

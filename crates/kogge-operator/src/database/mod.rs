@@ -1,7 +1,8 @@
-//! The controller of FederatedClusters: observe → validate → plan → apply → report.
+//! The controller of databases, of one kind each: observe → validate → plan → apply → report.
 
 mod access;
 mod carry_out;
+mod kind;
 mod members;
 mod pass;
 mod reads;
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt as _, stream};
-use kogge_api::FederatedCluster;
+use kogge_engine::{Database, Engine, GroupName};
+use kogge_engine_client::Execute;
 use kogge_fleet::fleet::Change;
-use kogge_mongo::SetName;
-use kube::api::ResourceExt as _;
+use kube::Resource as _;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,9 @@ use tracing::{Instrument as _, info_span, warn};
 
 use crate::context::Context;
 use crate::control::ControlError;
+use kind::{EngineOf, Kind, ResourceOf};
 
+pub(crate) use kind::{Registered, kind};
 pub use pass::PassError;
 
 /// How long to wait after a failure.
@@ -37,17 +40,17 @@ const BURST: usize = 4096;
 const CONCURRENCY: u16 = 16;
 
 /// Runs until told to stop; no pass is made before all was listed that it rests on.
-pub async fn run(controller: Controller<FederatedCluster>, context: Arc<Context>, stop: CancellationToken) {
+async fn run<C: Execute>(controller: Controller<ResourceOf<C>>, context: Arc<Context>, stop: CancellationToken) {
     if stop.run_until_cancelled(context.until_listed()).await.is_none() {
         return;
     }
     let store = controller.store();
-    let changed = context.fleet.changes().map(move |change| touched(&store, &change));
+    let changed = context.fleet.changes().map(move |change| touched::<EngineOf<C>>(&store, &change));
     controller
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(throttled(changed).flat_map(stream::iter))
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, |_, error, _| after_failure(error), context)
+        .run(reconcile::<C>, |_, error, _| after_failure::<C>(error), Arc::new(Kind::new(context)))
         .for_each(|_| async {})
         .await;
 }
@@ -60,52 +63,56 @@ fn throttled<T: Eq + Hash>(changed: impl Stream<Item = Vec<T>>) -> impl Stream<I
 }
 
 /// The databases that a change in the fleet may concern.
-fn touched(store: &Store<FederatedCluster>, change: &Change) -> Vec<ObjectRef<FederatedCluster>> {
+fn touched<E: Engine>(store: &Store<E::Resource>, change: &Change) -> Vec<ObjectRef<E::Resource>> {
     let all = store.state();
-    let of = |ids: &BTreeSet<String>, cluster: &FederatedCluster| {
-        cluster.spec.cluster_id.as_ref().is_none_or(|id| ids.contains(id.as_str()))
+    let of = |ids: &BTreeSet<String>, resource: &E::Resource| {
+        E::cluster_id(E::spec(resource)).is_none_or(|id| ids.contains(id.as_str()))
     };
     all.iter()
-        .filter(|cluster| match change {
-            Change::Objects { cluster_ids, .. } => of(cluster_ids, cluster),
+        .map(|resource| -> &E::Resource { resource })
+        .filter(|resource| match change {
+            Change::Objects { cluster_ids, .. } => of(cluster_ids, resource),
             Change::Worker { .. } | Change::Everything => true,
         })
-        .map(|cluster| ObjectRef::from_obj(&**cluster))
+        .map(ObjectRef::from_obj)
         .collect()
 }
 
-fn after_failure(error: &PassError) -> Action {
+fn after_failure<C: Execute>(error: &PassError) -> Action {
     if let PassError::Control(ControlError::Stale { .. }) = error {
         Action::requeue(Duration::from_millis(100))
     } else {
-        warn!(%error, reason = error.reason(), "a FederatedCluster was not reconciled; trying again");
+        let kind = ResourceOf::<C>::kind(&());
+        warn!(%error, reason = error.reason(), %kind, "a database was not reconciled; trying again");
         Action::requeue(AFTER_FAILURE)
     }
 }
 
 /// `namespace/name`.
-fn full_name(cluster: &FederatedCluster) -> String {
-    format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any())
+fn full_name(database: &Database) -> String {
+    format!("{}/{}", database.namespace(), database.name())
 }
 
-/// A replica set as the status names it: without the clusterID.
-fn set_name(cluster: &FederatedCluster, set: &SetName) -> String {
-    let id = cluster.spec.cluster_id.as_ref();
-    let short = id.and_then(|id| set.as_str().strip_suffix(id.as_str())?.strip_suffix('-'));
-    short.unwrap_or(set.as_str()).to_owned()
+/// A group as the status names it: without the clusterID.
+fn short_name(database: &Database, group: &GroupName) -> String {
+    let id = database.cluster_id.as_ref();
+    let short = id.and_then(|id| group.as_str().strip_suffix(id.as_str())?.strip_suffix('-'));
+    short.unwrap_or(group.as_str()).to_owned()
 }
 
-async fn reconcile(cluster: Arc<FederatedCluster>, context: Arc<Context>) -> Result<Action, PassError> {
+async fn reconcile<C: Execute>(resource: Arc<ResourceOf<C>>, kind: Arc<Kind<C>>) -> Result<Action, PassError> {
     let began = Instant::now();
+    let database = EngineOf::<C>::database(&resource);
     let span = info_span!(
-        "federated_cluster",
-        cluster = %full_name(&cluster),
-        id = cluster.spec.cluster_id.as_ref().map_or("", |id| id.as_str()),
-        generation = cluster.metadata.generation,
+        "database",
+        kind = %ResourceOf::<C>::kind(&()),
+        cluster = %full_name(&database),
+        id = database.cluster_id.as_ref().map_or("", |id| id.as_str()),
+        generation = database.metadata.generation,
     );
-    let outcome = pass::pass(&cluster, &context).instrument(span).await;
+    let outcome = pass::pass::<C>(&resource, &database, &kind).instrument(span).await;
     let reason = outcome.as_ref().map_or_else(PassError::reason, |_| "Ok");
-    context.metrics.reconciled("FederatedCluster", reason, began.elapsed());
+    kind.context.metrics.reconciled(&ResourceOf::<C>::kind(&()), reason, began.elapsed());
     outcome
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use kogge_mongo::PodName;
+use kogge_engine::PodName;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -80,7 +80,7 @@ impl ReachError {
     }
 }
 
-/// Servers that listen on this machine's loopback: tests, and mongods started by hand.
+/// Servers that listen on this machine's loopback: tests, and servers started by hand.
 #[derive(Clone, Default)]
 pub struct Loopback {
     servers: BTreeMap<PodName, SocketAddr>,

@@ -1,0 +1,143 @@
+//! A database as its resource declares it, whatever its kind.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kogge_api::ClusterId;
+use kogge_api::federated_cluster::{
+    ConnectionStatus, DeletionSpec, DeletionStatus, GroupStatus, PlacementStatus, RolloutSpec, RolloutStatus,
+    RoutersStatus, SecuritySpec, SecurityStatus,
+};
+use kogge_plan::ComponentKey;
+use kogge_plan::placement::RequestedPlacement;
+use serde_json::{Map, Value};
+
+use crate::component::Component;
+
+/// A database as its resource declares it: what all kinds have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    /// Its resource's metadata.
+    pub metadata: ObjectMeta,
+    /// The clusterID; none until it has one.
+    pub cluster_id: Option<ClusterId>,
+    /// The chart's name.
+    pub chart: String,
+    /// The chart's version; none for the one that is pinned, or else the newest.
+    pub chart_version: Option<String>,
+    /// The servers' image; none for the chart's.
+    pub image: Option<String>,
+    /// Chart values.
+    pub values: Map<String, Value>,
+    /// Its placements.
+    pub placements: Vec<PlacementFacts>,
+    /// Its components, in the order in which changes reach them.
+    pub components: Vec<Component>,
+    /// How changes reach the members.
+    pub rollout: RolloutSpec,
+    /// What happens when the resource is deleted.
+    pub deletion: DeletionSpec,
+    /// Who the members, the operator and clients are to each other.
+    pub security: SecuritySpec,
+    /// What was last told of it.
+    pub status: Option<DatabaseStatus>,
+}
+
+/// A placement of a spec.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacementFacts {
+    /// Its name.
+    pub name: String,
+    /// Its data centre.
+    pub vdc: String,
+    /// The WorkerCluster, where its data centre has several.
+    pub worker_cluster: Option<String>,
+    /// Whether a member in it may lead.
+    pub may_lead: bool,
+    /// Its own chart values.
+    pub values: Map<String, Value>,
+}
+
+/// What was last told of a database: what all kinds tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DatabaseStatus {
+    /// The generation of the resource that it is about.
+    pub observed_generation: Option<i64>,
+    /// Whether clients are served.
+    pub available: bool,
+    /// The clusterID.
+    pub cluster_id: Option<ClusterId>,
+    /// The epoch that the spec is carried out under.
+    pub epoch: Option<i64>,
+    /// The hash of the spec that the epoch stands for.
+    pub spec_hash: Option<String>,
+    /// The chart version that every share has.
+    pub chart_version: Option<String>,
+    /// The version of the data's format that all members have agreed on.
+    pub data_version: Option<String>,
+    /// `ready/size` of all pods.
+    pub summary: Option<String>,
+    /// `ready/size` by placement.
+    pub where_: Option<String>,
+    /// The leaders, in words.
+    pub leaders: Option<String>,
+    /// The most pressing thing between now and Ready.
+    pub waiting_for: Option<String>,
+    /// How clients reach it.
+    pub connection: Option<ConnectionStatus>,
+    /// The groups, by `<database>-<component>`.
+    pub groups: BTreeMap<String, GroupStatus>,
+    /// The pods that are no members.
+    pub routers: Option<RoutersStatus>,
+    /// The placements, by name.
+    pub placement: BTreeMap<String, PlacementStatus>,
+    /// The rollout in progress, or the last one.
+    pub rollout: Option<RolloutStatus>,
+    /// What the pods were made with.
+    pub security: Option<SecurityStatus>,
+    /// The deletion that waits.
+    pub deletion: Option<DeletionStatus>,
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+}
+
+impl Database {
+    /// Its resource's name.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Its resource's namespace, here and on every worker.
+    pub fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Its placement of that name.
+    pub fn placement(&self, name: &str) -> Option<&PlacementFacts> {
+        self.placements.iter().find(|placement| placement.name == name)
+    }
+
+    /// Its placements, to find their workers.
+    pub fn requested(&self) -> impl Iterator<Item = RequestedPlacement<'_>> {
+        self.placements.iter().map(|placement| RequestedPlacement {
+            name: &placement.name,
+            vdc: &placement.vdc,
+            worker_cluster: placement.worker_cluster.as_deref(),
+        })
+    }
+
+    /// Its components that are groups.
+    pub fn groups(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().filter(|component| component.is_group)
+    }
+
+    /// Whether its spec has a component.
+    pub fn has(&self, component: &ComponentKey) -> bool {
+        self.components.iter().any(|wanted| wanted.key == *component)
+    }
+}

@@ -1,0 +1,43 @@
+//! What a goal is made from, and whom it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kogge_api::anchor::Anchor;
+
+use crate::component::Component;
+use crate::identity::Identity;
+use crate::names::{Placement, PodName, Vdc};
+use crate::requests::Requests;
+
+/// What a goal is made from.
+pub struct GoalInput<'a, S> {
+    /// Which database.
+    pub identity: &'a Identity,
+    /// What its user asks for.
+    pub spec: &'a S,
+    /// What its workers remember of it.
+    pub anchor: &'a Anchor,
+    /// Components that the spec does not have any more, and that the anchors still tell of.
+    pub retired: &'a BTreeSet<Component>,
+    /// Placements that have not been observed completely, and why.
+    pub unseen: BTreeMap<String, String>,
+    /// The pods that are no members and run, with their placements.
+    pub routers: Vec<(PodName, Placement)>,
+    /// Whether members are to run another template than they do.
+    pub rolling: bool,
+    /// What people asked for beside the spec.
+    pub requests: &'a Requests,
+    /// Whether its user asked to change nothing.
+    pub paused: bool,
+}
+
+/// A member that a goal names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its pod.
+    pub pod: PodName,
+    /// Its component, which is its group.
+    pub component: Component,
+    /// Where it is to stand; none where it leaves.
+    pub place: Option<(Placement, Vdc)>,
+}

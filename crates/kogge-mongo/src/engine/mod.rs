@@ -1,0 +1,96 @@
+//! The engine as everything else sees it.
+
+mod components;
+mod goal;
+mod notes;
+mod resource;
+mod view;
+
+use kogge_api::federated_cluster::Component as Kind;
+use kogge_api::{ClusterId, FederatedCluster, FederatedClusterSpec};
+use kogge_engine::{
+    Component, ComponentKey, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Identity,
+    Member, Millis, Port, Share,
+};
+use serde_json::{Map, Value};
+
+use crate::data::goal::Goal;
+use crate::data::step::Step;
+use crate::data::topology::Topology;
+
+/// A sharded cluster: config servers and shards, each a replica set, and routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MongoDb;
+
+impl Engine for MongoDb {
+    type Resource = FederatedCluster;
+    type Spec = FederatedClusterSpec;
+    type Goal = Goal;
+    type Topology = Topology;
+    type Action = Step;
+
+    const PORT: Port = components::PORT;
+    const PEER_PORTS: &'static [Port] = &[];
+
+    fn database(resource: &FederatedCluster) -> Database {
+        resource::database(resource)
+    }
+
+    fn spec(resource: &FederatedCluster) -> &FederatedClusterSpec {
+        &resource.spec
+    }
+
+    fn cluster_id(spec: &FederatedClusterSpec) -> Option<&ClusterId> {
+        spec.cluster_id.as_ref()
+    }
+
+    fn with_status(resource: &FederatedCluster, status: DatabaseStatus) -> FederatedCluster {
+        FederatedCluster { status: Some(resource::status(status)), ..resource.clone() }
+    }
+
+    fn shares(spec: &Self::Spec, component: &Component) -> Vec<Share> {
+        components::kind(&component.key).map(|kind| components::shares(spec, kind)).unwrap_or_default()
+    }
+
+    fn component(name: &str) -> Option<Component> {
+        components::kind(&ComponentKey::from(name)).map(components::component)
+    }
+
+    fn component_of_pod(rest: &str) -> Option<Component> {
+        components::component_of_pod(rest).map(components::component)
+    }
+
+    fn group_name(identity: &Identity, component: &Component) -> GroupName {
+        kogge_api::names::group(&identity.name, &component.key, &identity.id).into()
+    }
+
+    fn uri(identity: &Identity, tls: bool) -> String {
+        let routers = identity.service_host(&components::key(Kind::Mongos));
+        let options = if tls { "?tls=true" } else { "" };
+        format!("mongodb://{routers}:{}/{options}", components::PORT.number)
+    }
+
+    fn seeds(identity: &Identity, spec: &Self::Spec) -> Vec<String> {
+        components::seeds(identity, spec)
+    }
+
+    fn discovery(identity: &Identity, component: &Component, seeds: &[String]) -> Map<String, Value> {
+        components::discovery(identity, component, seeds)
+    }
+
+    fn goal(input: &GoalInput<'_, Self::Spec>) -> Goal {
+        goal::goal(input)
+    }
+
+    fn members(goal: &Goal) -> Vec<Member> {
+        goal::members(goal)
+    }
+
+    fn heard(topology: &Topology) -> Vec<Heard> {
+        view::heard(topology)
+    }
+
+    fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {
+        view::view(goal, topology, now)
+    }
+}

@@ -1,0 +1,125 @@
+//! A FederatedCluster in the words that all kinds of databases share.
+
+use kogge_api::federated_cluster::{Component as Kind, PlacementSpec, Role};
+use kogge_api::{FederatedCluster, FederatedClusterStatus};
+use kogge_engine::{Database, DatabaseStatus, PlacementFacts};
+
+use super::components::component;
+
+pub(super) fn database(resource: &FederatedCluster) -> Database {
+    let spec = &resource.spec;
+    Database {
+        metadata: resource.metadata.clone(),
+        cluster_id: spec.cluster_id.clone(),
+        chart: spec.global.chart.clone(),
+        chart_version: spec.global.chart_version.clone(),
+        image: spec.global.image.clone(),
+        values: spec.values.clone(),
+        placements: spec.placement.iter().map(placement).collect(),
+        components: Kind::all(spec.shard.shard_count).map(component).collect(),
+        rollout: spec.rollout.clone(),
+        deletion: spec.deletion.clone(),
+        security: spec.security.clone(),
+        status: resource.status.clone().map(told),
+    }
+}
+
+fn placement(placement: &PlacementSpec) -> PlacementFacts {
+    PlacementFacts {
+        name: placement.name.clone(),
+        vdc: placement.vdc.clone(),
+        worker_cluster: placement.worker_cluster.clone(),
+        may_lead: placement.role == Role::Voter && placement.priority != Some(0),
+        values: placement.values.clone(),
+    }
+}
+
+fn told(status: FederatedClusterStatus) -> DatabaseStatus {
+    let FederatedClusterStatus {
+        observed_generation,
+        available,
+        cluster_id,
+        epoch,
+        spec_hash,
+        chart_version,
+        feature_compatibility_version,
+        summary,
+        where_,
+        primaries,
+        waiting_for,
+        connection,
+        replica_sets,
+        mongos,
+        placement,
+        rollout,
+        security,
+        deletion,
+        conditions,
+    } = status;
+    DatabaseStatus {
+        observed_generation,
+        available,
+        cluster_id,
+        epoch,
+        spec_hash,
+        chart_version,
+        data_version: feature_compatibility_version,
+        summary,
+        where_,
+        leaders: primaries,
+        waiting_for,
+        connection,
+        groups: replica_sets,
+        routers: mongos,
+        placement,
+        rollout,
+        security,
+        deletion,
+        conditions,
+    }
+}
+
+pub(super) fn status(status: DatabaseStatus) -> FederatedClusterStatus {
+    let DatabaseStatus {
+        observed_generation,
+        available,
+        cluster_id,
+        epoch,
+        spec_hash,
+        chart_version,
+        data_version,
+        summary,
+        where_,
+        leaders,
+        waiting_for,
+        connection,
+        groups,
+        routers,
+        placement,
+        rollout,
+        security,
+        deletion,
+        conditions,
+    } = status;
+    FederatedClusterStatus {
+        observed_generation,
+        available,
+        cluster_id,
+        epoch,
+        spec_hash,
+        chart_version,
+        feature_compatibility_version: data_version,
+        summary,
+        where_,
+        primaries: leaders,
+        waiting_for,
+        connection,
+        replica_sets: groups,
+        mongos: routers,
+        placement,
+        rollout,
+        security,
+        deletion,
+        conditions,
+    }
+}

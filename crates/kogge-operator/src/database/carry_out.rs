@@ -1,0 +1,242 @@
+//! Carries a plan out: writes to all workers at once and in order within each, then the engine's steps.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use kogge_database::pass::{Carried, is_reported};
+use kogge_database::report::Problem;
+use kogge_database::{DatabasePlan, Prepared};
+use kogge_engine::{Database, Engine, Millis, Step};
+use kogge_engine_client::{ClusterAccess, Execute, StepFailure};
+use kogge_fleet::{Outcome, WriteContext, WriteError};
+use kogge_plan::teardown::TeardownPlan;
+use kogge_plan::{Action, FleetView, WorkerName};
+use kube::runtime::events::EventType;
+use tracing::{debug, info, warn};
+
+use super::kind::{EngineOf, ResourceOf};
+use super::{full_name, short_name};
+use crate::context::Context;
+
+/// What came of a step on members that failed; `what` says which.
+pub(super) fn failed(what: &str, error: &impl StepFailure) -> Carried {
+    let (reason, message) = (error.reason().to_owned(), format!("{what}: {error}"));
+    Carried {
+        changed: false,
+        soon: !error.is_final(),
+        problem: Some(if error.is_for_a_person() {
+            Problem::Refused { reason, message }
+        } else {
+            Problem::Delayed { reason, message }
+        }),
+    }
+}
+
+/// Whether a write is meant, or only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    /// The API server says what it would do, and does nothing.
+    Rehearsal,
+    /// It is done.
+    InEarnest,
+}
+
+/// A pod is deleted only while what its restart was planned on is this young: slow writes and steps come before it, and
+/// another member may have died since.
+const RESTART_WITHIN: Millis = 10_000;
+
+/// The database that a plan is carried out on, and the way to its members.
+pub(super) struct Target<'a, C: Execute> {
+    pub(super) resource: &'a ResourceOf<C>,
+    pub(super) database: &'a Database,
+    pub(super) client: &'a C,
+    pub(super) access: &'a ClusterAccess,
+    pub(super) context: &'a Context,
+}
+
+impl<C: Execute> Target<'_, C> {
+    /// Carries out a plan on what was observed at a time. A rollout that fails its rehearsal changes nothing.
+    pub(super) async fn carry_out(
+        &self,
+        prepared: &Prepared<'_, EngineOf<C>>,
+        plan: &DatabasePlan<EngineOf<C>>,
+        observed_at: Millis,
+    ) -> Carried {
+        let Self { resource, context, .. } = *self;
+        let fleet = prepared.observation.fleet;
+        let rehearsed = write(fleet, &plan.rehearsal, Writing::Rehearsal, context).await;
+        if rehearsed.problem.is_some() {
+            let kept_up = write(fleet, &plan.upkeep(), Writing::InEarnest, context).await;
+            return Carried { changed: kept_up.changed, ..rehearsed };
+        }
+        let mut carried = write(fleet, &plan.actions, Writing::InEarnest, context).await;
+        for action in plan.departures() {
+            context.tell(resource, EventType::Normal, "Departed", &action.to_string()).await;
+        }
+        let steps = join_all(plan.steps.iter().map(|step| self.take(step))).await;
+        carried = steps.into_iter().fold(carried, Carried::and);
+        if context.now().saturating_sub(observed_at) > RESTART_WITHIN {
+            carried.changed |= !plan.restarts.is_empty();
+            return carried;
+        }
+        let restarted = write(fleet, &plan.restarts, Writing::InEarnest, context).await;
+        for action in &plan.restarts {
+            context.tell(resource, EventType::Normal, "RestartPod", &action.to_string()).await;
+        }
+        carried.and(restarted)
+    }
+
+    /// Takes one step on the members.
+    async fn take(&self, step: &Step<<EngineOf<C> as Engine>::Action>) -> Carried {
+        let Self { resource, database, client, access, context } = *self;
+        let action = step.name;
+        let (full_name, group) = (full_name(database), short_name(database, &step.group));
+        if !context.leadership.is_leader() {
+            return Carried::default();
+        }
+        debug!(%step, action, "step begins");
+        match client.execute(access, &step.payload).await {
+            Ok(outcome) => {
+                info!(%step, ?outcome, "step taken");
+                context.metrics.stepped(&full_name, &group, action, "Done");
+                context.tell(resource, EventType::Normal, action, &step.to_string()).await;
+                Carried { changed: true, ..Carried::default() }
+            }
+            Err(error) => {
+                context.metrics.stepped(&full_name, &group, action, error.reason());
+                if !error.is_for_a_person() {
+                    info!(%step, %error, reason = error.reason(), "step not taken; observing again");
+                } else if !is_reported(database, error.reason()) {
+                    warn!(%step, %error, reason = error.reason(), "step refused");
+                    context.tell(resource, EventType::Warning, error.reason(), &format!("{step}: {error}")).await;
+                }
+                failed(&format!("{}: {}", step.group, step.what), &error)
+            }
+        }
+    }
+}
+
+/// Writes to workers: a slow or dead one changes nothing for the others (A4).
+async fn write(fleet: &FleetView, actions: &[Action], how: Writing, context: &Context) -> Carried {
+    let mut by_worker: BTreeMap<&WorkerName, Vec<&Action>> = BTreeMap::new();
+    for action in actions {
+        by_worker.entry(action.worker()).or_default().push(action);
+    }
+    let workers = by_worker.into_iter().map(|(worker, actions)| async move {
+        let uid = fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
+        in_order(worker, uid.unwrap_or_default(), &actions, how, context).await
+    });
+    join_all(workers).await.into_iter().fold(Carried::default(), Carried::and)
+}
+
+/// Deletes what a teardown comes to, on all workers at once.
+pub(super) async fn tear_down(plan: &TeardownPlan, fleet: &FleetView, context: &Context) {
+    // What is left is told by the next observation.
+    write(fleet, &plan.actions, Writing::InEarnest, context).await;
+}
+
+/// What is referred to comes first, so the first write that is not known to have succeeded ends the pass for
+/// this worker. An object that is refused for itself does not hold up the others.
+async fn in_order(
+    worker: &WorkerName,
+    uid: &str,
+    actions: &[&Action],
+    how: Writing,
+    context: &Context,
+) -> Carried {
+    let mut carried = Carried::default();
+    for action in actions {
+        let write =
+            WriteContext { fence: &context.leadership, worker_uid: uid, dry_run: how == Writing::Rehearsal };
+        let outcome = context.fleet.execute(action, write).await;
+        carried.changed |= outcome.is_ok();
+        match outcome {
+            Ok(Outcome::Applied { conflicts, .. }) => {
+                context.metrics.written(&worker.0, "Applied");
+                for conflict in conflicts {
+                    warn!(%worker, %action, %conflict, "a field was left to its owner");
+                }
+            }
+            Ok(Outcome::Deleted | Outcome::Gone) => {
+                context.metrics.written(&worker.0, "Deleted");
+            }
+            Ok(Outcome::Stale { .. }) => {
+                context.metrics.written(&worker.0, "Stale");
+                break;
+            }
+            Ok(Outcome::Unknown { .. }) => {
+                context.metrics.written(&worker.0, "Unknown");
+                break;
+            }
+            Err(error) => {
+                context.metrics.written(&worker.0, error.reason());
+                let stop = error.is_transient() || matches!(error, WriteError::NotLeader);
+                let problem = Problem::Failed { reason: error.reason().to_owned(), message: error.to_string() };
+                carried.problem = carried.problem.or(Some(problem));
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    carried
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{reason}, by the server's own word")]
+    struct Refused {
+        reason: &'static str,
+        is_for_a_person: bool,
+        is_final: bool,
+    }
+
+    impl StepFailure for Refused {
+        fn reason(&self) -> &'static str {
+            self.reason
+        }
+
+        fn is_for_a_person(&self) -> bool {
+            self.is_for_a_person
+        }
+
+        fn is_final(&self) -> bool {
+            self.is_final
+        }
+    }
+
+    const INVALID: Refused = Refused { reason: "ConfigInvalid", is_for_a_person: true, is_final: true };
+    const PASSES: Refused = Refused { reason: "NotCommittedYet", is_for_a_person: false, is_final: false };
+    const NOT_FOUND: Refused = Refused { reason: "NodeNotFound", is_for_a_person: true, is_final: false };
+
+    #[test]
+    fn a_refused_step_is_told_with_the_servers_words_and_changes_nothing() {
+        let carried = failed("ll-config: promote b", &INVALID);
+        let expected = Problem::Refused {
+            reason: "ConfigInvalid".to_owned(),
+            message: "ll-config: promote b: ConfigInvalid, by the server's own word".to_owned(),
+        };
+        assert_eq!((carried.changed, carried.soon, carried.problem), (false, false, Some(expected)));
+    }
+
+    #[test]
+    fn what_may_succeed_a_little_later_is_tried_again_soon() {
+        let carried = failed("ll-config: promote b", &PASSES);
+        assert!(!carried.changed && carried.soon, "{carried:?}");
+        assert!(matches!(carried.problem, Some(Problem::Delayed { .. })), "{carried:?}");
+        let carried = failed("ll-config: add b", &NOT_FOUND);
+        assert!(carried.soon && matches!(carried.problem, Some(Problem::Refused { .. })), "{carried:?}");
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_told_before_what_will_pass() {
+        let all = [PASSES, INVALID].map(|error| failed("a step", &error));
+        let done = Carried { changed: true, ..Carried::default() };
+        let carried = all.into_iter().fold(done, Carried::and);
+        assert!(carried.changed && carried.soon);
+        assert_eq!(carried.problem.unwrap().reason(), "ConfigInvalid");
+    }
+}

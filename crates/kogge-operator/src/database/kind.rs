@@ -1,0 +1,82 @@
+//! One kind of database: its resources, its engine, and the connections to its members.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use kogge_api::ClusterId;
+use kogge_engine::{Database, Engine};
+use kogge_engine_client::{Execute, Observe};
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::Store;
+use kube::{Api, Client};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{Context, Declared};
+use crate::watch;
+
+/// The engine that a client speaks for.
+pub(super) type EngineOf<C> = <C as Observe>::Engine;
+/// The resource that declares a database of that engine.
+pub(super) type ResourceOf<C> = <EngineOf<C> as Engine>::Resource;
+
+/// What the passes over one kind of database share.
+pub(super) struct Kind<C> {
+    /// What they share with everybody else.
+    pub(super) context: Arc<Context>,
+    connections: Mutex<BTreeMap<ClusterId, Arc<C>>>,
+}
+
+impl<C: Default> Kind<C> {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context, connections: Mutex::default() }
+    }
+
+    /// The connections to the members of a database. They are kept for speed; nothing is lost with them.
+    pub(super) fn connections(&self, id: &ClusterId) -> Arc<C> {
+        Arc::clone(self.connections.lock().entry(id.clone()).or_default())
+    }
+
+    /// Forgets a database that is gone; `name` is its namespace and name.
+    pub(super) fn forget(&self, id: &ClusterId, name: &str) {
+        self.connections.lock().remove(id);
+        self.context.forget(id, name);
+    }
+}
+
+/// A kind of database whose controller is ready to run.
+pub(crate) trait Registered {
+    /// Its databases.
+    fn declared(&self) -> Arc<dyn Declared>;
+
+    /// Runs its controller until told to stop.
+    fn run(self: Box<Self>, context: Arc<Context>, stop: CancellationToken) -> BoxFuture<'static, ()>;
+}
+
+/// The kind of database that a client's engine runs.
+pub(crate) fn kind<C: Execute>(client: &Client) -> Box<dyn Registered> {
+    Box::new(Registration::<C> { controller: watch::controller(Api::all(client.clone())) })
+}
+
+struct Registration<C: Execute> {
+    controller: Controller<ResourceOf<C>>,
+}
+
+impl<C: Execute> Registered for Registration<C> {
+    fn declared(&self) -> Arc<dyn Declared> {
+        Arc::new(Resources::<EngineOf<C>>(self.controller.store()))
+    }
+
+    fn run(self: Box<Self>, context: Arc<Context>, stop: CancellationToken) -> BoxFuture<'static, ()> {
+        Box::pin(super::run::<C>(self.controller, context, stop))
+    }
+}
+
+struct Resources<E: Engine>(Store<E::Resource>);
+
+impl<E: Engine> Declared for Resources<E> {
+    fn all(&self) -> Vec<Database> {
+        self.0.state().iter().map(|resource| E::database(resource)).collect()
+    }
+}

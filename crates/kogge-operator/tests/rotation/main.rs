@@ -1,0 +1,4 @@
+//! Secrets that the operator makes, on real servers.
+
+#[cfg(test)]
+mod servers;
