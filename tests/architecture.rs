@@ -24,7 +24,7 @@ const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mong
 const OTHER_TLS: [&str; 4] = ["ring", "openssl", "native-tls", "openssl-sys"];
 
 /// What each crate uses of Kogge's own, no more and no less (`docs/architecture.md`).
-const USES: [(&str, &[&str]); 18] = [
+const USES: [(&str, &[&str]); 19] = [
     ("kogge-api", &[]),
     ("kogge-chart", &["kogge-api"]),
     ("kogge-chart-store", &["kogge-api", "kogge-chart"]),
@@ -35,6 +35,7 @@ const USES: [(&str, &[&str]); 18] = [
     ("kogge-discovery", &["kogge-api"]),
     ("kogge-database", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-mongo", "kogge-discovery"]),
     ("kogge-mongo-client", &["kogge-api", "kogge-mongo"]),
+    ("kogge-etcd-client", &["kogge-api", "kogge-engine", "kogge-etcd"]),
     ("kogge-fleet", &["kogge-api", "kogge-plan"]),
     (
         "kogge-operator",
