@@ -24,7 +24,7 @@ const IMPURE: [&str; 7] = ["tokio", "kube-client", "kube-runtime", "kube", "mong
 const OTHER_TLS: [&str; 4] = ["ring", "openssl", "native-tls", "openssl-sys"];
 
 /// What each crate uses of Kogge's own, no more and no less (`docs/architecture.md`).
-const USES: [(&str, &[&str]); 19] = [
+const USES: [(&str, &[&str]); 20] = [
     ("kogge-api", &[]),
     ("kogge-chart", &["kogge-api"]),
     ("kogge-chart-store", &["kogge-api", "kogge-chart"]),
@@ -36,6 +36,7 @@ const USES: [(&str, &[&str]); 19] = [
     ("kogge-database", &["kogge-api", "kogge-chart", "kogge-plan", "kogge-engine", "kogge-discovery"]),
     ("kogge-engine-client", &["kogge-engine"]),
     ("kogge-mongo-client", &["kogge-api", "kogge-engine", "kogge-engine-client", "kogge-mongo"]),
+    ("kogge-etcd-client", &["kogge-api", "kogge-engine", "kogge-etcd"]),
     ("kogge-fleet", &["kogge-api", "kogge-plan"]),
     (
         "kogge-operator",

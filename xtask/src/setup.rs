@@ -1,6 +1,6 @@
 //! `cargo xtask setup`
 
-use kogge_lab::{Binaries, Mode, images};
+use kogge_lab::{Binaries, Etcd, Mode, images};
 
 use crate::clients;
 use crate::timeline::Timeline;
@@ -28,7 +28,12 @@ pub(crate) async fn prepare(timeline: &mut Timeline) -> anyhow::Result<()> {
 
 /// What only the tests need.
 pub(crate) async fn tests(timeline: &mut Timeline) -> anyhow::Result<()> {
-    timeline.step("real clients for the tests: mongosh, pymongo", clients::ensure()).await
+    timeline.step("real clients for the tests: mongosh, pymongo", clients::ensure()).await?;
+    for etcd in Etcd::ALL {
+        let what = format!("etcd {etcd} for the tests (a minute when it is built for the first time)");
+        timeline.step(&what, async { blocking(move || etcd.ensure()).await.map(drop) }).await?;
+    }
+    Ok(())
 }
 
 /// Work that blocks, off the threads that must turn.

@@ -11,6 +11,7 @@
 mod component;
 mod database;
 mod engine;
+mod error_class;
 mod goal;
 mod heard;
 mod identity;
@@ -24,6 +25,7 @@ mod view;
 pub use component::{Component, Port, Share};
 pub use database::{Database, DatabaseStatus, PlacementFacts};
 pub use engine::Engine;
+pub use error_class::ErrorClass;
 pub use goal::{GoalInput, Member};
 pub use heard::Heard;
 pub use identity::Identity;

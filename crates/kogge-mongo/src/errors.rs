@@ -1,18 +1,6 @@
 //! What a server's error code asks of the operator.
 
-use serde::{Deserialize, Serialize};
-
-/// What an error asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum ErrorClass {
-    /// Nothing changed, and the same may succeed a little later.
-    Transient,
-    /// What the step was planned on does not hold any more, or the outcome is unknown: observe, then
-    /// plan again.
-    NeedsObservation,
-    /// It will fail again until a person changes something.
-    NeedsPerson,
-}
+pub use kogge_engine::ErrorClass;
 
 /// MongoDB's error codes that the engine tells apart (`error_codes.yml` in the server's sources).
 pub mod code {

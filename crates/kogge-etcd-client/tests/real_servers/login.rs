@@ -1,0 +1,43 @@
+//! Groups that ask who calls.
+
+use anyhow::Result;
+use kogge_etcd::Action;
+use kogge_etcd_client::{Outcome, Password, User};
+use kogge_lab::Etcd;
+use rstest::rstest;
+
+use crate::group::{Group, pod, serving, unreachable};
+use crate::web;
+
+fn root(password: &str) -> User {
+    User { name: "root".to_owned(), password: Password::new(password) }
+}
+
+/// Without authentication a user is no hindrance; with it nobody but root changes the membership.
+#[rstest]
+#[tokio::test]
+async fn a_group_with_users_is_asked_as_root(#[values(Etcd::V3_5, Etcd::V3_6)] release: Etcd) -> Result<()> {
+    let mut group = Group::start(release, 1, 1).await?;
+    group.security.credentials.user = Some(root("s3cret"));
+    let client = group.servers[0].addresses().client;
+    let topology = group.observe().await;
+    assert!(serving(&topology, 0).is_ok(), "no login is asked for: {topology:?}");
+    web::post(client, "/v3/auth/user/add", r#"{"name":"root","password":"s3cret"}"#).await?;
+    web::post(client, "/v3/auth/role/add", r#"{"name":"root"}"#).await?;
+    web::post(client, "/v3/auth/user/grant", r#"{"user":"root","role":"root"}"#).await?;
+    web::post(client, "/v3/auth/enable", "{}").await?;
+
+    let topology = group.observe().await;
+    assert!(serving(&topology, 0).is_ok(), "the session logs in: {topology:?}");
+    let add = Action::AddLearner { via: pod(0), pod: pod(1), peer_url: group.servers[1].peer_url() };
+    assert_eq!(group.execute(add.clone()).await?, Outcome::Done);
+
+    group.security.credentials.user = None;
+    let nobody = group.execute(add).await.unwrap_err();
+    assert!(nobody.is_for_a_person(), "{nobody}");
+    group.security.credentials.user = Some(root("wr0ng"));
+    let topology = group.observe().await;
+    let reason = unreachable(&topology, 0).map_err(anyhow::Error::msg)?;
+    assert!(reason.contains("the user was refused") && !reason.contains("wr0ng"), "{reason}");
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Servers that speak TLS: reached by whoever they trust and who trusts them, and by nobody else.
+
+use anyhow::Result;
+use kogge_etcd::Action;
+use kogge_etcd_client::{Credentials, Outcome, Tls};
+use kogge_lab::Etcd;
+use rstest::rstest;
+
+use crate::certificates::Authority;
+use crate::group::{Group, Security, observed, pod, serving, unreachable};
+
+fn credentials(client: Option<Tls>, peer: Option<Tls>) -> Credentials {
+    Credentials { client, peer, user: None }
+}
+
+/// A learner is seen through both ports, so both speak TLS to Kogge here.
+#[rstest]
+#[tokio::test]
+async fn a_group_with_tls_is_seen_and_changed(#[values(Etcd::V3_5, Etcd::V3_6)] release: Etcd) -> Result<()> {
+    let ours = Authority::new()?;
+    let tls = ours.trusted_with(&ours)?;
+    let mut group = Group::start_with(release, 1, 1, |dir| {
+        let credentials = credentials(Some(tls.clone()), Some(tls));
+        Ok(Security { flags: ours.server_flags(dir)?, tls: true, credentials })
+    })
+    .await?;
+    let add = Action::AddLearner { via: pod(0), pod: pod(1), peer_url: group.servers[1].peer_url() };
+    assert_eq!(group.execute(add).await?, Outcome::Done);
+    let topology = group.observe().await;
+    let listed = serving(&topology, 0).map_err(anyhow::Error::msg)?.members.clone();
+    group.join(1, &listed)?;
+    let learner = group
+        .seen("the learner", |topology| {
+            let state = serving(topology, 1)?;
+            let told = state.learner && state.cluster_version.is_some() && observed(topology, 1).is_in_sync();
+            if told { Ok(state.clone()) } else { Err(format!("{state:?}")) }
+        })
+        .await?;
+    let promote = Action::Promote { via: pod(0), pod: pod(1), member_id: learner.member_id };
+    assert_eq!(group.execute(promote).await?, Outcome::Done);
+    group.settled(2).await?;
+    Ok(())
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_server_is_reached_by_nobody_with_other_certificates(
+    #[values(Etcd::V3_5, Etcd::V3_6)] release: Etcd,
+) -> Result<()> {
+    let (ours, theirs) = (Authority::new()?, Authority::new()?);
+    let good = ours.trusted_with(&ours)?;
+    let mut group = Group::start_with(release, 1, 0, |dir| {
+        let credentials = credentials(Some(good.clone()), Some(good.clone()));
+        Ok(Security { flags: ours.server_flags(dir)?, tls: true, credentials })
+    })
+    .await?;
+    for (what, client, words) in [
+        ("a certificate of another authority", Some(ours.trusted_with(&theirs)?), "Kogge's certificate"),
+        ("no certificate", Some(ours.trusted()?), "Kogge's certificate"),
+        ("no trust in the server", Some(theirs.trusted_with(&ours)?), "invalid peer certificate"),
+        ("no TLS", None, "the connection broke"),
+    ] {
+        group.security.credentials = credentials(client, Some(good.clone()));
+        let topology = group.observe().await;
+        let reason = unreachable(&topology, 0).map_err(anyhow::Error::msg)?;
+        assert!(reason.contains(words), "{what}: {reason}");
+    }
+    group.security.credentials = credentials(Some(good.clone()), Some(good));
+    group.settled(1).await?;
+    Ok(())
+}
