@@ -159,7 +159,7 @@ async fn a_config_that_does_not_spread_is_installed_and_the_next_waits_for_it() 
 async fn arbiters(version: &str) -> anyhow::Result<(i32, i32)> {
     let parameter = format!("serverVersion={version}");
     let set = Set::fresh_with("arbiters", 2, &[&parameter])?;
-    set.initiate(common::calm_settings()).await?;
+    set.initiate(common::fast_settings()).await?;
     let arbiters = Set::fresh_with("arbiters", 2, &[&parameter])?;
     let arbiter = |i: usize| doc! { "_id": i as i32 + 2, "host": arbiters.members[i].host(), "arbiterOnly": true };
     let primary = &set.members[set.primary().await?];

@@ -4,7 +4,7 @@ use kogge_api::gate::Disk;
 
 use crate::data::goal::{Goal, MemberGoal};
 use crate::data::names::SetName;
-use crate::data::replset::MemberState;
+use crate::data::replset::{MemberState, majority};
 use crate::data::step::Action;
 use crate::data::topology::{Pod, PodFacts, Server};
 use crate::planning::draft::Draft;
@@ -50,10 +50,13 @@ pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName
             .then_with(|| a.pod.natural_cmp(&b.pod))
     });
     if let Some((member, pod)) = next.first() {
-        if turn(view, member) != Turn::Primary {
-            restart(member, pod, "its template has changed and all other members are healthy", draft);
-        } else if handover::has_successor(view, &member.pod) {
+        let is_primary = turn(view, member) == Turn::Primary;
+        if is_primary && handover::has_successor(view, &member.pod) {
             handover::step_down(view, &member.pod, "it is outdated", |_| true, draft);
+        } else if let Some(obstacle) = costs_the_majority(view, member) {
+            draft.wait(format!("its restarts are held: {obstacle}"));
+        } else if !is_primary {
+            restart(member, pod, "its template has changed and all other members are healthy", draft);
         } else {
             let why = "its template has changed and nobody else may become primary: the office comes back to it";
             restart(member, pod, why, draft);
@@ -108,7 +111,30 @@ fn obstacle(goal: &Goal, view: &SetView<'_>) -> Option<String> {
         return Some("no primary answers".to_owned());
     }
     let ordered = view.set.ordered_members();
-    ordered.into_iter().find_map(|member| member_obstacle(view, member))
+    ordered.into_iter().find_map(|member| member_obstacle(view, member)).or_else(|| spreading(view))
+}
+
+/// The newest config, where it is known not to have reached a majority: nothing that changes the config is planned
+/// before it has, so what keeps its majority without the member may be still to come. The number of voters may be even,
+/// or a voter that is down may be next to lose its vote.
+fn spreading(view: &SetView<'_>) -> Option<String> {
+    let config = view.config?;
+    let (holding, voters) = view.spread(config);
+    (holding < majority(voters))
+        .then(|| format!("only {holding} of {voters} voters hold the config of {}, not yet a majority", config.stamp))
+}
+
+/// That the restart of a voter would leave no healthy majority. Every wanted member is healthy by now; a voter that
+/// leaves, or is not ours, may be down. Where every voter is healthy the set is just that small, and there is nothing to
+/// wait for.
+fn costs_the_majority(view: &SetView<'_>, member: &MemberGoal) -> Option<String> {
+    if turn(view, member) == Turn::NonVoter {
+        return None;
+    }
+    let (healthy, voters) = view.voters();
+    let left = healthy.saturating_sub(1);
+    (healthy < voters && left < majority(voters))
+        .then(|| format!("without {} only {left} of {voters} voters would be healthy", member.pod))
 }
 
 fn member_obstacle(view: &SetView<'_>, member: &MemberGoal) -> Option<String> {

@@ -132,6 +132,12 @@ fn a_rollout_by_two_operators() {
 }
 
 #[test]
+fn a_rollout_while_the_set_shrinks() {
+    let bounds = Bounds { term: 1, log: 1, version: 8, rollouts: 1, deaths: 1, ..Bounds::NONE };
+    whole(bounds, change("a_rollout_while_the_set_shrinks", &[VOTER; 3], &[VOTER; 2]));
+}
+
+#[test]
 fn a_partition_while_the_set_grows() {
     let bounds = Bounds { crashes: 0, partitions: 1, ..SERVERS };
     whole(bounds, change("a_partition_while_the_set_grows", &[VOTER; 2], &[VOTER; 3]));

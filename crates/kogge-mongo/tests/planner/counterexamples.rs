@@ -1,8 +1,8 @@
 //! What the model checker found, in the shortest form that still fails without its mend.
 
-use kogge_mongo::{Action, MemberAnchor, MemberId, Step};
+use kogge_mongo::{Action, MemberAnchor, MemberId, Step, plan};
 
-use crate::support::{SHARD, World};
+use crate::support::{SHARD, World, hold_an_older_config};
 
 const THREE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
 
@@ -66,4 +66,29 @@ fn an_id_that_two_records_name_is_nobodys() {
     assert_eq!(world.actions(), ["ReserveMemberId"]);
     world.run_until_settled(200);
     assert!(world.config(SHARD).members.iter().all(|m| m.id != MemberId(3)));
+}
+
+/// vdc4 takes the place of vdc3, which is down, and has just got its vote when a rollout begins: three of four voters are
+/// healthy, and only the primary holds the config that says so.
+#[test]
+fn a_member_that_has_just_got_its_vote_is_not_restarted_while_another_voter_is_down() {
+    let mut world = World::settled(THREE);
+    world.member("ll-shard-0-vdc3-0").up = false;
+    world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc4", 1)]);
+    world.run_until(|world| world.config(SHARD).voters().count() == 4);
+    for pod in ["ll-shard-0-vdc1-0", "ll-shard-0-vdc2-0", "ll-shard-0-vdc4-0"] {
+        world.member(pod).facts().target_revision = Some("r2".to_owned());
+    }
+    assert_eq!(world.primary(SHARD).as_str(), "ll-shard-0-vdc1-0");
+    let mut topology = world.observe();
+    hold_an_older_config(&mut topology, &["ll-shard-0-vdc2-0", "ll-shard-0-vdc4-0"]);
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+
+    // Once they hold it, vdc3 loses its vote, and the rollout goes on.
+    world.revision = "r2".to_owned();
+    let steps = world.run_until_settled(100);
+    let order: Vec<&str> = steps.iter().map(|step| step.action.name()).collect();
+    let restarts = ["RestartPod", "RestartPod", "StepDown", "RestartPod"];
+    assert_eq!(order, [&["SetPriority", "Demote", "RemoveMember", "ForgetMember"][..], &restarts].concat());
 }

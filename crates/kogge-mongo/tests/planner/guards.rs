@@ -2,7 +2,7 @@
 
 use kogge_mongo::{MemberAnchor, MemberRole, Replication, Server, ServerState, SetRole, plan};
 
-use crate::support::{SHARD, World};
+use crate::support::{SHARD, World, hold_an_older_config};
 
 const THREE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
 
@@ -120,11 +120,7 @@ fn a_config_that_is_known_to_spread_still_is_waited_for() {
     assert_eq!(world.actions(), ["ReserveMemberId"]);
     let behind = |pods: &[&str]| {
         let mut topology = world.observe();
-        for pod in pods {
-            let Server::Reachable(server) = &mut topology.members.get_mut(*pod).unwrap().server else { panic!() };
-            let Replication::Member { config: Some(config), .. } = &mut server.replication else { panic!() };
-            config.stamp.version -= 1;
-        }
+        hold_an_older_config(&mut topology, pods);
         plan(&world.goal, &topology, world.now)
     };
     let secondaries: Vec<String> = world.members.keys().map(ToString::to_string).collect();

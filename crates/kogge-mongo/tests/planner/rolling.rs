@@ -6,7 +6,7 @@ use kogge_mongo::{
     Action, MemberState, Placement, Plan, Pod, PodName, Replication, Server, ServerState, StatusMember, Step, plan,
 };
 
-use crate::support::{SHARD, World};
+use crate::support::{SHARD, World, hold_an_older_config};
 
 const FIVE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 2)];
 
@@ -95,6 +95,22 @@ fn an_unhealthy_outdated_member_goes_first_and_ungated() {
     broken.facts().ready = false;
     world.member("ll-shard-0-vdc4-0").facts().resolves_everywhere = false;
     assert_eq!(restarts(&world.plan().steps), ["vdc3-0"]);
+}
+
+/// With two voters left, the one that does not hold the new config yet would be restarted before it loses its vote.
+#[test]
+fn restarts_wait_for_a_new_config_to_reach_a_majority() {
+    let mut world = World::settled(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)]);
+    world.reshape(&[("vdc1", 1), ("vdc2", 1)]);
+    world.run_until(|world| world.config(SHARD).voters().count() == 2);
+    world.member("ll-shard-0-vdc2-0").facts().target_revision = Some("r2".to_owned());
+    assert_eq!(world.actions(), ["Demote"], "what comes next where both hold it");
+    let mut topology = world.observe();
+    hold_an_older_config(&mut topology, &["ll-shard-0-vdc2-0", "ll-shard-0-vdc3-0"]);
+    let plan = plan(&world.goal, &topology, world.now);
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    let held = "restarts are held: only 1 of 2 voters hold the config";
+    assert!(plan.waiting.iter().any(|w| w.what.contains(held)), "{:#?}", plan.waiting);
 }
 
 #[test]

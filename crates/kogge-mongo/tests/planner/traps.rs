@@ -107,6 +107,22 @@ fn a_primary_whose_only_successor_is_down_is_not_restarted() {
     assert!(planned.waiting.iter().any(|w| w.what.contains("to hand over to")), "{:?}", planned.waiting);
 }
 
+#[test]
+fn nobody_is_restarted_where_a_dead_voter_that_is_not_ours_would_leave_no_majority() {
+    let mut world = World::settled(THREE);
+    beside(&mut world, "old", false);
+    world.run_until_settled(20);
+    world.member("old").up = false;
+    roll(&mut world);
+    // One of ours gave its vote up for the other's.
+    assert_eq!(said(&world.run(20)), ["restart vdc3-0"]);
+    let held = "restarts are held: without ll-shard-0-vdc2-0 only 1 of 3 voters would be healthy";
+    assert!(world.plan().waiting.iter().any(|w| w.what.contains(held)), "{:#?}", world.plan().waiting);
+    world.member("old").up = true;
+    let steps = world.run_until_settled(60);
+    assert_eq!(said(&steps), ["restart vdc2-0", "StepDown", "restart vdc1-0"]);
+}
+
 /// The config has other hosts for these members, and their servers answer under both.
 fn misname(world: &mut World, pods: &[&str]) {
     for pod in pods {

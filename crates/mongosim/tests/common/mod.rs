@@ -26,7 +26,8 @@ pub struct Set {
     pub dir: TempDir,
 }
 
-/// Settings under which nobody steps down because a busy machine holds up its heartbeats: for tests of anything else.
+/// Settings for a set of one, under which it does not step down because a busy machine holds up the heartbeats of those
+/// that join it.
 pub fn calm_settings() -> Document {
     doc! { "heartbeatIntervalMillis": 100, "electionTimeoutMillis": 60_000, "heartbeatTimeoutSecs": 60 }
 }

@@ -15,7 +15,7 @@ use kogge_mongo::{
 
 use member::pod_of;
 pub(crate) use member::{Disk, Member};
-pub(crate) use set::{Set, config_member};
+pub(crate) use set::{Set, config_member, hold_an_older_config};
 
 pub(crate) const SHARD: &str = "ll-shard-0-7f3k2m9q";
 

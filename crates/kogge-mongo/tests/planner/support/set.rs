@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_mongo::{
     Access, Change, ConfigMember, Hello, Host, InitialSync, MemberId, MemberState, OpTime, PodName, ReplConfig,
-    ReplStatus, Replication, ServerState, SetName, StatusMember, majority,
+    ReplStatus, Replication, Server, ServerState, SetName, StatusMember, Topology, majority,
 };
 
 use super::member::{Disk, Member, pod_of};
@@ -155,4 +155,13 @@ pub(crate) fn config_member(
     tags: &BTreeMap<String, String>,
 ) -> ConfigMember {
     ConfigMember { id, host: host.clone(), votes, priority, hidden: false, arbiter: false, tags: tags.clone() }
+}
+
+/// These members have not heard of the newest config yet.
+pub(crate) fn hold_an_older_config(topology: &mut Topology, pods: &[&str]) {
+    for pod in pods {
+        let Server::Reachable(server) = &mut topology.members.get_mut(*pod).unwrap().server else { panic!("{pod}") };
+        let Replication::Member { config: Some(config), .. } = &mut server.replication else { panic!("{pod}") };
+        config.stamp.version -= 1;
+    }
 }
