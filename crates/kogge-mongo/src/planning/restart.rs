@@ -120,8 +120,9 @@ fn obstacle(goal: &Goal, view: &SetView<'_>) -> Option<String> {
 fn spreading(view: &SetView<'_>) -> Option<String> {
     let config = view.config?;
     let (holding, voters) = view.spread(config);
-    (holding < majority(voters))
-        .then(|| format!("only {holding} of {voters} voters hold the config of {}, not yet a majority", config.stamp))
+    (holding < majority(voters)).then(|| {
+        format!("only {holding} of {voters} voters hold the config of {}, not yet a majority", config.stamp)
+    })
 }
 
 /// That the restart of a voter would leave no healthy majority. Every wanted member is healthy by now; a voter that

@@ -160,7 +160,9 @@ pub(crate) fn config_member(
 /// These members have not heard of the newest config yet.
 pub(crate) fn hold_an_older_config(topology: &mut Topology, pods: &[&str]) {
     for pod in pods {
-        let Server::Reachable(server) = &mut topology.members.get_mut(*pod).unwrap().server else { panic!("{pod}") };
+        let Server::Reachable(server) = &mut topology.members.get_mut(*pod).unwrap().server else {
+            panic!("{pod}")
+        };
         let Replication::Member { config: Some(config), .. } = &mut server.replication else { panic!("{pod}") };
         config.stamp.version -= 1;
     }
