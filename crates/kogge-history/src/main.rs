@@ -1,54 +1,66 @@
-//! A client that writes with majority concern, records what was acknowledged, and checks that nothing of it
-//! was lost.
+//! Clients that remember what a database told them, and check that it kept its word.
 
-mod check;
-mod database;
-mod record;
-mod write;
+mod mongodb;
+mod verify;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use database::Target;
 
-/// Writes with majority concern, records what was acknowledged, and checks that nothing of it was lost.
+/// Records what a database tells its clients, and checks that it kept its word.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    #[command(flatten)]
-    target: Target,
-    /// The file with the numbers of the acknowledged writes, one per line
-    #[arg(long, global = true, default_value = "/record/acknowledged")]
-    record: PathBuf,
-    /// What tells the writes of this client from those of others
-    #[arg(long, global = true, env = "HISTORY_RUN", default_value = "run")]
-    run: String,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes until it is asked to end
-    Write(write::Args),
-    /// Reads the record, then the database: what is in the first must be in the second
-    Check,
+    /// MongoDB: what was acknowledged with majority concern must be there
+    #[command(subcommand)]
+    Mongodb(mongodb::Command),
+    /// What `mongodb` does may be asked for without that word: pods of the lab and of the demo call it so.
+    #[command(flatten)]
+    Short(mongodb::Command),
+    /// Says whether the answers in files of histories are those of one linearizable store
+    Verify(verify::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let result = match &cli.command {
-        Command::Write(args) => write::run(args, &cli.target, &cli.record, &cli.run).await,
-        Command::Check => check::run(&cli.target, &cli.record, &cli.run).await,
+        Command::Mongodb(command) | Command::Short(command) => mongodb::run(command).await,
+        Command::Verify(args) => verify::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pods_of_the_lab_and_of_the_demo_call_it_as_before() {
+        let calls: [&[&str]; 6] = [
+            &["write"],
+            &["write", "--writers=8", "--pause=10"],
+            &["check"],
+            &["check", "--uri", "mongodb://elsewhere:27017/"],
+            &["mongodb", "write", "--writers=8", "--record=/tmp/acknowledged", "--run=vdc1"],
+            &["mongodb", "check", "--uri", "mongodb://elsewhere:27017/"],
+        ];
+        for call in calls {
+            let cli = Cli::try_parse_from([&["kogge-history"], call].concat());
+            let is_mongodb = matches!(cli, Ok(Cli { command: Command::Mongodb(_) | Command::Short(_) }));
+            assert!(is_mongodb, "{call:?} is not understood");
         }
     }
 }

@@ -10,8 +10,8 @@ use futures::future::try_join_all;
 use mongodb::Collection;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::database::{DEADLINE, Entry, Target};
-use crate::record::{self, Record};
+use super::database::{DEADLINE, Entry, Target};
+use super::record::{self, Record};
 
 /// How often the count is told.
 const REPORT: Duration = Duration::from_secs(5);

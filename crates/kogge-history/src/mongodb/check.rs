@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use futures::TryStreamExt as _;
 use mongodb::bson::doc;
 
-use crate::database::{Entry, Target};
-use crate::record;
+use super::database::{Entry, Target};
+use super::record;
 
 /// How long reading everything may take.
 const DEADLINE: Duration = Duration::from_mins(1);

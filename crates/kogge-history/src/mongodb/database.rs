@@ -14,16 +14,16 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 #[derive(clap::Args)]
 pub(crate) struct Target {
     /// The connection string, without credentials
-    #[arg(long, global = true, env = "HISTORY_URI", default_value = "mongodb://localhost:27017/")]
+    #[arg(long, env = "HISTORY_URI", default_value = "mongodb://localhost:27017/")]
     uri: String,
     /// The user
-    #[arg(long, global = true, env = "HISTORY_USERNAME")]
+    #[arg(long, env = "HISTORY_USERNAME")]
     username: Option<String>,
     /// The password
-    #[arg(long, global = true, env = "HISTORY_PASSWORD", hide_env_values = true)]
+    #[arg(long, env = "HISTORY_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     /// The database that is written to
-    #[arg(long, global = true, env = "HISTORY_DATABASE", default_value = "kogge_history")]
+    #[arg(long, env = "HISTORY_DATABASE", default_value = "kogge_history")]
     database: String,
 }
 
