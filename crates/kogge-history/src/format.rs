@@ -183,5 +183,7 @@ mod tests {
         let outcome = Outcome::Unknown(String::new());
         let stray = returned(1, "b", &outcome).map(|line| read(&(get.to_owned() + &line)));
         assert!(matches!(stray, Ok(Err(FormatError::NoCall { line: 2, .. }))), "{stray:?}");
+        let twice = returned(1, "a", &outcome).map(|line| read(&(get.to_owned() + &line + &line)));
+        assert!(matches!(twice, Ok(Err(FormatError::NoCall { line: 3, .. }))), "{twice:?}");
     }
 }

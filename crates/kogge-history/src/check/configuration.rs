@@ -99,3 +99,24 @@ impl Best {
         all.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_used_more_is_left_out_whenever_it_comes() {
+        let used =
+            |counts: &[(usize, usize)]| Configuration { used: Used(counts.to_vec()), ..Configuration::first() };
+        let (less, more, other) = (used(&[(1, 1)]), used(&[(1, 2), (3, 1)]), used(&[(2, 1)]));
+        for order in [[&less, &more, &other], [&more, &other, &less], [&other, &more, &less]] {
+            let mut best = Best::default();
+            for known in order {
+                best.insert(known.clone());
+            }
+            assert_eq!(best.len(), 2);
+            let kept = best.into_vec();
+            assert!(kept.contains(&less) && kept.contains(&other), "{kept:?}");
+        }
+    }
+}

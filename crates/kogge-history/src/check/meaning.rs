@@ -133,20 +133,18 @@ impl Key<'_> {
         }
     }
 
-    /// When operations of unknown outcome certainly had taken effect: when somebody was answered who saw what they wrote,
-    /// or saw what was written by one that saw it.
+    /// When operations of unknown outcome certainly had taken effect: when somebody was answered who saw what they wrote.
     fn deadlines(&self, places: &[usize]) -> BTreeMap<usize, u64> {
         let mut deadlines: BTreeMap<usize, u64> = BTreeMap::new();
-        let saw = places.iter().filter_map(|&place| {
-            let is_proof = matches!(self.entries[place].effect()?, Effect::Held(Some(_)) | Effect::Written);
-            self.entries[place].returned.filter(|_| is_proof).map(|returned| (place, returned))
-        });
-        let mut open: Vec<(usize, u64)> = saw.collect();
-        while let Some((place, by)) = open.pop() {
-            let Some(Named::WrittenBy(writer)) = self.named_by(place) else { continue };
-            if self.entries[writer].is_unknown() && deadlines.get(&writer).is_none_or(|known| by < *known) {
-                deadlines.insert(writer, by);
-                open.push((writer, by));
+        for &place in places {
+            let entry = &self.entries[place];
+            if !matches!(entry.effect(), Some(Effect::Held(Some(_)) | Effect::Written)) {
+                continue;
+            }
+            if let (Some(by), Some(Named::WrittenBy(writer))) = (entry.returned, self.named_by(place))
+                && self.entries[writer].is_unknown()
+            {
+                deadlines.entry(writer).and_modify(|known| *known = by.min(*known)).or_insert(by);
             }
         }
         deadlines

@@ -65,6 +65,10 @@ fn the_revision_never_falls_over_all_keys() {
         panic!("{conflicts:?}");
     };
     assert_eq!((earlier.client.as_str(), later.client.as_str()), ("a", "b"));
+    // A change has a later revision than what was read before.
+    let read = story().get_absent("a", 10..20).at_revision(7).on("first");
+    let conflicts = read.put("b", "1", 30..40).at_revision(7).on("second").conflicts();
+    assert!(matches!(&conflicts[..], [Conflict { problem: Problem::RevisionFell { .. }, .. }]), "{conflicts:?}");
     // What overlaps may be in any order.
     let overlap = story().put("a", "1", 10..20).at_revision(7).on("first");
     overlap.get_absent("b", 15..40).at_revision(6).on("second").linearizable();
