@@ -18,13 +18,14 @@ use cycle::{Edge, cycles};
 use tree::{edges, files_below};
 
 /// Crates without a cycle. A crate that becomes free of them is added here.
-const HELD: [&str; 8] = [
+const HELD: [&str; 9] = [
     "kogge-api",
     "kogge-chart",
     "kogge-discovery",
     "kogge-database",
     "kogge-engine",
     "kogge-etcd",
+    "kogge-history",
     "kogge-mongo",
     "kogge-plan",
 ];

@@ -18,6 +18,7 @@
 
 mod configuration;
 mod conflict;
+mod explain;
 mod meaning;
 mod revisions;
 mod search;
@@ -43,7 +44,7 @@ pub fn check(history: &History, limits: &Limits) -> Verdict {
         let meaning = Meaning::of(entries, &places, &revisions);
         match search::search(&meaning.steps, limits) {
             Found::Order => {}
-            Found::NoOrder(stuck) => conflicts.push(conflict::explain(entries, &meaning, &stuck)),
+            Found::NoOrder(stuck) => conflicts.push(explain::explain(entries, &meaning, &stuck)),
             Found::TooMuch(exceeded) => {
                 undecided.insert(key.to_owned(), exceeded);
             }
