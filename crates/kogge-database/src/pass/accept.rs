@@ -9,13 +9,14 @@ use kogge_plan::epoch::Epoch;
 use kogge_plan::ownership::Verdict;
 
 use super::error::PassError;
-use super::known::Known;
+use super::known::{Known, Start};
 use super::look::{Look, Read, Then, Write};
 use super::pace::{BLOCKED, WRITTEN, blocked};
 use super::ready::{Ready, RenderInput};
 use crate::acceptance::{ChartName, Rendered};
 use crate::observation::Observation;
 use crate::problem::Problem;
+use crate::report::unchanged;
 use crate::revisions::Rollout;
 use crate::secrets::{DatabaseSecrets, Issuer, Mint, Mounted, Wanted, lost};
 use crate::sighting::{Sighting, accepted_epoch};
@@ -96,7 +97,7 @@ pub(super) fn next<'a, E: Engine>(
     };
     let status = database.status.as_ref();
     if !epoch.is_recorded(status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref())) {
-        return write(recording(database, &identity, epoch, rollout));
+        return write(recording(start, &identity, epoch, rollout));
     }
     let (rollout, problem) = (Arc::clone(rollout), problem.clone());
     let prepared = Observation {
@@ -118,8 +119,8 @@ pub(super) fn next<'a, E: Engine>(
 }
 
 /// The epoch in the status, by compare and swap, before any worker sees it.
-fn recording(database: &Database, identity: &Identity, epoch: Epoch, rollout: &Rollout) -> Write {
-    let mut status = database.status.clone().unwrap_or_default();
+fn recording<E: Engine>(start: Start<'_, E>, identity: &Identity, epoch: Epoch, rollout: &Rollout) -> Write {
+    let mut status = unchanged(start.database, start.now);
     status.cluster_id = Some(identity.id.clone());
     status.epoch = Some(epoch.number);
     status.spec_hash = Some(epoch.spec_hash);

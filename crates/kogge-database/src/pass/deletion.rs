@@ -14,6 +14,7 @@ use super::known::{Endings, Known, Start};
 use super::look::{Again, Event, Look, Read, Then, Write};
 use super::pace::{blocked, is_protected};
 use crate::problem::Problem;
+use crate::report::unchanged;
 use crate::revisions::system_labels;
 use crate::secrets::DatabaseSecrets;
 use crate::teardown::teardown;
@@ -36,7 +37,7 @@ pub(super) fn next<'a, E: Engine>(known: &Known<'a, E>) -> Option<Look<'a, E>> {
     let record = deletion_record(asked, recorded, cool_off);
     if recorded != Some(&record) {
         let note = format!("the database keeps running until {}", record.executes_at.0);
-        return Some(recording(database, record, Event::warning("DeletionPending", note)));
+        return Some(recording(start, record, Event::warning("DeletionPending", note)));
     }
     match deletion_state(start.now.0, asked, recorded, cool_off) {
         DeletionState::Pending { .. } => None,
@@ -46,7 +47,7 @@ pub(super) fn next<'a, E: Engine>(known: &Known<'a, E>) -> Option<Look<'a, E>> {
             Some(endings) => match halted_by::<E>(database, endings) {
                 Some(cause) if record.halted.as_ref() != Some(&cause) => {
                     let event = Event::warning("DeletionHalted", cause.clone());
-                    Some(recording(database, DeletionStatus { halted: Some(cause), ..record }, event))
+                    Some(recording(start, DeletionStatus { halted: Some(cause), ..record }, event))
                 }
                 Some(_) => None,
                 None => Some(tear_down(known)),
@@ -55,8 +56,8 @@ pub(super) fn next<'a, E: Engine>(known: &Known<'a, E>) -> Option<Look<'a, E>> {
     }
 }
 
-fn recording<'a, E: Engine>(database: &Database, record: DeletionStatus, event: Event) -> Look<'a, E> {
-    let status = DatabaseStatus { deletion: Some(record), ..database.status.clone().unwrap_or_default() };
+fn recording<'a, E: Engine>(start: Start<'_, E>, record: DeletionStatus, event: Event) -> Look<'a, E> {
+    let status = DatabaseStatus { deletion: Some(record), ..unchanged(start.database, start.now) };
     let write = Write::Status { status: Box::new(status), events: vec![event] };
     Look::Write(Box::new(write), Then::End(RECORDED))
 }

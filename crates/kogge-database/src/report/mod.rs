@@ -119,13 +119,34 @@ pub fn blocked(database: &Database, problem: &Problem, now: &Time) -> DatabaseSt
 /// The status after a pass that failed for a reason that is not the spec's: nobody knows whether it is Ready (A3).
 /// What was judged before keeps its words.
 pub fn failed(database: &Database, reason: &str, message: &str, now: &Time) -> DatabaseStatus {
-    let before = database.status.clone().unwrap_or_default();
+    let before = unchanged(database, now);
     let unknown = Finding::new(types::READY, Status::Unknown, reason, message);
     let generation = database.metadata.generation.unwrap_or_default();
     let mut conditions = before.conditions.clone();
     conditions.retain(|condition| condition.type_ != types::READY);
     conditions.splice(0..0, api_conditions::merge(&before.conditions, &[unknown], generation, now));
     DatabaseStatus { conditions, waiting_for: Some(message.to_owned()), ..before }
+}
+
+/// The status that stands, before anything is recorded in it. It has every condition from the first time on: what was
+/// never judged is Unknown.
+pub fn unchanged(database: &Database, now: &Time) -> DatabaseStatus {
+    let mut status = database.status.clone().unwrap_or_default();
+    let generation = database.metadata.generation.unwrap_or_default();
+    let present = std::mem::take(&mut status.conditions);
+    status.conditions = types::ALL
+        .iter()
+        .flat_map(|type_| {
+            let judged: Vec<_> = present.iter().filter(|condition| condition.type_ == *type_).cloned().collect();
+            if judged.is_empty() {
+                let never = Finding::new(type_, Status::Unknown, "NotObserved", "Kogge did not look at it yet.");
+                api_conditions::merge(&[], &[never], generation, now)
+            } else {
+                judged
+            }
+        })
+        .collect();
+    status
 }
 
 /// Leaves no part Ready: nobody knows how it stands.

@@ -28,6 +28,16 @@ fn a_pass_that_fails_shows_it_and_keeps_what_was_judged_before() {
 }
 
 #[test]
+fn no_condition_vanishes_where_an_answer_of_the_first_passes_is_lost() {
+    for answered in 0..24 {
+        let mut world = World::three();
+        world.fortunes = std::iter::repeat_n(Fortune::Answered, answered).chain([Fortune::AnswerLost]).collect();
+        world.rounds(5);
+        types::ALL.iter().for_each(|type_| drop(world.condition(type_)));
+    }
+}
+
+#[test]
 fn every_condition_is_there_from_the_first_status_on() {
     let mut world = World::three();
     world.worker("vdc2").silent = true;

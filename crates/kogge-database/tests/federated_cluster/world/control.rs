@@ -80,12 +80,14 @@ impl World {
     fn carry_out_control(&mut self, read: &FederatedCluster, write: &Write) -> Result<(), ControlFault> {
         match write {
             Write::Claim { id } => {
+                self.unchanged_since(read)?;
                 self.cluster.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
                 if *id != self.cluster.spec.cluster_id {
                     self.edit(|spec| spec.cluster_id.clone_from(id));
                 }
             }
             Write::Release => {
+                self.unchanged_since(read)?;
                 self.cluster.metadata.finalizers = None;
                 self.released = self.cluster.metadata.deletion_timestamp.is_some();
             }
@@ -109,9 +111,7 @@ impl World {
                 self.keep(secrets);
             }
             Write::Status { status, .. } => {
-                if read.metadata.generation != self.cluster.metadata.generation {
-                    return Err(ControlFault::Stale);
-                }
+                self.unchanged_since(read)?;
                 // As the API server gives it back.
                 let cluster = MongoDb::with_status(&self.cluster, (**status).clone());
                 let value = serde_json::to_value(&cluster).unwrap();
@@ -134,6 +134,12 @@ impl World {
             self.events.push(event.clone());
         }
         Ok(())
+    }
+
+    /// What the resourceVersion in a write to the resource guards: nobody wrote to it since it was read.
+    fn unchanged_since(&self, read: &FederatedCluster) -> Result<(), ControlFault> {
+        let [read, present] = [read, &self.cluster].map(|cluster| serde_json::to_value(cluster).unwrap());
+        if read == present { Ok(()) } else { Err(ControlFault::Stale) }
     }
 
     fn remove_revisions(&mut self, names: &[String]) {

@@ -1,5 +1,6 @@
 //! What holds in every pass, whatever a test is about.
 
+use kogge_api::conditions::federated_cluster as conditions;
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
 use kogge_database::pass::{Endings, Write};
@@ -49,10 +50,8 @@ pub(super) fn of_control_write(world: &World, write: &Write) {
     match write {
         Write::Status { status, .. } => {
             holds_no_secret(world, &[format!("{status:?}")]);
-            for before in &world.status().conditions {
-                let stays = status.conditions.iter().any(|condition| condition.type_ == before.type_);
-                assert!(stays, "condition {} vanishes", before.type_);
-            }
+            let told: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+            assert_eq!(told, conditions::ALL, "a status has every condition, and each once");
         }
         Write::Release => {
             let left = world.workers.values().flat_map(|worker| worker.objects.iter());
