@@ -127,6 +127,20 @@ impl Set {
         found.context("no primary")
     }
 
+    /// Lets a member take over, as often as it must be asked.
+    pub async fn hand_over_to(&self, member: usize) -> anyhow::Result<()> {
+        eventually("the member to lead", async || {
+            let hello = run(&self.members[member], doc! { "hello": 1 }).await;
+            let leads = hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false));
+            if !leads {
+                // Where it is refused, it is asked once more.
+                drop(run(&self.members[member], doc! { "replSetStepUp": 1 }).await);
+            }
+            leads
+        })
+        .await
+    }
+
     /// Waits for the primary that takes over from one that is cut off, and until a majority holds what it began with:
     /// until then the other one could come back and be elected, with all that only it has.
     pub async fn successor(&self, of: usize) -> anyhow::Result<usize> {
