@@ -62,6 +62,17 @@ impl Set {
         Ok(set)
     }
 
+    /// An initiated set in which nobody leads but whom the test asks to, the first member to begin with.
+    pub async fn calm(name: &str, count: usize) -> anyhow::Result<Self> {
+        let set = Self::fresh(name, count)?;
+        let mut config = set.config();
+        config.insert("settings", calm_settings());
+        run(&set.members[0], doc! { "replSetInitiate": config }).await?;
+        set.hand_over_to(0).await?;
+        set.all_secondary().await?;
+        Ok(set)
+    }
+
     /// Initiates it, and waits until all members are in service.
     pub async fn initiate(&self, settings: Document) -> anyhow::Result<()> {
         let mut config = self.config();
