@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod};
 use kogge_api::FederatedCluster;
-use kogge_api::anchor::{Anchor, AnchoredMember};
+use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::{AnchoredMember, Record};
 use kogge_api::federated_cluster::{Component, MemberStatus};
 use kogge_api::gate::{self, Hold, HoldReason, Report};
 use kogge_api::names;
@@ -183,7 +184,8 @@ impl<'a> Victim<'a> {
         let client = self.database.harness.lab.worker(&self.vdc)?.client().await?;
         let anchors: Api<ConfigMap> = Api::namespaced(client, self.database.namespace);
         let anchor = anchors.get(&names::anchor(self.database.name)).await?;
-        Ok(Anchor::from_data(anchor.data.as_ref())?.members.get(&self.pod).cloned().unwrap_or_default())
+        let anchor = Anchor::<Record>::from_data(anchor.data.as_ref())?;
+        Ok(anchor.record.members.get(&self.pod).cloned().unwrap_or_default())
     }
 }
 

@@ -8,6 +8,7 @@ mod control_lost;
 mod crash;
 mod create;
 mod deletion;
+mod etcd;
 mod gate;
 mod life;
 mod partition;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Case> {
         create::every_name_resolves_in_every_cluster,
         create::clients_write_and_read_through_the_routers,
         silence::a_settled_database_is_not_written_to,
+        etcd::a_cluster_forms_in_three_data_centres,
         broken_workers::each_broken_kubeconfig_is_named,
         broken_workers::a_cluster_is_registered_once,
         bad_input::an_unknown_data_centre_is_named_and_nothing_is_written,

@@ -82,7 +82,8 @@ impl Harness {
             self.kubectl_apply(CONTROL, &manifest).await?;
         }
         wait::until("the definitions served", Duration::from_secs(30), || async {
-            let listed = self.kubectl(CONTROL, &["get", "federatedclusters,workerclusters", "-A"]).await;
+            let listed =
+                self.kubectl(CONTROL, &["get", "federatedclusters,federatedetcds,workerclusters", "-A"]).await;
             listed.map(drop).map_err(|error| format!("{error:#}"))
         })
         .await?;
@@ -141,7 +142,7 @@ fn own(programs: &Programs, name: &str, folder: &Path) -> anyhow::Result<PathBuf
 
 async fn images(programs: &Programs) -> anyhow::Result<Vec<PathBuf>> {
     let programs = programs.clone();
-    blocking(move || products::pack_all(root(), &programs)).await
+    blocking(move || Ok([products::pack_all(root(), &programs)?, products::pack_etcd(root())?].concat())).await
 }
 
 async fn blocking<T: Send + 'static>(

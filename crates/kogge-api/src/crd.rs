@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube_core::CustomResourceExt as _;
 
-use crate::{FederatedCluster, WorkerCluster};
+use crate::{FederatedCluster, FederatedEtcd, WorkerCluster};
 
 /// Every definition of the group, in the order of their kinds.
 pub fn all() -> Vec<CustomResourceDefinition> {
@@ -15,6 +15,12 @@ pub fn all() -> Vec<CustomResourceDefinition> {
             24,
             "metadata.name of a FederatedCluster must be 1 to 24 lower-case letters, digits and dashes, a letter \
              first: it becomes part of every member's host name",
+        ),
+        named(
+            FederatedEtcd::crd(),
+            24,
+            "metadata.name of a FederatedEtcd must be 1 to 24 lower-case letters, digits and dashes, a letter first: \
+             it becomes part of every member's host name",
         ),
         named(
             WorkerCluster::crd(),

@@ -27,6 +27,9 @@ pub const MANAGER: &str = "kogge.dev";
 
 /// Annotation: the hash of what Kogge applied last, so that an unchanged object is not written again (A5).
 pub const APPLIED_HASH: &str = "kogge.dev/applied-hash";
+/// Annotation (of pods): what the anchor says that the pod's gate waits for. A kubelet brings a changed ConfigMap into a
+/// pod within a minute or more, and at once where the pod itself changes.
+pub const ANCHOR: &str = "kogge.dev/anchor";
 /// Annotation (of mirrored slices): the UIDs of the pods, by host name.
 pub const POD_UIDS: &str = "kogge.dev/pod-uids";
 /// Annotation by a user: pauses everything that Kogge would change.

@@ -8,6 +8,7 @@ pub mod cluster_id;
 pub mod conditions;
 pub mod crd;
 pub mod federated_cluster;
+pub mod federated_etcd;
 pub mod gate;
 pub mod hysteresis;
 pub mod labels;
@@ -19,6 +20,7 @@ pub mod worker_cluster;
 
 pub use cluster_id::ClusterId;
 pub use federated_cluster::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
+pub use federated_etcd::{FederatedEtcd, FederatedEtcdSpec, FederatedEtcdStatus};
 pub use worker_cluster::{WorkerCluster, WorkerClusterSpec, WorkerClusterStatus};
 
 /// The API group of every Kogge resource.

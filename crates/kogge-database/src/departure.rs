@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use kogge_engine::{Engine, EngineView};
+use kogge_engine::{Engine, EngineView, Record as _};
 use kogge_plan::WorkerView;
 use kogge_plan::prune::Released;
 
@@ -41,8 +41,9 @@ impl<E: Engine> Prepared<'_, E> {
     /// lists.
     fn drained(&self, listed: &BTreeSet<String>) -> BTreeSet<String> {
         let (identity, database) = (&self.observation.identity, self.observation.database);
+        let recorded = || self.anchor.record.members().map(|(pod, _)| pod);
         let holds_a_member = |placement: &String| {
-            self.anchor.members.keys().chain(listed).any(|pod| is_in::<E>(identity, pod, placement))
+            recorded().chain(listed.iter().map(String::as_str)).any(|pod| is_in::<E>(identity, pod, placement))
         };
         let placements = self.anchor.worker_uids.keys();
         let gone = |placement: &&String| database.placement(placement).is_none() && !holds_a_member(placement);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::anchor::{Anchor, AnchorError};
 use kogge_chart::shape::{Shape, Storage, overlay};
-use kogge_engine::{ComponentKey, Identity, Share};
+use kogge_engine::{ComponentKey, Engine, Identity, Share};
 use kogge_plan::rollout::UseRevision;
 use kogge_plan::{Object, ObjectKey, anchors};
 
@@ -42,15 +42,18 @@ impl DesiredError {
 
 /// What stands on a worker whatever the chart says: the anchor with its copy, and the secrets of every generation
 /// that its pods may be made with.
-pub(crate) fn guarding(
+pub(crate) fn guarding<E: Engine>(
     identity: &Identity,
-    anchor: &Anchor,
+    anchor: &Anchor<E::Record>,
     secrets: &DatabaseSecrets,
     components: &BTreeSet<&ComponentKey>,
 ) -> Result<Vec<Object>, DesiredError> {
     let mut objects = anchors::objects(anchor, &identity.namespace)?.to_vec();
     let generations = secrets.generations();
-    objects.extend(generations.flat_map(|generation| generation.objects(identity, components.iter().copied())));
+    objects.extend(
+        generations
+            .flat_map(|generation| generation.objects(identity, E::HAS_KEYFILE, components.iter().copied())),
+    );
     Ok(objects)
 }
 

@@ -11,6 +11,7 @@ pub mod acceptance;
 mod departure;
 mod desired;
 mod discovery;
+mod gates;
 mod observation;
 pub mod pass;
 mod plan;

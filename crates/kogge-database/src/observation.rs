@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kogge_api::anchor::{Anchor, AnchorError};
+use kogge_api::anchor::{Anchor, AnchorError, SeedsDisagree};
 use kogge_api::{ClusterId, labels};
 use kogge_engine::{Database, Engine, Identity};
-use kogge_plan::anchors::SeedsDisagree;
-use kogge_plan::epoch::{Epoch, Remember, desired_anchor};
+use kogge_plan::epoch::{Epoch, desired_anchor};
 use kogge_plan::object::cluster_id;
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::{PlacementError, Placements};
@@ -33,7 +32,7 @@ pub struct Observation<'a, E: Engine> {
     /// The workers of the placements.
     pub placements: Placements,
     /// Whose the database is.
-    pub ownership: Ownership,
+    pub ownership: Ownership<E::Record>,
     /// What the spec renders to.
     pub rollout: Arc<Rollout>,
     /// What was rendered before.
@@ -67,10 +66,10 @@ impl<'a, E: Engine> Observation<'a, E> {
         }
     }
 
-    /// The anchor that every worker should hold, with what is to be added to it.
-    pub fn anchor(&self, remember: Remember) -> Result<Anchor, ObservationError> {
-        desired_anchor(&self.owner(), &self.identity.id, &self.epoch, &self.ownership.overall, remember)
-            .map_err(ObservationError::Seeds)
+    /// The anchor that every worker should hold, before anything is recorded in it. `worker_uids` are the UIDs of the
+    /// workers of the placements.
+    pub fn anchor(&self, worker_uids: BTreeMap<String, String>) -> Anchor<E::Record> {
+        desired_anchor(&self.owner(), &self.identity.id, &self.epoch, &self.ownership.overall, worker_uids)
     }
 
     /// Whether its user asked to change nothing.
@@ -114,7 +113,11 @@ impl<'a, E: Engine> Observation<'a, E> {
     }
 
     /// The worker that a placement was put on, whether or not the spec still names it.
-    pub fn worker_of(&self, placement: &str, anchor: &Anchor) -> Option<(&'a WorkerName, &'a WorkerView)> {
+    pub fn worker_of(
+        &self,
+        placement: &str,
+        anchor: &Anchor<E::Record>,
+    ) -> Option<(&'a WorkerName, &'a WorkerView)> {
         if let Some(resolved) = self.placements.resolved.get(placement) {
             return self.fleet.workers.get_key_value(&resolved.worker);
         }
@@ -124,7 +127,7 @@ impl<'a, E: Engine> Observation<'a, E> {
 
     /// The workers of placements that the spec does not name any more, as long as they hold a part of the
     /// database: members that leave, and routers, look names up there.
-    pub fn left_over(&self, anchor: &Anchor) -> BTreeSet<&'a WorkerName> {
+    pub fn left_over(&self, anchor: &Anchor<E::Record>) -> BTreeSet<&'a WorkerName> {
         let named = |placement: &String| self.database.placement(placement).is_some();
         let placed = |worker: &WorkerName| self.placements.resolved.values().any(|p| p.worker == *worker);
         anchor

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kogge_engine::{ComponentKey, Engine, EngineView, Executor, GroupName, Millis, Share, Step};
+use kogge_api::anchor::Anchor;
+use kogge_engine::{ComponentKey, Engine, EngineView, Executor, GroupName, Millis, Record as _, Share, Step};
 use kogge_plan::diff::Refusal;
 use kogge_plan::prune::{ApprovalNeeded, PruneFacts, Released, prune};
 use kogge_plan::rollout::{Pace, RolloutPlan, UseRevision, plan_rollout};
@@ -117,6 +118,7 @@ pub fn plan<E: Engine>(
             soak: pace.soak.into(),
             healthy_for,
             paused: observation.paused() || observation.held,
+            refused: engine.refuses_rollout.clone(),
         },
     );
     let mut plan = DatabasePlan {
@@ -142,16 +144,16 @@ impl<E: Engine> DatabasePlan<E> {
     /// What every worker should hold.
     fn desire(&mut self, prepared: &Prepared<'_, E>) -> Result<(), ObservationError> {
         let observation = &prepared.observation;
-        let notes = &self.engine.notes;
-        let mut remember = notes.remember.clone();
-        remember.worker_uids.clone_from(&prepared.anchor.worker_uids);
-        let mut anchor = observation.anchor(remember)?;
-        anchor.members.retain(|pod, _| !notes.forget.contains(pod));
+        let steps = self.engine.steps.iter().map(|step| &step.payload);
+        let record =
+            E::recorded(&prepared.goal, &prepared.anchor.record, steps).map_err(ObservationError::Seeds)?;
+        let anchor = Anchor { record, ..prepared.anchor.clone() };
         let workers: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
         for worker in workers {
             let here = prepared.placed.iter().filter(|share| prepared.is_on(share, worker));
             let components: BTreeSet<&ComponentKey> = here.map(|share| &share.component.key).collect();
-            let guarding = desired::guarding(&observation.identity, &anchor, &observation.secrets, &components);
+            let guarding =
+                desired::guarding::<E>(&observation.identity, &anchor, &observation.secrets, &components);
             let mut objects = match guarding {
                 Ok(objects) => objects,
                 Err(error) => {
@@ -223,6 +225,7 @@ impl<E: Engine> DatabasePlan<E> {
         if self.actions.iter().any(is_anchor) {
             return;
         }
+        self.actions.extend(prepared.told_to_gates(&self.engine));
         for step in &self.engine.steps {
             match step.executor {
                 Executor::Client => self.steps.push(step.clone()),
@@ -314,8 +317,9 @@ impl<E: Engine> Prepared<'_, E> {
         let identity = &self.observation.identity;
         let leaving = self
             .anchor
-            .members
-            .keys()
+            .record
+            .members()
+            .map(|(pod, _)| pod)
             .filter(|pod| component_of::<E>(identity, pod).as_ref() == Some(&share.component))
             .filter(|pod| identity.is_in(&share.component.key, pod, &share.placement))
             .filter_map(|pod| pod.rsplit('-').next()?.parse::<u32>().ok())

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use kogge_api::anchor::Anchor;
 use kogge_engine::{
-    Component, ComponentKey, Engine, GoalInput, Identity, Member, Pod, PodName, Remember, Requests, Share,
+    Component, ComponentKey, Engine, GoalInput, Identity, Member, Pod, PodName, Record as _, Requests, Share,
 };
 use kogge_plan::{Liveness, ObjectKey, WorkerName, workload};
 
 use crate::discovery::Names;
-use crate::observation::{Observation, ObservationError};
+use crate::observation::Observation;
 use crate::pods::{is_in, pod_facts, running};
 use crate::retired::retired;
 use crate::template::key_name;
@@ -24,7 +24,7 @@ pub struct Prepared<'a, E: Engine> {
     /// Components that the spec does not have any more and that are being drained.
     pub retired: BTreeSet<Component>,
     /// What the workers remember, with what this pass adds to it before anything else.
-    pub anchor: Anchor,
+    pub anchor: Anchor<E::Record>,
     /// What people asked for beside the spec.
     pub requests: Requests,
     /// What the database shall be.
@@ -61,24 +61,24 @@ pub struct Running<'a> {
 
 impl<'a, E: Engine> Observation<'a, E> {
     /// Prepares to ask the members.
-    pub fn prepare(self) -> Result<Prepared<'a, E>, ObservationError> {
+    pub fn prepare(self) -> Prepared<'a, E> {
         let worker_uids = self
             .placements
             .resolved
             .values()
             .filter_map(|p| Some((p.name.clone(), self.fleet.workers.get(&p.worker)?.uid.clone()?)))
             .collect();
-        let anchor = self.anchor(Remember { worker_uids, ..Remember::default() })?;
-        let retired = retired::<E>(&self.identity, self.database, &anchor);
+        let anchor = self.anchor(worker_uids);
+        let retired = retired::<E>(&self.identity, self.database, &anchor.record);
         let components = self.database.components.iter().chain(&retired);
         let placed: Vec<Share> = components.flat_map(|component| E::shares(self.spec, component)).collect();
         let names = Names::observe(&self, &retired);
         let routers = self.running_routers();
-        let requests = Requests::of(self.database, &anchor);
+        let requests = Requests::of(self.database, &anchor.worker_uids);
         let goal = E::goal(&GoalInput {
             identity: &self.identity,
             spec: self.spec,
-            anchor: &anchor,
+            record: &anchor.record,
             retired: &retired,
             unseen: self.unseen(),
             rolling: self.is_rolling(&placed),
@@ -88,7 +88,7 @@ impl<'a, E: Engine> Observation<'a, E> {
         });
         let members = E::members(&goal);
         let pods = self.member_pods(&members, &anchor, &names);
-        Ok(Prepared { placed, retired, routers, observation: self, anchor, goal, members, requests, pods, names })
+        Prepared { placed, retired, routers, observation: self, anchor, goal, members, requests, pods, names }
     }
 
     fn running_routers(&self) -> BTreeMap<PodName, Router> {
@@ -107,7 +107,12 @@ impl<'a, E: Engine> Observation<'a, E> {
             .collect()
     }
 
-    fn member_pods(&self, members: &[Member], anchor: &Anchor, names: &Names) -> BTreeMap<PodName, Pod> {
+    fn member_pods(
+        &self,
+        members: &[Member],
+        anchor: &Anchor<E::Record>,
+        names: &Names,
+    ) -> BTreeMap<PodName, Pod> {
         members
             .iter()
             .filter_map(|Member { pod, component, place }| {
@@ -188,7 +193,7 @@ impl<E: Engine> Prepared<'_, E> {
     /// elsewhere than its pod's loopback.
     pub fn has_users(&self, pod: &PodName) -> bool {
         self.routers.contains_key(pod)
-            || self.anchor.members.get(pod.as_str()).is_some_and(|member| member.initialized)
+            || self.anchor.record.members().any(|(member, held_data)| held_data && member == pod.as_str())
     }
 
     /// The certificate, as PEM, that each member and router should serve; none without TLS.
@@ -206,6 +211,6 @@ impl<E: Engine> Prepared<'_, E> {
     }
 }
 
-fn placement_of<E: Engine>(identity: &Identity, anchor: &Anchor, pod: &str) -> Option<String> {
+fn placement_of<E: Engine>(identity: &Identity, anchor: &Anchor<E::Record>, pod: &str) -> Option<String> {
     anchor.worker_uids.keys().find(|placement| is_in::<E>(identity, pod, placement)).cloned()
 }

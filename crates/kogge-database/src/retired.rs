@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::anchor::{Anchor, Turns};
 use kogge_api::labels;
-use kogge_engine::{Component, Database, Engine, Identity};
+use kogge_engine::{Component, Database, Engine, Identity, Record as _};
 use kogge_plan::WorkerView;
 use kogge_plan::object::{cluster_id, label};
 
@@ -15,12 +14,10 @@ use crate::pods::component_of;
 pub(crate) fn retired<E: Engine>(
     identity: &Identity,
     database: &Database,
-    anchor: &Anchor,
+    record: &E::Record,
 ) -> BTreeSet<Component> {
-    let of_members = anchor.members.keys().filter_map(|pod| component_of::<E>(identity, pod));
-    let under_way = anchor.shard_removals.iter().filter(|(_, turns)| is_under_way(**turns));
-    let named = anchor.seeds.keys().chain(under_way.map(|(component, _)| component));
-    let all = of_members.chain(named.filter_map(|component| E::component(component)));
+    let of_members = record.members().filter_map(|(pod, _)| component_of::<E>(identity, pod));
+    let all = of_members.chain(record.components().filter_map(E::component));
     all.filter(|component| !database.has(&component.key)).collect()
 }
 
@@ -29,10 +26,6 @@ pub(crate) fn standing<E: Engine>(observation: &Observation<'_, E>) -> BTreeSet<
     let id = observation.identity.id.as_str();
     let found = observation.fleet.workers.values().flat_map(|view| components::<E>(view, id));
     found.filter(|component| !observation.database.has(&component.key)).collect()
-}
-
-fn is_under_way(turns: Turns) -> bool {
-    turns.begun > turns.ended
 }
 
 fn components<E: Engine>(view: &WorkerView, id: &str) -> BTreeSet<Component> {

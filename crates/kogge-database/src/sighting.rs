@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kogge_engine::{Database, Identity};
+use kogge_engine::{Database, Identity, Record};
 use kogge_plan::epoch::{Epoch, next_epoch};
 use kogge_plan::hash::spec_hash;
 use kogge_plan::ownership::{self, Ownership, Verdict, assess};
@@ -16,15 +16,15 @@ use crate::problem::Problem;
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Where a database is, or would be, and whose it is.
-pub struct Sighting<'a> {
+pub struct Sighting<'a, R> {
     database: &'a Database,
     /// The workers of its placements.
     pub placements: Placements,
     /// Whose it is.
-    pub ownership: Ownership,
+    pub ownership: Ownership<R>,
 }
 
-impl<'a> Sighting<'a> {
+impl<'a, R: Record> Sighting<'a, R> {
     /// Looks at the workers.
     pub fn of(database: &'a Database, workers: &[RegisteredWorker], fleet: &FleetView, control_uid: &str) -> Self {
         let namespace = database.namespace();
@@ -90,10 +90,10 @@ fn pinned(database: &Database) -> BTreeMap<String, Pinned> {
 
 /// The epoch that a pass works under: that of the present spec, or, while the spec is not carried out, the one
 /// that was accepted last; none where none ever was.
-pub fn accepted_epoch<S: Serialize>(
+pub fn accepted_epoch<S: Serialize, R>(
     database: &Database,
     spec: &S,
-    verdict: &Verdict,
+    verdict: &Verdict<R>,
     held: bool,
 ) -> Result<Option<Epoch>, serde_json::Error> {
     let status = database.status.as_ref();

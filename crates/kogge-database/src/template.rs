@@ -29,6 +29,16 @@ pub enum TemplateError {
         /// What is asked for, in the engine's word.
         mode: String,
     },
+    /// The chart is for another engine.
+    #[error("chart {chart} runs {found}, and this is a database of {wanted}; name a chart that runs {wanted}")]
+    OtherEngine {
+        /// The chart.
+        chart: String,
+        /// The engine that it runs.
+        found: String,
+        /// The engine of the database.
+        wanted: &'static str,
+    },
     /// There is no image.
     #[error("spec.global.image is not given, and chart {chart} names no image of its own; give one")]
     NoImage {
@@ -43,6 +53,7 @@ impl TemplateError {
         match self {
             Self::Chart(error) => error.reason(),
             Self::NoTls { .. } => "ChartWithoutTls",
+            Self::OtherEngine { .. } => "ChartOfOtherEngine",
             Self::NoImage { .. } => "NoImage",
         }
     }
@@ -76,6 +87,13 @@ pub fn render_all<E: Engine>(
     frozen: &Frozen,
     mounted: Mounted,
 ) -> Result<Rollout, TemplateError> {
+    if chart.engine != E::NAME {
+        return Err(TemplateError::OtherEngine {
+            chart: format!("{} {}", chart.name, chart.version),
+            found: chart.engine.clone(),
+            wanted: E::NAME,
+        });
+    }
     let shares = database
         .components
         .iter()

@@ -8,6 +8,7 @@ use kogge_engine::{Engine, Millis, Pod, PodName};
 
 use crate::credentials::Credentials;
 use crate::reach::MemberReach;
+use crate::trust::Trust;
 
 /// How the operator reaches one database's servers, and as whom.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub struct ClusterAccess {
     pub reach: Arc<dyn MemberReach>,
     /// The users.
     pub credentials: Credentials,
+    /// Whom Kogge trusts, and who it is to servers; none where it connects to them without TLS.
+    pub trust: Option<Trust>,
 }
 
 /// Observes the servers of one database. Make one per database and keep it: it holds connections, which servers are

@@ -1,19 +1,16 @@
 //! Members at their pods' addresses, where these are routed to the operator; and each member by its own way.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kogge_engine::PodName;
-use rustls_pki_types::CertificateDer;
+use kogge_engine::{PodName, Port};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tracing::debug;
 
-use crate::forward::{Trust, carry, listen, served};
 use crate::port_forward::PortForward;
-use crate::reach::{MemberReach, NO_TLS, ReachError, Tunnel};
+use crate::reach::{Connection, MemberReach, ReachError};
 
 /// A pod's address must take a connection within this.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
@@ -21,8 +18,8 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// A pod that is reached at its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// Where its server listens.
-    pub address: SocketAddr,
+    /// The pod's address.
+    pub ip: IpAddr,
     /// The pod's uid.
     pub uid: String,
 }
@@ -45,13 +42,12 @@ async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
 pub struct Ways {
     direct: BTreeMap<PodName, Address>,
     through: PortForward,
-    trust: Option<Trust>,
 }
 
 impl Ways {
     /// Reaches `direct` at their addresses, and the others as `through` says.
-    pub fn new(direct: BTreeMap<PodName, Address>, through: PortForward, trust: Option<Trust>) -> Self {
-        Self { direct, through: through.trusting(trust.clone()), trust }
+    pub fn new(direct: BTreeMap<PodName, Address>, through: PortForward) -> Self {
+        Self { direct, through }
     }
 }
 
@@ -59,64 +55,54 @@ impl Ways {
 impl MemberReach for Ways {
     fn identity(&self, pod: &PodName) -> Option<String> {
         match self.direct.get(pod) {
-            Some(direct) => Some(format!("{}/{}", direct.uid, direct.address)),
+            Some(direct) => Some(format!("{}/{}", direct.uid, direct.ip)),
             None => self.through.identity(pod),
         }
     }
 
-    async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
-        let Some(Address { address, .. }) = self.direct.get(pod).cloned() else {
-            return self.through.open(pod).await;
+    async fn connect(&self, pod: &PodName, port: Port) -> Result<Connection, ReachError> {
+        let Some(Address { ip, .. }) = self.direct.get(pod) else {
+            return self.through.connect(pod, port).await;
         };
-        // The driver would only say that its connection ended.
-        connect(address).await.map_err(|reason| ReachError::NoRoute { pod: pod.clone(), address, reason })?;
-        let trust = self.trust.clone();
-        listen(pod, move |mut connection| {
-            let trust = trust.clone();
-            async move {
-                let carried = match connect(address).await {
-                    Ok(mut stream) => carry(trust.as_ref(), &mut connection, &mut stream)
-                        .await
-                        .map_err(|error| error.to_string()),
-                    Err(reason) => Err(reason),
-                };
-                if let Err(error) = carried {
-                    debug!(%address, %error, "connection ended");
-                }
-            }
-        })
-        .await
+        let address = (*ip, port.number).into();
+        let no_route = |reason| ReachError::NoRoute { pod: pod.clone(), port: port.name, address, reason };
+        let stream = connect(address).await.map_err(no_route)?;
+        stream.set_nodelay(true).map_err(|error| no_route(error.to_string()))?;
+        Ok(Box::new(stream))
     }
 
-    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
-        let Some(Address { address, .. }) = self.direct.get(pod) else {
-            return self.through.certificate(pod).await;
-        };
-        let failed = |reason: String| ReachError::certificate(pod, reason);
-        let trust = self.trust.as_ref().ok_or_else(|| failed(NO_TLS.to_owned()))?;
-        let mut stream = connect(*address).await.map_err(failed)?;
-        served(trust, &mut stream).await.map_err(|error| failed(error.to_string()))
+    async fn probe(&self, pod: &PodName, port: Port) -> Result<(), ReachError> {
+        if self.direct.contains_key(pod) { self.connect(pod, port).await.map(drop) } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::tunnel::Tunnel;
 
-    fn ways(address: SocketAddr) -> Ways {
-        let direct = BTreeMap::from([("pod-0".into(), Address { address, uid: "u".to_owned() })]);
-        Ways::new(direct, PortForward::default(), None)
+    fn ways(ip: IpAddr) -> Ways {
+        let direct = BTreeMap::from([("pod-0".into(), Address { ip, uid: "u".to_owned() })]);
+        Ways::new(direct, PortForward::default())
     }
+
+    async fn listener() -> (TcpListener, Port) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let number = listener.local_addr().unwrap().port();
+        (listener, Port { name: "client", number })
+    }
+
+    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[tokio::test]
     async fn bytes_go_to_the_pod_and_back() {
-        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let ways = ways(server.local_addr().unwrap());
+        let (server, port) = listener().await;
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = server.accept().await {
                 tokio::spawn(async move {
@@ -127,7 +113,7 @@ mod tests {
                 });
             }
         });
-        let tunnel = ways.open(&"pod-0".into()).await.unwrap();
+        let tunnel = Tunnel::open(Arc::new(ways(LOCALHOST)), &"pod-0".into(), port, None).await.unwrap();
         assert!(tunnel.address.ip().is_loopback(), "the driver checks `localhost` certificates");
         let mut connection = TcpStream::connect(tunnel.address).await.unwrap();
         connection.write_all(b"ping").await.unwrap();
@@ -138,17 +124,21 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_without_a_route_is_named_and_no_other_way_is_taken() {
-        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-        let error = ways(closed).open(&"pod-0".into()).await.unwrap_err().to_string();
-        assert!(error.contains(&closed.to_string()) && error.contains("refused"), "{error}");
-        assert!(ways(closed).open(&"pod-1".into()).await.is_err(), "a pod that nobody knows");
+        let (closed, port) = listener().await;
+        let address = closed.local_addr().unwrap();
+        drop(closed);
+        let open = async |pod: &str| Tunnel::open(Arc::new(ways(LOCALHOST)), &pod.into(), port, None).await;
+        let error = open("pod-0").await.unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()) && error.contains("refused"), "{error}");
+        let other = ways(LOCALHOST).connect(&"pod-1".into(), port).await;
+        assert!(matches!(other, Err(ReachError::NoPod(_))), "a pod that nobody knows");
     }
 
     #[test]
     fn another_pod_or_another_way_is_another_identity() {
-        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        assert_eq!(ways(address(1)).identity(&"pod-0".into()).as_deref(), Some("u/127.0.0.1:1"));
-        assert_ne!(ways(address(1)).identity(&"pod-0".into()), ways(address(2)).identity(&"pod-0".into()));
-        assert_eq!(ways(address(1)).identity(&"pod-1".into()), None);
+        let ip = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+        assert_eq!(ways(ip(1)).identity(&"pod-0".into()).as_deref(), Some("u/127.0.0.1"));
+        assert_ne!(ways(ip(1)).identity(&"pod-0".into()), ways(ip(2)).identity(&"pod-0".into()));
+        assert_eq!(ways(ip(1)).identity(&"pod-1".into()), None);
     }
 }

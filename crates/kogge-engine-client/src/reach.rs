@@ -1,43 +1,36 @@
-//! How members are reached: a loopback address per pod.
+//! How members are reached: a connection to one of a pod's ports.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use kogge_engine::PodName;
-use rustls_pki_types::CertificateDer;
+use kogge_engine::{PodName, Port};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_util::sync::DropGuard;
-use tracing::debug;
 
-use crate::forward::{Trust, carry, listen, served};
+/// Bytes to and from a server.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-/// Without TLS no certificate is served to the operator.
-pub(crate) const NO_TLS: &str = "Kogge connects to it without TLS";
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Gives a loopback address for a pod's server. Loopback also in the pod, so that the localhost exception
-/// and a `localhost` certificate hold.
+/// A connection to a server; closed on drop.
+pub type Connection = Box<dyn Stream>;
+
+/// Connects to pods' servers. TLS is not its business.
 #[async_trait]
 pub trait MemberReach: Send + Sync {
     /// What stands behind a pod's name now: its uid and the way to it. Absent while there is none.
     /// Connections are kept while it is the same.
     fn identity(&self, pod: &PodName) -> Option<String>;
 
-    /// Opens a way to the pod that `identity` told of.
-    async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError>;
+    /// Connects to a port of the pod that `identity` told of.
+    async fn connect(&self, pod: &PodName, port: Port) -> Result<Connection, ReachError>;
 
-    /// The certificate that a pod's server serves now, seen on a connection of its own.
-    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError>;
-}
-
-/// A way to a pod; closed on drop.
-#[derive(Debug)]
-pub struct Tunnel {
-    /// Where to connect to.
-    pub address: SocketAddr,
-    pub(crate) _close: Option<DropGuard>,
+    /// Whether connections are worth a try, where that costs next to nothing to tell.
+    async fn probe(&self, _: &PodName, _: Port) -> Result<(), ReachError> {
+        Ok(())
+    }
 }
 
 /// Why a pod cannot be reached.
@@ -46,13 +39,33 @@ pub enum ReachError {
     /// No such pod runs, or its worker was not observed.
     #[error("{0} has no pod that can be reached")]
     NoPod(PodName),
+    /// Its server has no such port.
+    #[error("{pod} has no port {port}")]
+    NoPort {
+        /// The pod.
+        pod: PodName,
+        /// The port's name.
+        port: &'static str,
+    },
     /// Its address takes no connection.
-    #[error("{pod} does not answer at its address {address}: {reason}")]
+    #[error("{pod} does not answer at its {port} port {address}: {reason}")]
     NoRoute {
         /// The pod.
         pod: PodName,
+        /// The port's name.
+        port: &'static str,
         /// Its address.
         address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// Its worker's API opens no stream to it.
+    #[error("no port-forward to port {port} of {pod}: {reason}")]
+    NoForward {
+        /// The pod.
+        pod: PodName,
+        /// The port's name.
+        port: &'static str,
         /// Why.
         reason: String,
     },
@@ -74,62 +87,56 @@ pub enum ReachError {
     },
 }
 
-impl ReachError {
-    pub(crate) fn certificate(pod: &PodName, reason: impl std::fmt::Display) -> Self {
-        Self::Certificate { pod: pod.clone(), reason: reason.to_string() }
-    }
+/// Servers that listen on this machine's loopback: tests, and servers started by hand.
+#[derive(Clone, Debug, Default)]
+pub struct Loopback {
+    servers: BTreeMap<PodName, Listening>,
 }
 
-/// Servers that listen on this machine's loopback: tests, and servers started by hand.
-#[derive(Clone, Default)]
-pub struct Loopback {
-    servers: BTreeMap<PodName, SocketAddr>,
-    trust: Option<Trust>,
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// What tells it from the next one behind its name.
+    pub uid: String,
+    /// Its addresses, by the name of the port.
+    pub ports: BTreeMap<&'static str, SocketAddr>,
 }
 
 impl Loopback {
-    /// The servers by pod name.
-    pub fn new(servers: BTreeMap<PodName, SocketAddr>) -> Self {
-        Self { servers, trust: None }
+    /// Servers with one port, by pod name.
+    pub fn new(port: Port, servers: BTreeMap<PodName, SocketAddr>) -> Self {
+        let listening = |address| Listening { uid: "uid".to_owned(), ports: [(port.name, address)].into() };
+        Self::of(servers.into_iter().map(|(pod, address)| (pod, listening(address))).collect())
     }
 
-    /// Speaks TLS to servers that `trust` trusts.
-    #[must_use]
-    pub fn trusting(self, trust: Option<Trust>) -> Self {
-        Self { trust, ..self }
+    /// Servers, by pod name.
+    pub fn of(servers: BTreeMap<PodName, Listening>) -> Self {
+        Self { servers }
     }
 }
 
 #[async_trait]
 impl MemberReach for Loopback {
     fn identity(&self, pod: &PodName) -> Option<String> {
-        self.servers.get(pod).map(ToString::to_string)
+        self.servers.get(pod).map(|listening| format!("{listening:?}"))
     }
 
-    async fn open(&self, pod: &PodName) -> Result<Tunnel, ReachError> {
-        let address = *self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
-        let Some(trust) = self.trust.clone() else { return Ok(Tunnel { address, _close: None }) };
-        listen(pod, move |mut connection| {
-            let trust = trust.clone();
-            async move {
-                let carried = match TcpStream::connect(address).await {
-                    Ok(mut stream) => carry(Some(&trust), &mut connection, &mut stream).await,
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = carried {
-                    debug!(%address, %error, "connection ended");
-                }
-            }
-        })
-        .await
-    }
-
-    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
-        let address = *self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
-        let seen = async {
-            let trust = self.trust.as_ref().ok_or_else(|| io::Error::other(NO_TLS))?;
-            served(trust, &mut TcpStream::connect(address).await?).await
+    async fn connect(&self, pod: &PodName, port: Port) -> Result<Connection, ReachError> {
+        let listening = self.servers.get(pod).ok_or_else(|| ReachError::NoPod(pod.clone()))?;
+        let no_port = || ReachError::NoPort { pod: pod.clone(), port: port.name };
+        let address = listening.ports.get(port.name).ok_or_else(no_port)?;
+        let no_route = |error: std::io::Error| ReachError::NoRoute {
+            pod: pod.clone(),
+            port: port.name,
+            address: *address,
+            reason: error.to_string(),
         };
-        seen.await.map_err(|error| ReachError::certificate(pod, error))
+        let stream = TcpStream::connect(address).await.map_err(no_route)?;
+        stream.set_nodelay(true).map_err(no_route)?;
+        Ok(Box::new(stream))
+    }
+
+    async fn probe(&self, pod: &PodName, port: Port) -> Result<(), ReachError> {
+        self.connect(pod, port).await.map(drop)
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use k8s_openapi::NamespaceResourceScope;
 use kogge_api::ClusterId;
+use kogge_api::anchor::{Record, SeedsDisagree};
 use kube_core::{CustomResourceExt, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,13 +38,21 @@ pub trait Engine: Sized + Send + Sync + 'static {
     type Goal: Clone + fmt::Debug + PartialEq + Send + Sync;
     /// What its client observed, with its age.
     type Topology: Clone + fmt::Debug + Default + PartialEq + Send + Sync;
+    /// What the anchors remember of its members.
+    type Record: Record;
     /// What its client needs to take a step.
     type Action: Clone + fmt::Debug + PartialEq + Send + Sync;
 
+    /// Its name in `kogge.engine` of a chart.
+    const NAME: &'static str;
     /// The port that the operator and clients speak to.
     const PORT: Port;
     /// The ports that members speak to each other on, where these are others.
     const PEER_PORTS: &'static [Port];
+    /// Whether members authenticate to each other by a keyfile.
+    const HAS_KEYFILE: bool;
+    /// The component whose certificate the operator shows to servers that ask for one; none where they ask for none.
+    const SHOWS_CERTIFICATE_OF: Option<&'static str>;
 
     /// What a resource declares, in words that all kinds share.
     fn database(resource: &Self::Resource) -> Database;
@@ -81,7 +90,7 @@ pub trait Engine: Sized + Send + Sync + 'static {
     fn discovery(identity: &Identity, component: &Component, seeds: &[String]) -> Map<String, Value>;
 
     /// What the database shall be.
-    fn goal(input: &GoalInput<'_, Self::Spec>) -> Self::Goal;
+    fn goal(input: &GoalInput<'_, Self::Spec, Self::Record>) -> Self::Goal;
 
     /// The members that a goal names, wanted ones and those that leave.
     fn members(goal: &Self::Goal) -> Vec<Member>;
@@ -91,4 +100,12 @@ pub trait Engine: Sized + Send + Sync + 'static {
 
     /// What follows from what was observed. `now` is on the clock of the observations.
     fn view(goal: &Self::Goal, topology: &Self::Topology, now: Millis) -> EngineView<Self::Action>;
+
+    /// What the anchors hold once the steps among these that the anchors take are recorded. `before` is what they hold
+    /// now.
+    fn recorded<'a>(
+        goal: &Self::Goal,
+        before: &Self::Record,
+        steps: impl Iterator<Item = &'a Self::Action>,
+    ) -> Result<Self::Record, SeedsDisagree>;
 }

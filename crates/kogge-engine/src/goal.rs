@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kogge_api::anchor::Anchor;
-
 use crate::component::Component;
 use crate::identity::Identity;
 use crate::names::{Placement, PodName, Vdc};
 use crate::requests::Requests;
 
 /// What a goal is made from.
-pub struct GoalInput<'a, S> {
+pub struct GoalInput<'a, S, R> {
     /// Which database.
     pub identity: &'a Identity,
     /// What its user asks for.
     pub spec: &'a S,
-    /// What its workers remember of it.
-    pub anchor: &'a Anchor,
+    /// What its workers remember of its members.
+    pub record: &'a R,
     /// Components that the spec does not have any more, and that the anchors still tell of.
     pub retired: &'a BTreeSet<Component>,
     /// Placements that have not been observed completely, and why.

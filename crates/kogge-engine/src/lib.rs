@@ -29,13 +29,11 @@ pub use error_class::ErrorClass;
 pub use goal::{GoalInput, Member};
 pub use heard::Heard;
 pub use identity::Identity;
+pub use kogge_api::anchor::{Record, SeedsDisagree};
 pub use kogge_plan::ComponentKey;
-pub use kogge_plan::epoch::Remember;
 pub use names::{GroupName, Placement, PodName, Vdc};
 pub use observation::{Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE};
 pub use pod::{Pod, PodFacts};
 pub use requests::Requests;
 pub use step::{Executor, Step};
-pub use view::{
-    Approval, EngineView, Finding, Group, Health, Listed, MemberView, Notes, RECOVERY_REFUSED, Waiting,
-};
+pub use view::{Approval, EngineView, Finding, Group, Health, Listed, MemberView, RECOVERY_REFUSED, Waiting};

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kogge_api::anchor::Anchor;
 use kogge_api::labels;
 use kogge_api::recovery::RecoveryRequest;
 use kogge_plan::ComponentKey;
@@ -28,8 +27,9 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// The requests that a database's annotations hold.
-    pub fn of(database: &Database, anchor: &Anchor) -> Self {
+    /// The requests that a database's annotations hold. `placed` are the placements that were put on a worker, whether or
+    /// not the spec still names them, with the UIDs of those.
+    pub fn of(database: &Database, placed: &BTreeMap<String, String>) -> Self {
         let mut requests = Self {
             approved: database.annotation(labels::APPROVE).map(listed).unwrap_or_default(),
             vdcs: database.placements.iter().map(|p| (p.name.clone(), p.vdc.clone())).collect(),
@@ -42,7 +42,7 @@ impl Requests {
             }
         }
         if let Some(text) = database.annotation(labels::RECOVER) {
-            match requests.recover(database, anchor, text) {
+            match requests.recover(database, placed, text) {
                 Ok(request) => requests.recovery = request,
                 Err(refusal) => drop(requests.refused.insert(labels::RECOVER, refusal)),
             }
@@ -93,7 +93,12 @@ impl Requests {
         Ok(named.into_iter().map(Vdc::from).collect())
     }
 
-    fn recover(&self, database: &Database, anchor: &Anchor, text: &str) -> Result<RecoveryRequest, String> {
+    fn recover(
+        &self,
+        database: &Database,
+        placed: &BTreeMap<String, String>,
+        text: &str,
+    ) -> Result<RecoveryRequest, String> {
         let request: RecoveryRequest = serde_json::from_str(text).map_err(|error| {
             format!(
                 "the annotation {} cannot be read: {error}; it looks like {{\"lost\":[\"vdc2\"],\"fenced\":true}}",
@@ -101,7 +106,7 @@ impl Requests {
             )
         })?;
         let mut known: BTreeSet<&String> = self.vdcs.iter().flat_map(|(name, vdc)| [name, vdc]).collect();
-        known.extend(anchor.worker_uids.keys());
+        known.extend(placed.keys());
         if let Some(unknown) = request.lost.iter().chain(&request.readmit).find(|name| !known.contains(name)) {
             return Err(format!(
                 "the annotation {} names {unknown}, which is neither a vdc nor a placement of this database; name one of {}",
@@ -139,7 +144,7 @@ fn in_words<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use kogge_api::federated_cluster::{DeletionSpec, RolloutSpec, SecuritySpec};
-    use serde_json::{Map, json};
+    use serde_json::Map;
 
     use super::*;
     use crate::component::Component;
@@ -184,15 +189,8 @@ mod tests {
             security: SecuritySpec::default(),
             status: None,
         };
-        Requests::of(&database, &anchor())
-    }
-
-    fn anchor() -> Anchor {
-        serde_json::from_value(json!({
-            "clusterID": "abcdefgh", "name": "ll2022", "ownerUID": "o", "epoch": 1, "specHash": "",
-            "workerUIDs": { "vdc1": "a", "second": "b", "gone": "c" },
-        }))
-        .unwrap()
+        let placed = ["vdc1", "second", "gone"].map(|placement| (placement.to_owned(), "uid".to_owned()));
+        Requests::of(&database, &placed.into())
     }
 
     #[test]

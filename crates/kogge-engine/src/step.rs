@@ -33,7 +33,7 @@ pub struct Step<A> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Executor {
-    /// Whoever writes the anchors: it is in [`EngineView::notes`](crate::EngineView::notes).
+    /// Whoever writes the anchors; [`Engine::recorded`](crate::Engine::recorded) says what they hold then.
     Anchor,
     /// Whoever writes to the worker: the pod is deleted, and its StatefulSet makes it again.
     Restart {

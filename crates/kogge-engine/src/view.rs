@@ -6,7 +6,6 @@ use std::fmt;
 use kogge_api::conditions::{self, Status};
 use kogge_api::federated_cluster::DrainStatus;
 use kogge_plan::ComponentKey;
-use kogge_plan::epoch::Remember;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{GroupName, Placement, PodName, Vdc};
@@ -27,10 +26,12 @@ pub struct EngineView<A> {
     pub data_version: Option<String>,
     /// Whether every server can read its certificates again without a restart, by its own word.
     pub reloads_certificates: bool,
+    /// Why no member may have another template now; none where it may.
+    pub refuses_rollout: Option<String>,
+    /// Pods whose gates wait for what the anchors say by now, each with what tells it from what they said before.
+    pub waiting_gates: BTreeMap<PodName, String>,
     /// Steps to take now.
     pub steps: Vec<Step<A>>,
-    /// What the anchors are to hold before a step is taken on a server or a pod.
-    pub notes: Notes,
     /// What must come about by itself.
     pub waiting: Vec<Waiting>,
     /// What you must know.
@@ -39,15 +40,6 @@ pub struct EngineView<A> {
     pub approvals: Vec<Approval>,
     /// What the database itself still counts as its own.
     pub listed: Listed,
-}
-
-/// What the anchors are to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
-    /// What is added.
-    pub remember: Remember,
-    /// Members that are forgotten, by pod.
-    pub forget: BTreeSet<String>,
 }
 
 /// What the database itself still counts as its own, by its members' and routers' word.

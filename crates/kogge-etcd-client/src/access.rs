@@ -3,8 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kogge_engine::Port;
+use kogge_engine_client::MemberReach;
+
 use crate::credentials::Credentials;
-use crate::reach::MemberReach;
+
+/// For clients: gRPC, `/version`, `/metrics`. It answers only once the server's own publish was applied.
+pub const CLIENT: Port = Port { name: "client", number: 2379 };
+/// For the other members: `/members`, `/version`. It answers from the start.
+pub const PEER: Port = Port { name: "peer", number: 2380 };
+/// `--listen-metrics-urls`, without TLS. It answers from the start; a server may have none.
+pub const METRICS: Port = Port { name: "metrics", number: 2381 };
 
 /// How the operator reaches one database's servers, and as whom.
 #[derive(Clone)]

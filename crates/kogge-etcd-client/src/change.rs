@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kogge_engine_client::Outcome;
 use kogge_etcd::{Alarm, AlarmKind, ListedMember, MemberId, PodName, Url};
 
 use crate::error::{CallError, StepError};
@@ -14,15 +15,6 @@ use crate::refusal;
 
 /// A member copies its whole database meanwhile, and nothing but the disk says how long that takes.
 const DEFRAGMENT_DEADLINE: Duration = Duration::from_mins(2);
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was carried out.
-    Done,
-    /// It had been carried out before.
-    AlreadyDone,
-}
 
 /// `MemberAdd` with `isLearner`.
 pub(crate) async fn add_learner(wire: Wire<'_>, via: &PodName, peer_url: &Url) -> Result<Outcome, StepError> {

@@ -1,29 +1,6 @@
 //! Who the operator is to the database's servers.
 
-use std::fmt;
-
-use crate::tls::Tls;
-
-/// A password: compared and sent, never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// Wraps a password.
-    pub fn new(password: impl Into<String>) -> Self {
-        Self(password.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
+use kogge_engine_client::{Password, Trust};
 
 /// A user with the role `root`: changes of the membership ask for no less.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +16,9 @@ pub struct User {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// TLS on the client port; without it Kogge connects to it without TLS.
-    pub client: Option<Tls>,
+    pub client: Option<Trust>,
     /// TLS on the peer port; without it Kogge connects to it without TLS.
-    pub peer: Option<Tls>,
+    pub peer: Option<Trust>,
     /// Who to log in as where a server asks for a login.
     pub user: Option<User>,
 }

@@ -2,27 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
+use kogge_engine_client::{Outcome, Questions};
 use kogge_etcd::{Action, Goal, MemberObservation, Millis, Pod, PodName, Server, Step, Topology};
 use parking_lot::Mutex;
 
 use crate::access::ClusterAccess;
-use crate::change::{self, Outcome};
+use crate::change;
 use crate::dial::Member;
 use crate::error::StepError;
 use crate::guard::{Seen, Wire};
 use crate::observe;
-use crate::question::Questions;
 use crate::session::Sessions;
+
+/// One member's observation ends by then; a member without an answer costs the others nothing, because all are asked at
+/// once.
+pub const MEMBER_DEADLINE: Duration = Duration::from_secs(7);
 
 /// One database's connections. Make one per database and keep it: it holds the sessions, which servers are silent, and
 /// what was observed last, which a step is checked against before it is sent.
-#[derive(Default)]
 pub struct Engine {
     sessions: Arc<Sessions>,
     questions: Questions<Server>,
     seen: Mutex<Option<Arc<Seen>>>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { sessions: Arc::default(), questions: Questions::within(MEMBER_DEADLINE), seen: Mutex::default() }
+    }
 }
 
 impl Engine {
@@ -32,7 +42,7 @@ impl Engine {
     }
 
     /// Asks every member of the goal at once. `pods` is what the fleet knows of the members' pods, `now` the time on
-    /// the caller's monotonic clock. Takes no longer than [`crate::MEMBER_DEADLINE`], and where only servers are silent that
+    /// the caller's monotonic clock. Takes no longer than [`MEMBER_DEADLINE`], and where only servers are silent that
     /// were silent before, a fraction of a second.
     pub async fn observe(
         &self,

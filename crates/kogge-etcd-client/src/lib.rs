@@ -3,7 +3,7 @@
 //! The operator keeps one [`Engine`] per database and loops: [`Engine::observe`] → [`kogge_etcd::plan`] →
 //! anchor records, then pod restarts and [`Engine::execute`] → observe again. It gives, on every pass,
 //! - the goal and the members' pods as the fleet knows them;
-//! - a [`ClusterAccess`]: a [`MemberReach`] made from the pods that run now, the [`Credentials`], and the election
+//! - a [`ClusterAccess`]: a [`MemberReach`](kogge_engine_client::MemberReach) made from the pods that run now, the [`Credentials`], and the election
 //!   timeout that the members have.
 //!
 //! Sessions are kept as long as what is behind a pod's name and the credentials stay the same. Every call has a
@@ -17,6 +17,7 @@
 
 mod access;
 mod change;
+mod client;
 mod credentials;
 mod dial;
 mod engine;
@@ -27,18 +28,11 @@ mod metrics;
 mod observe;
 mod page;
 mod peer;
-mod question;
-mod reach;
 mod refusal;
 mod session;
 mod status;
-mod tls;
 
-pub use access::ClusterAccess;
-pub use change::Outcome;
-pub use credentials::{Credentials, Password, User};
-pub use engine::Engine;
+pub use access::{CLIENT, ClusterAccess, METRICS, PEER};
+pub use credentials::{Credentials, User};
+pub use engine::{Engine, MEMBER_DEADLINE};
 pub use error::{CallError, StepError};
-pub use question::MEMBER_DEADLINE;
-pub use reach::{Addresses, Connection, Direct, MemberReach, Port, ReachError, Stream};
-pub use tls::{OwnCertificate, Tls, TlsError};

@@ -7,14 +7,13 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use kogge_engine::Port;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::access::ClusterAccess;
-use crate::dial::{self, Member};
+use crate::dial::{self, Member, Protocol};
 use crate::error::CallError;
-use crate::reach::Port;
 use crate::session::causes;
-use crate::tls::Protocol;
 
 /// No answer that Kogge asks for is longer; metrics are about 150 KiB.
 const MAX_BODY: usize = 4 << 20;

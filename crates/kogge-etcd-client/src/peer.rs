@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
+use kogge_engine::Port;
 use kogge_etcd::{ClusterId, ListedMember, MemberId, PeerAnswer, Series, Url, Version};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::access::ClusterAccess;
+use crate::access::{self, CLIENT, ClusterAccess, PEER};
 use crate::dial::Member;
 use crate::error::CallError;
 use crate::metrics::{self, Metrics};
 use crate::page::{Http, Page};
-use crate::reach::Port;
 use crate::status;
 
 /// All questions to one port end by then.
@@ -45,12 +45,12 @@ struct Versions {
 /// What the peer port of a server tells.
 pub(crate) async fn ask(access: &ClusterAccess, member: &Member) -> Result<PeerAnswer, CallError> {
     let peer = async {
-        let mut http = Http::open(access, member, Port::Peer).await?;
+        let mut http = Http::open(access, member, PEER).await?;
         let (cluster_id, members) = members_of(&http.get(MEMBERS).await?)?;
         let versions: Versions = read(VERSION, &http.get(VERSION).await?)?;
         Ok((cluster_id, members, versions))
     };
-    let (peer, metrics) = futures::join!(in_time(MEMBERS, peer), metrics(access, member, Port::Metrics));
+    let (peer, metrics) = futures::join!(in_time(MEMBERS, peer), metrics(access, member, access::METRICS));
     let (cluster_id, members, versions) = peer?;
     Ok(PeerAnswer {
         cluster_id,
@@ -66,7 +66,7 @@ pub(crate) async fn members(
     access: &ClusterAccess,
     member: &Member,
 ) -> Result<(ClusterId, Vec<ListedMember>), CallError> {
-    let asked = async { members_of(&Http::open(access, member, Port::Peer).await?.get(MEMBERS).await?) };
+    let asked = async { members_of(&Http::open(access, member, PEER).await?.get(MEMBERS).await?) };
     in_time(MEMBERS, asked).await
 }
 
@@ -74,14 +74,14 @@ pub(crate) async fn members(
 /// one of the observation.
 pub(crate) async fn beside_status(access: &ClusterAccess, member: &Member) -> (Option<Series>, Option<Metrics>) {
     let cluster_version = async {
-        let page = Http::open(access, member, Port::Client).await?.get(VERSION).await?;
+        let page = Http::open(access, member, CLIENT).await?.get(VERSION).await?;
         read::<Versions>(VERSION, &page)
     };
-    let own_port = metrics(access, member, Port::Metrics);
+    let own_port = metrics(access, member, access::METRICS);
     let (version, metrics) = futures::join!(in_time(VERSION, cluster_version), own_port);
     let metrics = match metrics {
         Some(metrics) => Some(metrics),
-        None => self::metrics(access, member, Port::Client).await,
+        None => self::metrics(access, member, CLIENT).await,
     };
     let version =
         version.inspect_err(|error| debug!(pod = %member.pod, %error, "the cluster version is not told"));
@@ -93,7 +93,7 @@ async fn metrics(access: &ClusterAccess, member: &Member, port: Port) -> Option<
     match in_time(METRICS, page).await {
         Ok(page) => Some(metrics::read(&String::from_utf8_lossy(&page.body))),
         Err(error) => {
-            debug!(pod = %member.pod, %port, %error, "there are no metrics");
+            debug!(pod = %member.pod, port = port.name, %error, "there are no metrics");
             None
         }
     }

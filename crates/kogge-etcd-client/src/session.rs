@@ -25,13 +25,11 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
-use crate::access::ClusterAccess;
+use crate::access::{CLIENT, ClusterAccess};
 use crate::credentials::{Credentials, User};
-use crate::dial::{self, Member};
+use crate::dial::{self, Member, Protocol};
 use crate::error::CallError;
 use crate::messages::{AuthenticateRequest, Call};
-use crate::reach::Port;
-use crate::tls::Protocol;
 
 /// No answer that Kogge asks for is longer.
 const MAX_ANSWER: usize = 1 << 20;
@@ -55,8 +53,8 @@ pub(crate) struct Session {
 
 impl Session {
     async fn open(access: &ClusterAccess, member: &Member) -> Result<Self, CallError> {
-        let authority = member.authority(Port::Client)?;
-        let stream = dial::open(access, member, Port::Client, Protocol::Http2).await?;
+        let authority = member.authority(CLIENT)?;
+        let stream = dial::open(access, member, CLIENT, Protocol::Http2).await?;
         let unusable = |error: &dyn Error| CallError::Unreachable { reason: causes(error) };
         let scheme = if access.credentials.client.is_some() { "https" } else { "http" };
         let origin = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();

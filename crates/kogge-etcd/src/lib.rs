@@ -68,6 +68,7 @@ mod alarms;
 mod approval;
 mod bootstrap;
 mod draft;
+mod engine;
 mod first_start;
 mod goal;
 mod ground;
@@ -99,6 +100,7 @@ mod version_rules;
 mod view;
 pub mod votes;
 
+pub use engine::Etcd;
 pub use goal::{
     Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, Seed, SeedSource, Start,
     StartState,

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::command::run;
 use crate::error::{IoContext, LabError, Result};
+use crate::etcd::Etcd;
 use crate::images::{ImageFile, ImageSpec, pack};
 
 /// The operator with the charts, as `config/manager` names it.
@@ -99,6 +100,30 @@ pub fn pack_all(root: &Path, programs: &Programs) -> Result<Vec<PathBuf>> {
         files.push(file);
     }
     Ok(files)
+}
+
+/// Packs an image of each release of etcd, as the examples name them, and returns their files.
+pub fn pack_etcd(root: &Path) -> Result<Vec<PathBuf>> {
+    let folder = root.join("target/images");
+    fs::create_dir_all(&folder).context(|| format!("make {}", folder.display()))?;
+    Etcd::ALL
+        .into_iter()
+        .map(|release| {
+            let file = folder.join(format!("etcd-{release}.tar"));
+            pack(&etcd(release)?, &file)?;
+            Ok(file)
+        })
+        .collect()
+}
+
+fn etcd(release: Etcd) -> Result<ImageSpec> {
+    let program = "/bin/etcd".to_owned();
+    Ok(ImageSpec {
+        name: format!("lab.kogge.dev/etcd:{release}"),
+        entrypoint: vec![program.clone()],
+        files: vec![ImageFile { source: release.ensure()?, path: program }],
+        ..ImageSpec::default()
+    })
 }
 
 fn operator(root: &Path, program: &Path) -> Result<ImageSpec> {

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use kogge_engine_client::{CertificateError, ClusterAccess, Served};
-use kogge_mongo::PodName;
+use kogge_engine::Engine as _;
+use kogge_engine_client::{CertificateError, ClusterAccess, Served, served_certificate};
+use kogge_mongo::{MongoDb, PodName};
 use mongodb::bson::doc;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -61,15 +62,19 @@ impl Engine {
     ) -> Result<bool, StepError> {
         let failed = |source| StepError::Command { pod: pod.clone(), source };
         let unseen = |error| failed(CommandError::unreachable(&error));
-        if access.reach.certificate(pod).await.map_err(unseen)? == *leaf {
+        let served = async || {
+            let trust = access.trust.as_ref();
+            served_certificate(&*access.reach, pod, MongoDb::PORT, trust).await.map_err(unseen)
+        };
+        if served().await? == *leaf {
             return Ok(true);
         }
         if !may() {
             return Ok(false);
         }
         let operator = Login::User(&access.credentials.operator);
-        let session = self.sessions.get(&*access.reach, pod, operator).await.map_err(failed)?;
+        let session = self.sessions.get(access, pod, operator).await.map_err(failed)?;
         session.run(doc! { "rotateCertificates": 1 }, DEADLINE).await.map_err(failed)?;
-        Ok(access.reach.certificate(pod).await.map_err(unseen)? == *leaf)
+        Ok(served().await? == *leaf)
     }
 }

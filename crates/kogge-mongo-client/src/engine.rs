@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use kogge_engine_client::{ClusterAccess, Outcome};
+use kogge_engine::{Engine as _, Port};
+use kogge_engine_client::{ClusterAccess, Outcome, Questions};
 use kogge_mongo::{
-    Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, ServerState,
-    SetGoal, SetRole, Step, Topology,
+    Action, Goal, MemberObservation, Millis, MongoDb, Pod, PodName, RouterObservation, RouterServer, Server,
+    ServerState, SetGoal, SetRole, Step, Topology,
 };
 use parking_lot::Mutex;
 
 use crate::error::StepError;
-use crate::question::Questions;
 use crate::session::Sessions;
 use crate::{observe, reconfig, sets, sharding};
 
@@ -21,14 +21,27 @@ use crate::{observe, reconfig, sets, sharding};
 /// are asked at once.
 pub const MEMBER_DEADLINE: Duration = Duration::from_secs(6);
 
+/// The port that members and routers listen on.
+pub const PORT: Port = MongoDb::PORT;
+
 /// One database's connections. Make one per database and keep it: it holds the sessions and which servers are
 /// silent, and for how many observations each member has been as it is: nothing that a step relies on.
-#[derive(Default)]
 pub struct Engine {
     pub(crate) sessions: Arc<Sessions>,
     members: Questions<ServerState>,
     routers: Questions<RouterServer>,
     before: Mutex<Option<Topology>>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            sessions: Arc::default(),
+            members: Questions::within(MEMBER_DEADLINE),
+            routers: Questions::within(MEMBER_DEADLINE),
+            before: Mutex::default(),
+        }
+    }
 }
 
 impl Engine {
@@ -129,9 +142,7 @@ impl Engine {
     ) -> (PodName, MemberObservation) {
         let identity = access.reach.identity(pod);
         let (sessions, way, asked) = (self.sessions.clone(), access.clone(), pod.clone());
-        let question = || async move {
-            observe::member(&sessions, &*way.reach, &way.credentials, &asked, takes_chunks).await
-        };
+        let question = || async move { observe::member(&sessions, &way, &asked, takes_chunks).await };
         let (server, observed_at) = match self.members.ask(pod, identity, now, question).await {
             Ok((state, asked_at)) => (Server::Reachable(state), asked_at),
             Err(silence) => (Server::Unreachable { reason: silence.reason, since: silence.since }, now),
@@ -149,7 +160,7 @@ impl Engine {
     ) -> (PodName, RouterObservation) {
         let identity = access.reach.identity(pod);
         let (sessions, way, asked) = (self.sessions.clone(), access.clone(), pod.clone());
-        let question = || async move { observe::router(&sessions, &*way.reach, &way.credentials, &asked).await };
+        let question = || async move { observe::router(&sessions, &way, &asked).await };
         let (server, observed_at) = match self.routers.ask(pod, identity, now, question).await {
             Ok((server, asked_at)) => (server, asked_at),
             Err(silence) => (RouterServer::Unreachable { reason: silence.reason }, now),

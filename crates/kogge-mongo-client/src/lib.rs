@@ -14,7 +14,6 @@ mod client;
 mod engine;
 mod error;
 mod observe;
-mod question;
 mod reconfig;
 mod session;
 mod sets;
@@ -22,9 +21,9 @@ mod sharding;
 mod users;
 mod wire;
 
-pub use engine::{Engine, MEMBER_DEADLINE};
+pub use engine::{Engine, MEMBER_DEADLINE, PORT};
 pub use error::{CommandError, StepError};
 pub use kogge_engine_client::{
-    ClusterAccess, Credentials, Loopback, MemberReach, Outcome, Password, ReachError, Served, Told, Trust, Tunnel,
-    User,
+    ClusterAccess, Credentials, Loopback, MemberReach, Outcome, Password, ReachError, Served, Told, Trust,
+    TrustError, User,
 };

@@ -9,8 +9,7 @@ use mongodb::bson::{Document, doc};
 use crate::error::CommandError;
 use crate::session::{Login, Session, Sessions};
 use crate::{sharding, wire};
-use kogge_engine_client::Credentials;
-use kogge_engine_client::MemberReach;
+use kogge_engine_client::ClusterAccess;
 
 /// One read command's deadline; the whole member has [`crate::MEMBER_DEADLINE`].
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(4);
@@ -19,14 +18,13 @@ pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(4);
 /// of a shard that takes the chunks of another one is asked for those that it cannot take yet.
 pub(crate) async fn member(
     sessions: &Sessions,
-    reach: &dyn MemberReach,
-    credentials: &Credentials,
+    access: &ClusterAccess,
     pod: &PodName,
     takes_chunks: bool,
 ) -> Result<ServerState, CommandError> {
-    let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
+    let operator = sessions.get(access, pod, Login::User(&access.credentials.operator)).await?;
     match operator.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await {
-        Err(CommandError::Login { message, .. }) => as_nobody(sessions, reach, credentials, pod, message).await,
+        Err(CommandError::Login { message, .. }) => as_nobody(sessions, access, pod, message).await,
         answer => {
             let mut state = as_user(&operator, answer, Access::Granted).await?;
             if let Replication::Member { status, .. } = &mut state.replication
@@ -44,11 +42,10 @@ pub(crate) async fn member(
 /// What a router says.
 pub(crate) async fn router(
     sessions: &Sessions,
-    reach: &dyn MemberReach,
-    credentials: &Credentials,
+    access: &ClusterAccess,
     pod: &PodName,
 ) -> Result<RouterServer, CommandError> {
-    let operator = sessions.get(reach, pod, Login::User(&credentials.operator)).await?;
+    let operator = sessions.get(access, pod, Login::User(&access.credentials.operator)).await?;
     let reply = operator.run(doc! { "listShards": 1 }, READ_DEADLINE).await?;
     let shards = wire::shards(&reply)?;
     let cluster = sharding::observe(&operator, &shards).await?;
@@ -101,18 +98,17 @@ async fn oplog_bytes(session: &Session, status: &ReplStatus) -> Option<u64> {
 /// The operator's user was refused: the server knows no user yet, or it knows others.
 async fn as_nobody(
     sessions: &Sessions,
-    reach: &dyn MemberReach,
-    credentials: &Credentials,
+    access: &ClusterAccess,
     pod: &PodName,
     refusal: String,
 ) -> Result<ServerState, CommandError> {
-    let nobody = sessions.get(reach, pod, Login::Nobody).await?;
+    let nobody = sessions.get(access, pod, Login::Nobody).await?;
     let hello = wire::hello(&nobody.run(doc! { "hello": 1 }, READ_DEADLINE).await?);
     let status = nobody.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await;
     if status.as_ref().err().and_then(CommandError::code) != Some(code::UNAUTHORIZED) {
         return Ok(ServerState { hello, access: Access::NoUsers, replication: replication(status)? });
     }
-    let admin = sessions.get(reach, pod, Login::User(&credentials.admin)).await?;
+    let admin = sessions.get(access, pod, Login::User(&access.credentials.admin)).await?;
     match admin.run(doc! { "replSetGetStatus": 1 }, READ_DEADLINE).await {
         Err(CommandError::Login { .. }) => Ok(ServerState {
             hello,

@@ -51,7 +51,7 @@ async fn reconfigure(
     let failed = |source| StepError::Command { pod: change.via.clone(), source };
     let stale = |what| StepError::Stale { pod: change.via.clone(), what };
     let login = Login::User(&wire.access.credentials.operator);
-    let session = wire.sessions.get(&*wire.access.reach, &change.via, login).await.map_err(failed)?;
+    let session = wire.sessions.get(wire.access, &change.via, login).await.map_err(failed)?;
 
     let mut config = read_config(&session, &change.via, change.base).await?;
     edit(&mut config).map_err(stale)?;
@@ -75,7 +75,7 @@ pub(crate) async fn force(
     let failed = |source| StepError::Command { pod: via.clone(), source };
     let stale = |what| StepError::Stale { pod: via.clone(), what };
     let login = Login::User(&wire.access.credentials.operator);
-    let session = wire.sessions.get(&*wire.access.reach, via, login).await.map_err(failed)?;
+    let session = wire.sessions.get(wire.access, via, login).await.map_err(failed)?;
     let hello = session.run(doc! { "hello": 1 }, READ_DEADLINE).await.map_err(failed)?;
     if let Ok(primary) = hello.get_str("primary") {
         return Err(stale(format!("it knows a primary, {primary}: nothing is to be forced")));

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kogge_mongo::PodName;
+use kogge_engine::Engine as _;
+use kogge_engine_client::{ClusterAccess, Tunnel, User};
+use kogge_mongo::{MongoDb, PodName};
 use mongodb::Client;
 use mongodb::bson::Document;
 use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode};
@@ -12,8 +14,6 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::error::CommandError;
-use kogge_engine_client::User;
-use kogge_engine_client::{MemberReach, Tunnel};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(4);
@@ -90,19 +90,22 @@ impl Sessions {
     /// A session to a pod's server; no connection is made before its first command.
     pub(crate) async fn get(
         &self,
-        reach: &dyn MemberReach,
+        access: &ClusterAccess,
         pod: &PodName,
         login: Login<'_>,
     ) -> Result<Session, CommandError> {
-        let identity = reach.identity(pod).ok_or_else(|| CommandError::no_pod(pod))?;
+        let identity = access.reach.identity(pod).ok_or_else(|| CommandError::no_pod(pod))?;
         if let Some(session) = self.find(pod, &identity, login) {
             return Ok(session);
         }
         let known =
             self.kept.lock().get(pod).filter(|kept| kept.identity == identity).map(|kept| kept.tunnel.clone());
-        let tunnel = match known {
-            Some(tunnel) => tunnel,
-            None => Arc::new(reach.open(pod).await.map_err(|e| CommandError::unreachable(&e))?),
+        let tunnel = if let Some(tunnel) = known {
+            tunnel
+        } else {
+            let (reach, trust) = (access.reach.clone(), access.trust.clone());
+            let opened = Tunnel::open(reach, pod, MongoDb::PORT, trust).await;
+            Arc::new(opened.map_err(|e| CommandError::unreachable(&e))?)
         };
         let client = |login: Login<'_>| {
             Client::with_options(options(&tunnel, login))

@@ -93,7 +93,7 @@ pub(crate) async fn add_shard(
 
 impl Wire<'_> {
     async fn session(&self, pod: &PodName, login: Login<'_>) -> Result<Session, StepError> {
-        let session = self.sessions.get(&*self.access.reach, pod, login).await;
+        let session = self.sessions.get(self.access, pod, login).await;
         session.map_err(|source| StepError::Command { pod: pod.clone(), source })
     }
 

@@ -78,7 +78,7 @@ impl Engine {
     }
 
     async fn session(&self, access: &ClusterAccess, pod: &PodName, user: &User) -> Result<Session, CommandError> {
-        self.sessions.get(&*access.reach, pod, Login::User(user)).await
+        self.sessions.get(access, pod, Login::User(user)).await
     }
 }
 

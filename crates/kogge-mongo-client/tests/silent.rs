@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use async_trait::async_trait;
+use kogge_engine::Port;
+use kogge_engine_client::Connection;
 use kogge_mongo::{Goal, PodName, RouterServer, Server, SetGoal};
 use kogge_mongo_client::{
-    ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, MemberReach, Password, ReachError, Tunnel, User,
+    ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, MemberReach, PORT, Password, ReachError, User,
 };
-use rustls_pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -23,7 +24,8 @@ use support::goal;
 fn access(servers: BTreeMap<PodName, SocketAddr>) -> ClusterAccess {
     let user = |name: &str| User::new(name, Password::new("s3cret"));
     ClusterAccess {
-        reach: Arc::new(Loopback::new(servers)),
+        reach: Arc::new(Loopback::new(PORT, servers)),
+        trust: None,
         credentials: Credentials { operator: user("operator"), admin: user("admin") },
     }
 }
@@ -85,12 +87,8 @@ impl MemberReach for NeverOpens {
         Some("uid/1".to_owned())
     }
 
-    async fn open(&self, _: &PodName) -> Result<Tunnel, ReachError> {
+    async fn connect(&self, _: &PodName, _: Port) -> Result<Connection, ReachError> {
         std::future::pending().await
-    }
-
-    async fn certificate(&self, pod: &PodName) -> Result<CertificateDer<'static>, ReachError> {
-        Err(ReachError::NoPod(pod.clone()))
     }
 }
 
@@ -107,7 +105,7 @@ async fn many_sets_and_ways_that_never_open_cost_one_deadline_together() -> Resu
         })
         .collect();
     let goal = Goal { sets, ..goal(&["none"]) };
-    let reaches: [Arc<dyn MemberReach>; 2] = [Arc::new(Loopback::new(servers)), Arc::new(NeverOpens)];
+    let reaches: [Arc<dyn MemberReach>; 2] = [Arc::new(Loopback::new(PORT, servers)), Arc::new(NeverOpens)];
     for reach in reaches {
         let access = ClusterAccess { reach, ..access(BTreeMap::new()) };
         let engine = Engine::new();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kogge_mongo::{Access, Server};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, Trust, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, Trust, User};
 use mongodb::bson::doc;
 use mongosim::net::TlsMode;
 use mongosim::options::TlsArgs;
@@ -62,8 +62,9 @@ async fn seen(member: &Member, trust: Option<Trust>) -> Result<Server> {
     let user = |name: &str| User::new(name, Password::new("s3cret"));
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
     let access = ClusterAccess {
-        reach: Arc::new(Loopback::new(servers).trusting(trust)),
+        reach: Arc::new(Loopback::new(PORT, servers)),
         credentials: Credentials { operator: user("operator"), admin: user("admin") },
+        trust,
     };
     let topology = Engine::new().observe(&access, &goal(&["pod"]), &BTreeMap::new(), 0).await;
     Ok(topology.members.into_values().next().context("no member")?.server)
@@ -74,11 +75,11 @@ async fn a_server_is_reached_by_whoever_trusts_it_and_by_nobody_else() -> Result
     let (ours, theirs) = (authority()?, authority()?);
     let dir = tempfile::tempdir()?;
     let member = member(dir.path(), &ours, TlsMode::Require)?;
-    let both = Trust::of(&(theirs.pem() + &ours.pem()))?;
+    let both = Trust::new(&(theirs.pem() + &ours.pem()), None)?;
     let answer = seen(&member, Some(both)).await?;
     assert!(matches!(&answer, Server::Reachable(state) if state.access == Access::NoUsers), "{answer:?}");
     assert!(matches!(seen(&member, None).await?, Server::Unreachable { .. }), "without TLS");
-    let stranger = seen(&member, Some(Trust::of(&theirs.pem())?)).await?;
+    let stranger = seen(&member, Some(Trust::new(&theirs.pem(), None)?)).await?;
     assert!(matches!(stranger, Server::Unreachable { .. }), "with another's trust");
     Ok(())
 }
@@ -114,8 +115,9 @@ async fn a_server_serves_new_certificates_without_a_restart() -> Result<()> {
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
     let user = |name: &str| User::new(name, Password::new("s3cret"));
     let access = ClusterAccess {
-        reach: Arc::new(Loopback::new(servers).trusting(Some(Trust::of(&authority.pem())?))),
+        reach: Arc::new(Loopback::new(PORT, servers)),
         credentials: Credentials { operator: user("operator"), admin: user("admin") },
+        trust: Some(Trust::new(&authority.pem(), None)?),
     };
     let engine = Engine::new();
     let missing = async |leaf: &(String, String), may: bool| -> Result<Vec<String>> {
@@ -135,6 +137,6 @@ async fn a_server_serves_new_certificates_without_a_restart() -> Result<()> {
 
 #[test]
 fn trust_in_nobody_is_refused() {
-    assert!(Trust::of("").is_err());
-    assert!(Trust::of("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
+    assert!(Trust::new("", None).is_err());
+    assert!(Trust::new("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", None).is_err());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, Told, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, Told, User};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongosim::testing::{Member, member_args, write_key_file};
@@ -27,7 +27,7 @@ fn second() -> Credentials {
 
 fn access(member: &Member, credentials: Credentials) -> Result<ClusterAccess> {
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
-    Ok(ClusterAccess { reach: Arc::new(Loopback::new(servers)), credentials })
+    Ok(ClusterAccess { reach: Arc::new(Loopback::new(PORT, servers)), credentials, trust: None })
 }
 
 /// Whether a user is let in, asked on a connection of its own.

@@ -6,5 +6,5 @@ use crate::database::{Registered, kind};
 
 /// Every engine, ready to run.
 pub(crate) fn registered(client: &Client) -> Vec<Box<dyn Registered>> {
-    vec![kind::<kogge_mongo_client::Engine>(client)]
+    vec![kind::<kogge_mongo_client::Engine>(client), kind::<kogge_etcd_client::Engine>(client)]
 }

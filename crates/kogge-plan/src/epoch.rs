@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use kogge_api::ClusterId;
-use kogge_api::anchor::{Anchor, AnchoredMember, Turns};
+use kogge_api::anchor::{Anchor, Record};
 
-use crate::anchors::{self, SeedsDisagree};
 use crate::ownership::{Identity, Verdict};
 
 /// The epoch that a spec is carried out under.
@@ -39,46 +38,15 @@ pub fn next_epoch(
     Epoch { number, spec_hash: spec_hash.to_owned() }
 }
 
-/// What is to be added to what the anchors remember, before what it guards is done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Remember {
-    /// The UIDs of the workers, by placement.
-    pub worker_uids: BTreeMap<String, String>,
-    /// The next unused member ID, by component name.
-    pub next_member_id: BTreeMap<String, u32>,
-    /// The one member that may be initiated, by component name.
-    pub seeds: BTreeMap<String, String>,
-    /// Members, by pod name.
-    pub members: BTreeMap<String, AnchoredMember>,
-    /// Members that were declared lost, by pod name, with the ID that they had.
-    pub fenced: BTreeMap<String, u32>,
-    /// Members that lost their disk and are admitted anew, by pod name, with the ID that they had.
-    pub lost_disks: BTreeMap<String, u32>,
-    /// Removals of shards that begin or end, by component name.
-    pub shard_removals: BTreeMap<String, Turns>,
-    /// A pause of the balancer that begins or ends.
-    pub balancer_pauses: Turns,
-}
-
-/// The anchor that every worker of the database should hold: all that the present ones remember, and what is
-/// to be added.
-pub fn desired_anchor(
+/// The anchor that every worker of the database should hold: all that the present ones remember, and the UIDs of the
+/// workers of new placements.
+pub fn desired_anchor<R: Record>(
     identity: &Identity,
     cluster_id: &ClusterId,
     epoch: &Epoch,
-    verdict: &Verdict,
-    remember: Remember,
-) -> Result<Anchor, SeedsDisagree> {
-    let Remember {
-        worker_uids,
-        next_member_id,
-        seeds,
-        members,
-        fenced,
-        lost_disks,
-        shard_removals,
-        balancer_pauses,
-    } = remember;
+    verdict: &Verdict<R>,
+    worker_uids: BTreeMap<String, String>,
+) -> Anchor<R> {
     let mut anchor = Anchor {
         cluster_id: cluster_id.clone(),
         name: identity.name.clone(),
@@ -86,32 +54,19 @@ pub fn desired_anchor(
         epoch: epoch.number,
         spec_hash: epoch.spec_hash.clone(),
         worker_uids: BTreeMap::new(),
-        next_member_id: BTreeMap::new(),
-        seeds: BTreeMap::new(),
-        members: BTreeMap::new(),
-        fenced: BTreeMap::new(),
-        lost_disks: BTreeMap::new(),
-        shard_removals: BTreeMap::new(),
-        balancer_pauses: Turns::default(),
+        record: R::default(),
     };
-    // The present anchors come first: what they pin, a later observation does not move.
     if let Verdict::Ours { anchor: present } = verdict {
-        anchors::join(&mut anchor, present)?;
+        if present.epoch > anchor.epoch {
+            anchor.epoch = present.epoch;
+            anchor.spec_hash.clone_from(&present.spec_hash);
+        }
+        anchor.worker_uids.clone_from(&present.worker_uids);
+        anchor.record = present.record.clone();
     }
-    // What is added is as new as the present anchors.
-    let mut removals = anchor.shard_removals.clone();
-    removals.extend(shard_removals);
-    let added = Anchor {
-        worker_uids,
-        next_member_id,
-        seeds,
-        members,
-        fenced,
-        lost_disks,
-        shard_removals: removals,
-        balancer_pauses,
-        ..anchor.clone()
-    };
-    anchors::join(&mut anchor, &added)?;
-    Ok(anchor)
+    // What the present anchors pin, a later observation does not move.
+    for (placement, uid) in worker_uids {
+        anchor.worker_uids.entry(placement).or_insert(uid);
+    }
+    anchor
 }

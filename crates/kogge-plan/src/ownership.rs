@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use kogge_api::ClusterId;
-use kogge_api::anchor::Anchor;
+use kogge_api::anchor::{Anchor, Record, SeedsDisagree};
 
-use crate::anchors::{self, SeedsDisagree};
+use crate::anchors;
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
 use crate::placement::Placements;
 
@@ -28,13 +28,13 @@ pub struct Identity {
 
 /// What a worker knows of a database.
 #[derive(Clone, Debug, PartialEq)]
-pub enum WorkerVerdict {
+pub enum WorkerVerdict<R> {
     /// It was seen live and complete, and holds nothing of it.
     Empty,
     /// It was seen live and complete; it holds parts of it but has lost its anchor.
     Unanchored,
     /// It holds an anchor of ours, as last observed.
-    Ours(Anchor),
+    Ours(Anchor<R>),
     /// It was not seen, or not all of it; why, in words.
     Unknown(String),
     /// Nothing may be written there.
@@ -43,13 +43,13 @@ pub enum WorkerVerdict {
 
 /// Whose a database is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Verdict<R> {
     /// Nobody's: every placement was seen live, complete and empty of it. Only now may it be written.
     New,
     /// Ours: what the anchors of all workers amount to.
     Ours {
         /// The anchors, joined.
-        anchor: Box<Anchor>,
+        anchor: Box<Anchor<R>>,
     },
     /// Nobody knows yet.
     UnknownYet {
@@ -169,14 +169,14 @@ impl Refusal {
 
 /// Whose a database is, as a whole and by worker.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ownership {
+pub struct Ownership<R> {
     /// As a whole.
-    pub overall: Verdict,
+    pub overall: Verdict<R>,
     /// By worker.
-    pub workers: BTreeMap<WorkerName, WorkerVerdict>,
+    pub workers: BTreeMap<WorkerName, WorkerVerdict<R>>,
 }
 
-impl Ownership {
+impl<R> Ownership<R> {
     /// Whether objects of the database may be written to a worker.
     pub fn may_write(&self, worker: &WorkerName) -> bool {
         matches!(self.overall, Verdict::New | Verdict::Ours { .. })
@@ -203,7 +203,7 @@ impl Ownership {
     }
 }
 
-impl fmt::Display for Verdict {
+impl<R> fmt::Display for Verdict<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New => f.write_str("new: every placement was seen empty of it"),
@@ -218,9 +218,9 @@ impl fmt::Display for Verdict {
 }
 
 /// Answers whose a database is, from its placements and what was observed of their workers.
-pub fn assess(identity: &Identity, placements: &Placements, fleet: &FleetView) -> Ownership {
+pub fn assess<R: Record>(identity: &Identity, placements: &Placements, fleet: &FleetView) -> Ownership<R> {
     let names: BTreeSet<&WorkerName> = placements.resolved.values().map(|p| &p.worker).collect();
-    let mut workers: BTreeMap<WorkerName, WorkerVerdict> =
+    let mut workers: BTreeMap<WorkerName, WorkerVerdict<R>> =
         names.into_iter().map(|name| (name.clone(), judge(identity, name, fleet.workers.get(name)))).collect();
     doubt_invalid(placements, &mut workers);
     let overall = match joined(identity, &workers) {
@@ -236,7 +236,7 @@ pub fn assess(identity: &Identity, placements: &Placements, fleet: &FleetView) -
 
 /// A worker that a placement must not stand on was not looked at for it: where its namespace is not allowed,
 /// nothing in it is watched.
-fn doubt_invalid(placements: &Placements, workers: &mut BTreeMap<WorkerName, WorkerVerdict>) {
+fn doubt_invalid<R>(placements: &Placements, workers: &mut BTreeMap<WorkerName, WorkerVerdict<R>>) {
     for (name, error) in placements.errors.iter().filter(|(_, error)| error.is_invalid_spec()) {
         let verdict = placements.resolved.get(name).and_then(|p| workers.get_mut(&p.worker));
         if let Some(verdict @ (WorkerVerdict::Empty | WorkerVerdict::Unanchored)) = verdict {
@@ -245,7 +245,7 @@ fn doubt_invalid(placements: &Placements, workers: &mut BTreeMap<WorkerName, Wor
     }
 }
 
-fn judge(identity: &Identity, name: &WorkerName, view: Option<&WorkerView>) -> WorkerVerdict {
+fn judge<R: Record>(identity: &Identity, name: &WorkerName, view: Option<&WorkerView>) -> WorkerVerdict<R> {
     let Some(view) = view else {
         return WorkerVerdict::Unknown(format!("{name} was not reached yet"));
     };
@@ -283,7 +283,7 @@ fn held(identity: &Identity, view: &WorkerView) -> usize {
     view.objects.values().filter(|object| crate::object::cluster_id(object) == Some(id.as_str())).count()
 }
 
-fn check(identity: &Identity, worker: &WorkerName, anchor: &Anchor) -> Result<(), Refusal> {
+fn check<R>(identity: &Identity, worker: &WorkerName, anchor: &Anchor<R>) -> Result<(), Refusal> {
     let (worker, name) = (worker.clone(), identity.name.clone());
     if anchor.owner_uid != identity.control_uid {
         return Err(Refusal::ForeignOwner { worker, name, owner_uid: anchor.owner_uid.clone() });
@@ -299,14 +299,17 @@ fn check(identity: &Identity, worker: &WorkerName, anchor: &Anchor) -> Result<()
     }
 }
 
-fn joined(identity: &Identity, workers: &BTreeMap<WorkerName, WorkerVerdict>) -> Result<Option<Anchor>, Refusal> {
-    let mut joined: Option<Anchor> = None;
+fn joined<R: Record>(
+    identity: &Identity,
+    workers: &BTreeMap<WorkerName, WorkerVerdict<R>>,
+) -> Result<Option<Anchor<R>>, Refusal> {
+    let mut joined: Option<Anchor<R>> = None;
     for verdict in workers.values() {
         match verdict {
             WorkerVerdict::Refused(refusal) if refusal.stops_all() => return Err(refusal.clone()),
             WorkerVerdict::Ours(anchor) => match &mut joined {
                 None => joined = Some(anchor.clone()),
-                Some(all) => anchors::join(all, anchor).map_err(|SeedsDisagree { component, seeds }| {
+                Some(all) => all.join(anchor).map_err(|SeedsDisagree { component, seeds }| {
                     Refusal::SeedsDisagree { name: identity.name.clone(), component, seeds }
                 })?,
             },
@@ -317,11 +320,11 @@ fn joined(identity: &Identity, workers: &BTreeMap<WorkerName, WorkerVerdict>) ->
 }
 
 /// Refuses workers whose cluster is not the one that a placement was put on.
-fn refuse_replaced(
-    anchor: &Anchor,
+fn refuse_replaced<R>(
+    anchor: &Anchor<R>,
     placements: &Placements,
     fleet: &FleetView,
-    workers: &mut BTreeMap<WorkerName, WorkerVerdict>,
+    workers: &mut BTreeMap<WorkerName, WorkerVerdict<R>>,
 ) {
     for placement in placements.resolved.values() {
         let found = fleet.workers.get(&placement.worker).and_then(|view| view.uid.as_ref());
@@ -341,12 +344,12 @@ fn refuse_replaced(
 }
 
 /// The verdict on a database that no anchor knows: new only if nothing is doubtful anywhere.
-fn first_sight(
+fn first_sight<R>(
     identity: &Identity,
     placements: &Placements,
-    workers: &BTreeMap<WorkerName, WorkerVerdict>,
+    workers: &BTreeMap<WorkerName, WorkerVerdict<R>>,
     fleet: &FleetView,
-) -> Verdict {
+) -> Verdict<R> {
     let unresolved = placements.errors.iter().filter(|(name, _)| !placements.resolved.contains_key(*name));
     let mut missing: BTreeMap<String, String> =
         unresolved.map(|(name, error)| (name.clone(), error.to_string())).collect();

@@ -71,6 +71,8 @@ pub struct Pace {
     pub healthy_for: Option<Duration>,
     /// Whether a person stopped it.
     pub paused: bool,
+    /// Why the engine lets no member have another template now; none where it does.
+    pub refused: Option<String>,
 }
 
 /// The template that a share is to have.
@@ -97,7 +99,7 @@ pub struct RolloutPlan {
     pub waiting: Option<String>,
     /// Whether a share keeps, or a pod still runs, another revision than the spec asks for.
     pub rolling: bool,
-    /// Whether a person or a silent data centre stops it: no share's turn comes, and no healthy pod is to be
+    /// Whether a person, the engine or a silent data centre stops it: no share's turn comes, and no healthy pod is to be
     /// restarted.
     pub held: bool,
     /// What is left of the soak; none while there is nothing to soak. While it is some, the time since when
@@ -228,6 +230,9 @@ pub fn plan_rollout(shares: &[Share], pace: &Pace) -> RolloutPlan {
 fn hold(shares: &[&Share], pace: &Pace) -> Option<String> {
     if pace.paused {
         return Some("a person to resume the rollout".to_owned());
+    }
+    if let Some(why) = &pace.refused {
+        return Some(why.clone());
     }
     let silent: BTreeSet<&str> = shares.iter().filter(|s| !s.reachable).map(|s| s.vdc.as_str()).collect();
     (!silent.is_empty()).then(|| {

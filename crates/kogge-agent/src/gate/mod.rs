@@ -5,8 +5,11 @@
 //! as the words after `--`, it looks again and becomes the server. It looks for a short while, for mounts that are
 //! still settling. What it saw is its termination message; see [`kogge_api::gate`] for who reads it.
 
-mod decision;
-mod disk;
+mod disk_error;
+mod etcd;
+mod look;
+mod me;
+mod mongodb;
 mod program;
 
 use std::ffi::OsString;
@@ -16,22 +19,34 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kogge_api::ClusterId;
-use kogge_api::anchor::{Anchor, AnchorError, DATA_KEY};
-use kogge_api::gate::{HELD, Hold, HoldReason, REPORTED, Report};
+use kogge_api::anchor::{Anchor, AnchorError, DATA_KEY, Record};
+use kogge_api::gate::{HELD, Hold, REPORTED, Report};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use decision::{Me, Verdict, decide};
-use disk::Disk;
+use look::{Look, failed};
+use me::Me;
 
 /// The exit code of a gate that was told to end: it did not let anything pass.
 const TERMINATED: u8 = 143;
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// An engine whose servers the gate knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// mongod
+    Mongodb,
+    /// etcd
+    Etcd,
+}
+
 /// What the gate is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// Whose server it stands before
+    #[arg(long, value_enum, default_value_t = Engine::Mongodb)]
+    engine: Engine,
     /// The data directory of the server.
     #[arg(long)]
     data: PathBuf,
@@ -50,6 +65,9 @@ pub(crate) struct Arguments {
     /// The pod's name.
     #[arg(long)]
     pod: String,
+    /// The pod's UID; etcd's servers are let start by it for the first time.
+    #[arg(long)]
+    pod_uid: Option<String>,
     /// How many seconds it looks before it ends and tells.
     #[arg(long, default_value_t = 5)]
     patience: u64,
@@ -74,58 +92,104 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
     {
         return arguments.end(&Report::Held(failed(error.to_string())), HELD);
     }
-    match arguments.look_patiently(&mut terminate).await {
-        (report @ Report::Held(_), true) => arguments.end(&report, TERMINATED),
-        (report @ Report::Held(_), false) => arguments.end(&report, HELD),
-        (report, _) if arguments.server.is_empty() => arguments.end(&report, 0),
-        (report, _) if program::last_report(&arguments.shared).as_ref() != Some(&report) => {
-            arguments.end(&report, REPORTED)
-        }
-        (report, _) => arguments.become_server(&report),
+    let look = match arguments.look_patiently(&mut terminate).await {
+        Ok(look) => look,
+        Err(Ended { report, code }) => return arguments.end(&report, code),
+    };
+    if arguments.server.is_empty() {
+        return arguments.end(&look.report, 0);
+    }
+    if program::last_report(&arguments.shared).as_ref() != Some(&look.report) {
+        return arguments.end(&look.report, REPORTED);
+    }
+    match arguments.wait_for_flags(look, &mut terminate).await {
+        Ok((look, flags)) => arguments.become_server(&look, &flags),
+        Err(Ended { report, code }) => arguments.end(&report, code),
     }
 }
 
+/// A gate that ends without a server: what it saw last, and its exit code.
+struct Ended {
+    report: Report,
+    code: u8,
+}
+
 impl Arguments {
-    /// Looks until the server may start, patience ends, or it is told to end, which the second answer says.
-    async fn look_patiently(&self, terminate: &mut Signal) -> (Report, bool) {
+    /// Looks until the server may start, now or later. A gate that holds ends when its patience does, or when it is told
+    /// to.
+    async fn look_patiently(&self, terminate: &mut Signal) -> Result<Look, Ended> {
         let patience = Instant::now() + Duration::from_secs(self.patience);
         let mut logged = None;
         loop {
-            let report = self.look().unwrap_or_else(Report::Held);
-            if report.hold().is_none() {
-                return (report, false);
-            }
-            if logged.as_ref() != Some(&report) {
-                println!("{}: held back. {report}", self.pod);
-                logged = Some(report.clone());
+            let hold = match self.look() {
+                Ok(look) => return Ok(look),
+                Err(hold) => hold,
+            };
+            if logged.as_ref() != Some(&hold) {
+                println!("{}: held back. {hold}", self.pod);
+                logged = Some(hold.clone());
             }
             if Instant::now() >= patience {
-                return (report, false);
+                return Err(Ended { report: Report::Held(hold), code: HELD });
             }
             tokio::select! {
                 () = sleep(INTERVAL) => {}
-                _ = terminate.recv() => return (report, true),
+                _ = terminate.recv() => return Err(Ended { report: Report::Held(hold), code: TERMINATED }),
             }
         }
     }
 
-    /// One look. Where the server may start, the disk is marked first.
-    fn look(&self) -> Result<Report, Hold> {
-        let disk = Disk::read(&self.data).map_err(|e| failed(e.to_string()))?;
-        let file = self.anchor.join(DATA_KEY);
-        let anchor = match fs::read_to_string(&file) {
-            Ok(text) => serde_json::from_str::<Anchor>(&text).map_err(|e| AnchorError::from(e).to_string()),
-            Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
-        };
-        let me = Me { cluster_id: &self.cluster_id, component: &self.component, pod: &self.pod };
-        match decide(&me, anchor.as_ref().map_err(String::as_str), &disk) {
-            Verdict::Hold(hold) => Err(hold),
-            Verdict::Open { marker, disk: found, message } => {
-                if disk.marker.as_ref().ok().and_then(Option::as_ref) != Some(&marker) {
-                    disk::mark(&self.data, &marker).map_err(|e| failed(e.to_string()))?;
-                }
-                Ok(Report::Open { disk: found, message })
+    /// Waits until the anchor says how the server starts, however long that takes. What it sees meanwhile that it has not
+    /// reported ends it.
+    async fn wait_for_flags(&self, mut look: Look, terminate: &mut Signal) -> Result<(Look, Vec<String>), Ended> {
+        let reported = look.report.clone();
+        if look.server_flags.is_none() {
+            println!("{}: waits until the anchor says how its server starts. {reported}", self.pod);
+            self.log_termination(&reported);
+        }
+        loop {
+            if look.report != reported {
+                return Err(Ended { report: look.report, code: REPORTED });
             }
+            if let Some(flags) = look.server_flags.clone() {
+                return Ok((look, flags));
+            }
+            tokio::select! {
+                () = sleep(INTERVAL) => {}
+                _ = terminate.recv() => return Err(Ended { report: reported, code: TERMINATED }),
+            }
+            look = self.look().map_err(|hold| Ended { report: Report::Held(hold), code: HELD })?;
+        }
+    }
+
+    fn me(&self) -> Me<'_> {
+        Me {
+            cluster_id: &self.cluster_id,
+            component: &self.component,
+            pod: &self.pod,
+            uid: self.pod_uid.as_deref(),
+        }
+    }
+
+    /// One look.
+    fn look(&self) -> Result<Look, Hold> {
+        match self.engine {
+            Engine::Mongodb => {
+                let anchor = self.anchor();
+                mongodb::look(&self.me(), &self.data, anchor.as_ref().map_err(String::as_str))
+            }
+            Engine::Etcd => {
+                let anchor = self.anchor();
+                etcd::look(&self.me(), &self.data, &self.shared, anchor.as_ref().map_err(String::as_str))
+            }
+        }
+    }
+
+    fn anchor<R: Record>(&self) -> Result<Anchor<R>, String> {
+        let file = self.anchor.join(DATA_KEY);
+        match fs::read_to_string(&file) {
+            Ok(text) => serde_json::from_str(&text).map_err(|e| AnchorError::from(e).to_string()),
+            Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
         }
     }
 
@@ -145,10 +209,18 @@ impl Arguments {
     }
 
     /// The message that this container leaves is the report of this start, whatever ends the server.
-    fn become_server(&self, report: &Report) -> ExitCode {
-        self.log_termination(report);
-        println!("{}: the server starts. {report}", self.pod);
-        let error = program::become_server(&self.server);
+    fn become_server(&self, look: &Look, flags: &[String]) -> ExitCode {
+        if self.engine == Engine::Etcd
+            && let Err(hold) = self
+                .anchor()
+                .map_err(failed)
+                .and_then(|anchor| etcd::starts(&self.me(), &self.shared, look, &anchor))
+        {
+            return self.end(&Report::Held(hold), HELD);
+        }
+        self.log_termination(&look.report);
+        println!("{}: the server starts. {}", self.pod, look.report);
+        let error = program::become_server(&self.server, flags);
         self.end(&Report::Held(failed(error.to_string())), HELD)
     }
 
@@ -157,8 +229,4 @@ impl Arguments {
             println!("{}: {} cannot be written: {error}", self.pod, self.termination_log.display());
         }
     }
-}
-
-fn failed(message: String) -> Hold {
-    Hold { reason: HoldReason::Failed, message }
 }

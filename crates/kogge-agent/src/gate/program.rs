@@ -52,13 +52,19 @@ pub(super) fn last_report(shared: &Path) -> Option<Report> {
 
 /// Keeps a report for the next start.
 pub(super) fn keep_report(shared: &Path, report: &Report) -> Result<(), ProgramError> {
-    replace(&shared.join(REPORT), report.to_string().as_bytes(), 0o644)
+    keep(&shared.join(REPORT), report.to_string().as_bytes())
 }
 
-/// Becomes the server: its program takes this process over. Returns only where it cannot be started.
-pub(super) fn become_server(words: &[OsString]) -> ProgramError {
+/// Keeps a file for the next start.
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
+    replace(path, bytes, 0o644)
+}
+
+/// Becomes the server, with these flags beside its own words: its program takes this process over. Returns only where it
+/// cannot be started.
+pub(super) fn become_server(words: &[OsString], flags: &[String]) -> ProgramError {
     let (program, arguments) = words.split_first().map_or((OsString::new(), words), |(p, rest)| (p.clone(), rest));
-    let source = Command::new(&program).args(arguments).exec();
+    let source = Command::new(&program).args(arguments).args(flags).exec();
     ProgramError::Start { program: program.to_string_lossy().into_owned(), source }
 }
 

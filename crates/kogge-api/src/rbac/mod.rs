@@ -100,8 +100,9 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
         grant(
             "",
             &["pods"],
-            &["get", "list", "watch", "delete"],
-            "Members as they run; one is deleted when its turn in a rollout has come.",
+            &["get", "list", "watch", "patch", "delete"],
+            "Members as they run; one is deleted when its turn in a rollout has come, and annotated where its gate waits \
+             for the anchor.",
         ),
         grant(
             "",
@@ -155,13 +156,13 @@ pub fn control_grants() -> Vec<Grant> {
     vec![
         grant(
             GROUP,
-            &["federatedclusters", "workerclusters"],
+            &["federatedclusters", "federatedetcds", "workerclusters"],
             &["get", "list", "watch", "patch"],
             "The resources themselves; `clusterID`, the pinned chart version and the finalizer are written into them.",
         ),
         grant(
             GROUP,
-            &["federatedclusters/status", "workerclusters/status"],
+            &["federatedclusters/status", "federatedetcds/status", "workerclusters/status"],
             &["patch"],
             "What Kogge saw and waits for.",
         ),
@@ -169,7 +170,7 @@ pub fn control_grants() -> Vec<Grant> {
             "",
             &["secrets"],
             &["get", "create", "patch", "delete"],
-            "The administrator's credentials, beside the FederatedCluster in whatever namespace it is.",
+            "The administrator's credentials, beside the database's resource in whatever namespace it is.",
         ),
         grant(
             "events.k8s.io",
@@ -185,10 +186,13 @@ pub fn control_grants() -> Vec<Grant> {
         ),
         Grant {
             rule: PolicyRule {
-                resource_names: Some(vec!["federatedclusters.kogge.dev".to_owned()]),
+                resource_names: Some(vec![
+                    "federatedclusters.kogge.dev".to_owned(),
+                    "federatedetcds.kogge.dev".to_owned(),
+                ]),
                 ..rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"])
             },
-            why: "Whether the definition is being deleted: then every countdown halts.",
+            why: "Whether a definition is being deleted: then the countdowns of its kind halt.",
         },
         version(),
     ]

@@ -49,7 +49,10 @@ fn no_resource_is_granted_twice() {
 fn a_chart_that_renders_pods_gives_no_right_to_make_them_twice() {
     let mut kinds = charts();
     kinds.insert(GroupKind::of("v1", "Pod"));
-    assert_eq!(verbs(&worker_rules(&kinds, Access::PortForward), "", "pods"), ["get", "list", "watch", "delete"]);
+    assert_eq!(
+        verbs(&worker_rules(&kinds, Access::PortForward), "", "pods"),
+        ["get", "list", "watch", "patch", "delete"]
+    );
 }
 
 #[test]

@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use crate::harness::Resource;
 
-pub(crate) async fn check(clusters: &Resource, workers: &Resource) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn check(
+    clusters: &Resource,
+    etcds: &Resource,
+    workers: &Resource,
+) -> anyhow::Result<Vec<String>> {
     let filled = [
         (
             clusters.store(&json!({})).await?,
@@ -13,6 +17,22 @@ pub(crate) async fn check(clusters: &Resource, workers: &Resource) -> anyhow::Re
                 "mongos": {"replicasPerPlacement": 2},
                 "shard": {"shardCount": 1, "membersPerPlacement": 1, "storage": {"size": "10Gi"}},
                 "config": {"membersPerPlacement": 1, "storage": {"size": "10Gi"}},
+                "placement": [{"name": "vdc1", "vdc": "vdc1", "role": "Voter"}],
+                "rollout": {"soak": "0s", "onFailure": "Pause"},
+                "deletion": {"coolOff": "168h", "data": "Retain"},
+                "security": {
+                    "tls": {"mode": "Disabled"},
+                    "rotation": {"authority": 0, "certificates": 0, "grace": "1h", "keyfile": 0, "passwords": 0},
+                },
+            }),
+        ),
+        (
+            etcds.store(&json!({})).await?,
+            json!({
+                "chart": "etcd",
+                "version": "3.6.14",
+                "membersPerPlacement": 1,
+                "storage": {"size": "10Gi"},
                 "placement": [{"name": "vdc1", "vdc": "vdc1", "role": "Voter"}],
                 "rollout": {"soak": "0s", "onFailure": "Pause"},
                 "deletion": {"coolOff": "168h", "data": "Retain"},

@@ -96,6 +96,16 @@ impl Resource {
         }
     }
 
+    pub(crate) fn federated_etcds(server: &Server) -> Self {
+        let resource = resource("FederatedEtcd");
+        Self {
+            api: Api::namespaced_with(server.client.clone(), NAMESPACE, &resource),
+            kind: "FederatedEtcd",
+            smallest: json!({"version": "3.6.14", "placement": [{"name": "vdc1", "vdc": "vdc1"}]}),
+            made: AtomicUsize::new(0),
+        }
+    }
+
     pub(crate) fn worker_clusters(server: &Server) -> Self {
         let resource = resource("WorkerCluster");
         Self {

@@ -135,7 +135,7 @@ async fn drive(
 /// The plan without anything in it yet.
 fn outline(pass: &Pass<'_>, known: &Known, seen: &Seen, written: &Written) -> Outline {
     let Start { database, workers, fleet, control_uid, now, .. } = pass.start;
-    let sighting = Sighting::of(database, workers, fleet, control_uid);
+    let sighting = Sighting::<kogge_api::anchor::mongodb::Record>::of(database, workers, fleet, control_uid);
     let mut notes = notes(&known.cluster, seen, now);
     notes.extend(written.notes.iter().cloned());
     Outline {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kogge_database::secrets::{DatabaseSecrets, Login, Users};
 use kogge_database::{Prepared, Running};
-use kogge_engine::{Engine as _, Millis, OBSERVATIONS_TO_BELIEVE};
+use kogge_engine::{Millis, OBSERVATIONS_TO_BELIEVE};
 use kogge_engine_client::{ClusterAccess, Credentials, Password, PortForward, Target, Trust, User};
 use kogge_mongo::{MongoDb, Topology};
 use kogge_mongo_client::Engine;
@@ -20,21 +20,15 @@ pub(super) async fn ask(
     let namespace = &prepared.observation.identity.namespace;
     let target = |running: Running<'_>| {
         let (client, connection) = workers.client(running.worker)?;
-        Some(Target {
-            client,
-            namespace: namespace.clone(),
-            uid: running.uid.to_owned(),
-            port: MongoDb::PORT.number,
-            connection,
-        })
+        Some(Target { client, namespace: namespace.clone(), uid: running.uid.to_owned(), connection })
     };
     let servers = prepared.servers().into_iter();
     let targets = servers.filter_map(|(pod, running)| Some((pod, target(running)?))).collect();
-    let Ok(trust) = secrets.operator_trust().map(|bundle| Trust::of(&bundle)).transpose() else {
+    let Ok(trust) = secrets.operator_trust().map(|bundle| Trust::new(&bundle, None)).transpose() else {
         return Topology::default();
     };
-    let reach = Arc::new(PortForward::new(targets).trusting(trust));
-    let access = ClusterAccess { reach, credentials: credentials(secrets) };
+    let reach = Arc::new(PortForward::new(targets));
+    let access = ClusterAccess { reach, credentials: credentials(secrets), trust };
     let engine = Engine::new();
     let mut topology = Topology::default();
     for _ in 0..OBSERVATIONS_TO_BELIEVE {

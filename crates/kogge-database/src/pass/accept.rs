@@ -24,7 +24,7 @@ use crate::sighting::{Sighting, accepted_epoch};
 pub(super) fn next<'a, E: Engine>(
     known: &Known<'a, E>,
     identity: Identity,
-    sighting: Sighting<'a>,
+    sighting: Sighting<'a, E::Record>,
     mint: &mut dyn Mint,
 ) -> Result<Look<'a, E>, PassError> {
     let (start, control) = (known.start, &known.control);
@@ -114,7 +114,7 @@ pub(super) fn next<'a, E: Engine>(
         secrets: Arc::clone(&held.secrets),
         held: problem.is_some(),
     }
-    .prepare()?;
+    .prepare();
     Ok(Look::Ask(Box::new(Ready { prepared, held, given, problem })))
 }
 

@@ -105,8 +105,12 @@ impl Generation {
 
     /// The certificate, as PEM, that the servers of a component serve.
     pub fn certificate(&self, component: &ComponentKey) -> Option<&str> {
-        let leaf = self.tls.as_ref()?.leaves.get(component.as_str())?;
-        Some(&leaf.certificate)
+        Some(&self.leaf(component)?.certificate)
+    }
+
+    /// The certificate of a component's servers, with its key.
+    pub fn leaf(&self, component: &ComponentKey) -> Option<&Certificate> {
+        self.tls.as_ref()?.leaves.get(component.as_str())
     }
 
     /// The keyfile: one key, or a YAML list of two.
@@ -121,10 +125,12 @@ impl Generation {
     pub(crate) fn objects<'a>(
         &self,
         identity: &Identity,
+        has_keyfile: bool,
         components: impl Iterator<Item = &'a ComponentKey>,
     ) -> Vec<Object> {
         let name = names::keyfile_secret(&identity.name, self.number);
-        let mut objects = vec![object(identity, name, "keyfile", [("keyfile", self.keyfile())])];
+        let keyfile = || object(identity, name, "keyfile", [("keyfile", self.keyfile())]);
+        let mut objects: Vec<Object> = has_keyfile.then(keyfile).into_iter().collect();
         let Some(tls) = &self.tls else { return objects };
         for component in components {
             let Some(leaf) = tls.leaves.get(component.as_str()) else { continue };

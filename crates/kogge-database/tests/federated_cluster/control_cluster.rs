@@ -33,7 +33,9 @@ fn no_condition_vanishes_where_an_answer_of_the_first_passes_is_lost() {
         let mut world = World::three();
         world.fortunes = std::iter::repeat_n(Fortune::Answered, answered).chain([Fortune::AnswerLost]).collect();
         world.rounds(5);
-        types::ALL.iter().for_each(|type_| drop(world.condition(type_)));
+        for type_ in types::ALL {
+            world.condition(type_);
+        }
     }
 }
 

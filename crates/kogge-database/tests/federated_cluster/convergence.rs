@@ -54,9 +54,10 @@ fn every_worker_remembers_the_same() {
     let anchor = world.anchor("vdc1").unwrap();
     assert_eq!((world.anchor("vdc2").as_ref(), world.anchor("vdc3").as_ref()), (Some(&anchor), Some(&anchor)));
     assert_eq!(anchor.epoch, world.status().epoch.unwrap());
-    assert!(anchor.members.len() == 6 && anchor.members.values().all(|member| member.initialized));
-    let ids: BTreeSet<_> = anchor.members.iter().map(|(pod, member)| (&pod[..10], member.member_id)).collect();
-    assert_eq!(ids.len(), 6, "no member ID twice in a set: {:?}", anchor.members);
+    assert!(anchor.record.members.len() == 6 && anchor.record.members.values().all(|member| member.initialized));
+    let ids: BTreeSet<_> =
+        anchor.record.members.iter().map(|(pod, member)| (&pod[..10], member.member_id)).collect();
+    assert_eq!(ids.len(), 6, "no member ID twice in a set: {:?}", anchor.record.members);
     assert_eq!(anchor.worker_uids["vdc2"], "uid-of-vdc2");
 }
 

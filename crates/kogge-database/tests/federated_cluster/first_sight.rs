@@ -1,6 +1,8 @@
 //! A new database is written nowhere until every placement has been seen live, complete and empty of it; one that
 //! is somebody else's is never written.
 
+use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::Record;
 use kogge_api::conditions::federated_cluster as types;
 use kogge_plan::{Action, Object, anchors};
 use rstest::rstest;
@@ -103,7 +105,7 @@ fn anchor_of(id: &str, owner: &str, epoch: i64) -> Object {
     let anchor = json!({
         "clusterID": id, "name": "ll2022", "ownerUID": owner, "epoch": epoch, "specHash": "0", "workerUIDs": {},
     });
-    let anchor = serde_json::from_value(anchor).unwrap();
+    let anchor: Anchor<Record> = serde_json::from_value(anchor).unwrap();
     let [own, _] = anchors::objects(&anchor, "databases").unwrap();
     own
 }

@@ -11,7 +11,7 @@ use crate::world::{Fate, SHARD, World, name, revision};
 const VICTIM: &str = "ll2022-shard-0-vdc3-0";
 
 fn id_of(world: &World, vdc: &str) -> u32 {
-    world.anchor(vdc).unwrap().members[VICTIM].member_id.unwrap()
+    world.anchor(vdc).unwrap().record.members[VICTIM].member_id.unwrap()
 }
 
 /// Whether the set has a primary and the data without the victim.
@@ -42,7 +42,7 @@ fn a_member_whose_volume_is_wiped_comes_back_under_another_id() {
     assert_eq!(world.servers.voters(SHARD), voters);
     for vdc in ["vdc1", "vdc2", "vdc3"] {
         assert!(id_of(&world, vdc) > before, "{vdc}");
-        assert!(world.anchor(vdc).unwrap().members[VICTIM].initialized, "{vdc}");
+        assert!(world.anchor(vdc).unwrap().record.members[VICTIM].initialized, "{vdc}");
     }
     let steps: Vec<&str> = world.steps.iter().map(|(_, step)| step.action.name()).collect();
     assert_eq!(steps, ["Demote", "RemoveMember", "AddMember", "Promote", "SetPriority"]);
@@ -152,7 +152,7 @@ fn listed<'a>(world: &'a World, vdc: &str) -> Option<&'a ConfigMember> {
 
 /// Whether the anchor says that a member held data; none where it does not know the member.
 fn recorded(world: &World, vdc: &str) -> Option<bool> {
-    Some(world.anchor(vdc)?.members.get(&pod_in(vdc))?.initialized)
+    Some(world.anchor(vdc)?.record.members.get(&pod_in(vdc))?.initialized)
 }
 
 fn rolling() -> World {

@@ -8,7 +8,7 @@ const WORKERS: [&str; 3] = ["vdc1", "vdc2", "vdc3"];
 /// The ID that an anchor has of the victim, and the one that it lost its disk under.
 fn ids(world: &World, vdc: &str) -> (u32, Option<u32>) {
     let anchor = world.anchor(vdc).unwrap();
-    (anchor.members[VICTIM].member_id.unwrap(), anchor.lost_disks.get(VICTIM).copied())
+    (anchor.record.members[VICTIM].member_id.unwrap(), anchor.record.lost_disks.get(VICTIM).copied())
 }
 
 #[test]

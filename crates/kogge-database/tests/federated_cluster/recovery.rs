@@ -77,7 +77,7 @@ fn case_40_one_approval_forces_each_set_once_and_the_anchors_know() {
     for set in [CONFIG, SHARD] {
         assert_eq!(world.servers.config(set).members.len(), 1);
     }
-    let fenced = world.anchor("vdc1").unwrap().fenced;
+    let fenced = world.anchor("vdc1").unwrap().record.fenced;
     let pods: Vec<&String> = fenced.keys().collect();
     assert_eq!(
         pods,
@@ -100,7 +100,7 @@ fn case_41_what_comes_back_is_held_out_until_it_is_empty() {
     }
     assert_eq!(world.condition(READY).reason, "HeldOut");
     for vdc in LOST {
-        assert_eq!(world.anchor(vdc).unwrap().fenced.len(), 4, "{vdc} learned it");
+        assert_eq!(world.anchor(vdc).unwrap().record.fenced.len(), 4, "{vdc} learned it");
     }
 
     world.annotate(labels::RECOVER, Some(r#"{"readmit":["vdc2","vdc3"]}"#));
@@ -137,7 +137,7 @@ proptest! {
             world.pass(&Fate::Killed { writes, steps });
             (0..seconds).for_each(|_| world.tick());
             if forces(&world) > 0 {
-                prop_assert!(!world.anchor("vdc1").unwrap().fenced.is_empty(), "forced before it was recorded");
+                prop_assert!(!world.anchor("vdc1").unwrap().record.fenced.is_empty(), "forced before it was recorded");
             }
         }
         world.rounds(20);

@@ -32,7 +32,7 @@ fn a_placement_that_is_taken_out_leaves_the_sets_and_keeps_its_data() {
     }
     let left: Vec<String> = world.worker("vdc4").contents().into_keys().map(|key| key.kind).collect();
     assert_eq!(left, ["PersistentVolumeClaim"; 2], "nothing but its volumes");
-    assert!(world.anchor("vdc1").unwrap().members.keys().all(|pod| !pod.contains("vdc4")));
+    assert!(world.anchor("vdc1").unwrap().record.members.keys().all(|pod| !pod.contains("vdc4")));
 }
 
 #[test]

@@ -82,8 +82,11 @@ fn a_shard_fewer_gives_its_databases_away_before_its_members_go() {
     assert_eq!(stands(&world), ["PersistentVolumeClaim"], "its claims are kept");
     assert!(!world.status().replica_sets.contains_key("ll2022-shard-1"));
     let anchor = world.anchor("vdc1").unwrap();
-    assert!(anchor.members.keys().all(|pod| !pod.contains("shard-1")));
-    assert_eq!((anchor.shard_removals["shard-1"].begun, anchor.shard_removals["shard-1"].ended), (1, 1));
+    assert!(anchor.record.members.keys().all(|pod| !pod.contains("shard-1")));
+    assert_eq!(
+        (anchor.record.shard_removals["shard-1"].begun, anchor.record.shard_removals["shard-1"].ended),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn the_balancer_rests_while_a_rollout_goes_on() {
         "it rests between the shares as well"
     );
     assert_eq!(world.servers.routers.cluster.balancer_on, Some(true));
-    let pauses = world.anchor("vdc1").unwrap().balancer_pauses;
+    let pauses = world.anchor("vdc1").unwrap().record.balancer_pauses;
     assert_eq!((pauses.begun, pauses.ended), (1, 1));
 }
 

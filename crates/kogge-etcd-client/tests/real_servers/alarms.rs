@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use kogge_engine_client::Outcome;
 use kogge_etcd::{Action, Alarm, AlarmKind};
-use kogge_etcd_client::Outcome;
 use kogge_lab::Etcd;
 use rstest::rstest;
 
@@ -23,7 +23,7 @@ async fn a_full_database_raises_an_alarm_that_is_disarmed(
         Ok(Security { flags: vec![format!("--quota-backend-bytes={QUOTA}")], ..Security::default() })
     };
     let group = Group::start_with(release, 1, 0, small).await?;
-    let client = group.servers[0].addresses().client;
+    let client = group.servers[0].addresses()[0];
     let value = vec![7; 64 << 10];
     let mut revision = 0;
     // The write that exceeds the quota is applied and refused at once.

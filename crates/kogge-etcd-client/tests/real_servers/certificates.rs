@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use kogge_etcd_client::{OwnCertificate, Tls};
+use kogge_engine_client::{OwnCertificate, Trust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 /// An authority.
@@ -26,15 +26,15 @@ impl Authority {
     }
 
     /// TLS that trusts this authority and shows nothing.
-    pub(crate) fn trusted(&self) -> Result<Tls> {
-        Ok(Tls::new(&self.0.pem(), None)?)
+    pub(crate) fn trusted(&self) -> Result<Trust> {
+        Ok(Trust::new(&self.0.pem(), None)?)
     }
 
     /// TLS that trusts this authority and shows a certificate of `signer`. A peer port compares the address that a
     /// caller comes from with what its certificate bears.
-    pub(crate) fn trusted_with(&self, signer: &Self) -> Result<Tls> {
+    pub(crate) fn trusted_with(&self, signer: &Self) -> Result<Trust> {
         let (chain, key) = signer.leaf(&["kogge", "127.0.0.1"])?;
-        Ok(Tls::new(&self.0.pem(), Some(OwnCertificate { chain: &chain, key: &key }))?)
+        Ok(Trust::new(&self.0.pem(), Some(OwnCertificate { chain, key }))?)
     }
 
     /// The flags of servers that ask clients and peers for certificates of this authority.

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use kogge_engine::ErrorClass;
+use kogge_engine_client::Loopback;
 use kogge_etcd::{Action, Server};
-use kogge_etcd_client::{Direct, StepError};
+use kogge_etcd_client::StepError;
 use kogge_lab::Etcd;
 use rstest::rstest;
 
@@ -23,7 +24,7 @@ async fn another_groups_server_behind_a_members_name_is_seen_and_left_alone(
     let before = ours.observe().await;
     let mut addresses = ours.addresses();
     addresses.insert(pod(0), foreign.addresses()[&pod(0)].clone());
-    let astray = ours.access_by(Arc::new(Direct::new(addresses)));
+    let astray = ours.access_by(Arc::new(Loopback::of(addresses)));
 
     let add = Action::AddLearner { via: pod(0), pod: pod(1), peer_url: ours.servers[1].peer_url() };
     let refused = ours.engine.execute(&astray, &step(add)).await.unwrap_err();

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kogge_engine::ErrorClass;
+use kogge_engine_client::{Listening, Loopback, MemberReach, Outcome};
 use kogge_etcd::{
     Action, Goal, ListedMember, MemberAnchor, MemberGoal, MemberObservation, MemberRole, PodName, ServerState,
     Step, Topology, Version,
 };
-use kogge_etcd_client::{Addresses, ClusterAccess, Credentials, Direct, Engine, MemberReach, Outcome, StepError};
+use kogge_etcd_client::{ClusterAccess, Credentials, Engine, StepError};
 use kogge_lab::Etcd;
 use tempfile::TempDir;
 
@@ -114,14 +115,13 @@ impl Group {
     }
 
     /// Where each server is.
-    pub(crate) fn addresses(&self) -> BTreeMap<PodName, (String, Addresses)> {
-        let address =
-            |server: &Server| (PodName::new(server.name.clone()), ("uid".to_owned(), server.addresses()));
+    pub(crate) fn addresses(&self) -> BTreeMap<PodName, Listening> {
+        let address = |server: &Server| (PodName::new(server.name.clone()), server.listening());
         self.servers.iter().map(address).collect()
     }
 
     pub(crate) fn access(&self) -> ClusterAccess {
-        self.access_by(Arc::new(Direct::new(self.addresses())))
+        self.access_by(Arc::new(Loopback::of(self.addresses())))
     }
 
     pub(crate) fn access_by(&self, reach: Arc<dyn MemberReach>) -> ClusterAccess {

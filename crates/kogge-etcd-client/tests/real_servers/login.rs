@@ -1,8 +1,9 @@
 //! Groups that ask who calls.
 
 use anyhow::Result;
+use kogge_engine_client::{Outcome, Password};
 use kogge_etcd::Action;
-use kogge_etcd_client::{Outcome, Password, User};
+use kogge_etcd_client::User;
 use kogge_lab::Etcd;
 use rstest::rstest;
 
@@ -19,7 +20,7 @@ fn root(password: &str) -> User {
 async fn a_group_with_users_is_asked_as_root(#[values(Etcd::V3_5, Etcd::V3_6)] release: Etcd) -> Result<()> {
     let mut group = Group::start(release, 1, 1).await?;
     group.security.credentials.user = Some(root("s3cret"));
-    let client = group.servers[0].addresses().client;
+    let client = group.servers[0].addresses()[0];
     let topology = group.observe().await;
     assert!(serving(&topology, 0).is_ok(), "no login is asked for: {topology:?}");
     web::post(client, "/v3/auth/user/add", r#"{"name":"root","password":"s3cret"}"#).await?;

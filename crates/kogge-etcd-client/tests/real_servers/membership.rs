@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result};
 use kogge_engine::ErrorClass;
+use kogge_engine_client::Outcome;
 use kogge_etcd::{Action, MemberId, Url};
-use kogge_etcd_client::{CallError, Outcome, StepError};
+use kogge_etcd_client::{CallError, StepError};
 use kogge_lab::Etcd;
 use rstest::rstest;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use kogge_engine_client::Loopback;
 use kogge_etcd::{MemberId, Series, Server, Token, ids};
-use kogge_etcd_client::{Direct, MEMBER_DEADLINE};
+use kogge_etcd_client::{MEMBER_DEADLINE, METRICS};
 use kogge_lab::Etcd;
 use rstest::rstest;
 
@@ -52,11 +53,11 @@ async fn a_server_tells_who_it_is(#[values(Etcd::V3_5, Etcd::V3_6)] release: Etc
 async fn a_group_is_seen_alike_by_all_its_members(#[values(Etcd::V3_5, Etcd::V3_6)] release: Etcd) -> Result<()> {
     let group = Group::start(release, 3, 0).await?;
     // Without metrics ports, so the client ports tell of the connections.
-    let addresses = group.addresses().into_iter().map(|(pod, (uid, mut addresses))| {
-        addresses.metrics = None;
-        (pod, (uid, addresses))
+    let addresses = group.addresses().into_iter().map(|(pod, mut listening)| {
+        listening.ports.remove(METRICS.name);
+        (pod, listening)
     });
-    let access = group.access_by(Arc::new(Direct::new(addresses.collect())));
+    let access = group.access_by(Arc::new(Loopback::of(addresses.collect())));
     let topology = crate::wait::until("connections", async || {
         let topology = group.observe_by(&access).await;
         for index in 0..3 {

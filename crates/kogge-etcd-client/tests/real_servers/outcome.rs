@@ -6,8 +6,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use async_trait::async_trait;
 use kogge_engine::ErrorClass;
+use kogge_engine::Port;
+use kogge_engine_client::{Connection, Loopback, MemberReach, ReachError};
 use kogge_etcd::{Action, PodName};
-use kogge_etcd_client::{Connection, Direct, MemberReach, Port, ReachError, StepError};
+use kogge_etcd_client::StepError;
 use kogge_lab::Etcd;
 use parking_lot::Mutex;
 use rstest::rstest;
@@ -21,7 +23,7 @@ type Answers = Arc<Mutex<Option<usize>>>;
 
 /// A way on which answers are lost.
 struct Lossy {
-    way: Direct,
+    way: Loopback,
     answers: Answers,
 }
 
@@ -101,7 +103,7 @@ async fn a_change_whose_answer_is_lost_is_unknown_and_is_not_sent_again(
 ) -> Result<()> {
     let group = Group::start(release, 1, 1).await?;
     let answers = Answers::default();
-    let lossy = Lossy { way: Direct::new(group.addresses()), answers: answers.clone() };
+    let lossy = Lossy { way: Loopback::of(group.addresses()), answers: answers.clone() };
     let access = group.access_by(Arc::new(lossy));
     let url = group.servers[1].peer_url();
     let add = step(Action::AddLearner { via: pod(0), pod: pod(1), peer_url: url.clone() });

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use kogge_engine_client::Listening;
 use kogge_etcd::Url;
-use kogge_etcd_client::Addresses;
+use kogge_etcd_client::{CLIENT, METRICS, PEER};
 use kogge_lab::Etcd;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -55,17 +56,23 @@ impl Server {
         })
     }
 
-    pub(crate) fn addresses(&self) -> Addresses {
-        let [client, peer, metrics] = self.ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        Addresses { client, peer, metrics: Some(metrics) }
+    /// The addresses of the ports for clients, peers and metrics.
+    pub(crate) fn addresses(&self) -> [SocketAddr; 3] {
+        self.ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    pub(crate) fn listening(&self) -> Listening {
+        let [client, peer, metrics] = self.addresses();
+        let ports = [(CLIENT.name, client), (PEER.name, peer), (METRICS.name, metrics)];
+        Listening { uid: "uid".to_owned(), ports: ports.into() }
     }
 
     pub(crate) fn client_url(&self) -> Url {
-        Url::new(format!("{}://{}", self.scheme, self.addresses().client))
+        Url::new(format!("{}://{}", self.scheme, self.addresses()[0]))
     }
 
     pub(crate) fn peer_url(&self) -> Url {
-        Url::new(format!("{}://{}", self.scheme, self.addresses().peer))
+        Url::new(format!("{}://{}", self.scheme, self.addresses()[1]))
     }
 
     /// Starts it for the first time. `initial` is the value of `--initial-cluster`.

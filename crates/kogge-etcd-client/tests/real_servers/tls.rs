@@ -1,15 +1,16 @@
 //! Servers that speak TLS: reached by whoever they trust and who trusts them, and by nobody else.
 
 use anyhow::Result;
+use kogge_engine_client::{Outcome, Trust};
 use kogge_etcd::Action;
-use kogge_etcd_client::{Credentials, Outcome, Tls};
+use kogge_etcd_client::Credentials;
 use kogge_lab::Etcd;
 use rstest::rstest;
 
 use crate::certificates::Authority;
 use crate::group::{Group, Security, observed, pod, serving, unreachable};
 
-fn credentials(client: Option<Tls>, peer: Option<Tls>) -> Credentials {
+fn credentials(client: Option<Trust>, peer: Option<Trust>) -> Credentials {
     Credentials { client, peer, user: None }
 }
 

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kogge_api::gate::Report;
-use kogge_engine_client::{Address, PortForward, Ways};
 use kogge_mongo::{
     Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
     PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, MemberReach, Password, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, User};
 use tempfile::TempDir;
 
 use crate::process::Server;
@@ -32,8 +31,6 @@ pub(crate) struct Cluster {
     pub(crate) taken: Vec<Step>,
     /// What the members that are started next get as `--setParameter`.
     pub(crate) parameters: Vec<String>,
-    /// Whether members are reached as `access: Direct` has it.
-    pub(crate) direct: bool,
 }
 
 impl Cluster {
@@ -64,7 +61,6 @@ impl Cluster {
             started: Instant::now(),
             taken: Vec::new(),
             parameters: Vec::new(),
-            direct: false,
         })
     }
 
@@ -223,16 +219,10 @@ impl Cluster {
         let addresses: BTreeMap<PodName, SocketAddr> =
             self.servers.iter().map(|(pod, server)| (pod.clone(), server.address())).collect();
         let user = |name: &str| User::new(name, Password::new(format!("{name}-password")));
-        let reach: Arc<dyn MemberReach> = if self.direct {
-            let address =
-                |(pod, address): (PodName, SocketAddr)| (pod, Address { address, uid: "uid".to_owned() });
-            Arc::new(Ways::new(addresses.into_iter().map(address).collect(), PortForward::default(), None))
-        } else {
-            Arc::new(Loopback::new(addresses))
-        };
         ClusterAccess {
-            reach,
+            reach: Arc::new(Loopback::new(PORT, addresses)),
             credentials: Credentials { operator: user("kogge-operator"), admin: user("admin") },
+            trust: None,
         }
     }
 

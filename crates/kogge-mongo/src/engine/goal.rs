@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kogge_api::FederatedClusterSpec;
-use kogge_api::anchor::{self, Anchor, AnchoredMember};
+use kogge_api::anchor::mongodb::{self, AnchoredMember, Record};
 use kogge_api::federated_cluster::{Component, PlacedComponent, Role};
 use kogge_engine::{GoalInput, Identity, Member, PodName, Requests};
 
@@ -14,15 +14,15 @@ use crate::data::goal::{
 use crate::data::names::{Host, MemberId, Placement};
 
 /// The goal.
-pub(super) fn goal(input: &GoalInput<'_, FederatedClusterSpec>) -> Goal {
-    let GoalInput { identity, spec, anchor, requests, retired, .. } = *input;
+pub(super) fn goal(input: &GoalInput<'_, FederatedClusterSpec, Record>) -> Goal {
+    let GoalInput { identity, spec, record, requests, retired, .. } = *input;
     let gone: BTreeSet<Component> = retired.iter().filter_map(|component| kind(&component.key)).collect();
     let sets = Component::replica_sets(spec.shard.shard_count).map(|component| (component, false));
     let sets = sets.chain(gone.into_iter().map(|component| (component, true)));
     Goal {
         cluster: identity.name.clone(),
         sets: sets
-            .map(|(component, retired)| SetGoal { retired, ..set(identity, component, spec, anchor, requests) })
+            .map(|(component, retired)| SetGoal { retired, ..set(identity, component, spec, record, requests) })
             .collect(),
         routers: input
             .routers
@@ -33,7 +33,7 @@ pub(super) fn goal(input: &GoalInput<'_, FederatedClusterSpec>) -> Goal {
         rollout_order: spec.rollout.order.iter().map(|p| Placement::new(p.as_str())).collect(),
         away_from: requests.away_from.clone(),
         rolling: input.rolling,
-        balancer: turns(anchor.balancer_pauses),
+        balancer: turns(record.balancer_pauses),
         feature_compatibility_version: spec.global.feature_compatibility_version.clone(),
         paused: input.paused,
     }
@@ -43,19 +43,19 @@ fn set(
     identity: &Identity,
     component: Component,
     spec: &FederatedClusterSpec,
-    anchor: &Anchor,
+    record: &Record,
     requests: &Requests,
 ) -> SetGoal {
     let members: Vec<MemberGoal> = spec
         .placed_component(component)
         .iter()
-        .flat_map(|share| (0..share.replicas).map(|ordinal| member(identity, share, ordinal, anchor)))
+        .flat_map(|share| (0..share.replicas).map(|ordinal| member(identity, share, ordinal, record)))
         .collect();
     let wanted: BTreeSet<&PodName> = members.iter().map(|m| &m.pod).collect();
     let is_of_set = |pod: &PodName| {
         identity.rest_of(pod.as_str()).and_then(component_of_pod).is_some_and(|of| of == component)
     };
-    let leaving: Vec<LeavingMember> = anchor
+    let leaving: Vec<LeavingMember> = record
         .members
         .iter()
         .map(|(pod, remembered)| (PodName::new(pod.as_str()), remembered))
@@ -67,7 +67,7 @@ fn set(
         })
         .collect();
     let key = component.to_string();
-    let recovery = recovery(requests, identity, component, &members, &leaving, anchor);
+    let recovery = recovery(requests, identity, component, &members, &leaving, record);
     SetGoal {
         name: kogge_api::names::group(&identity.name, component, &identity.id).into(),
         role: match component {
@@ -76,19 +76,19 @@ fn set(
         },
         members,
         leaving,
-        seed: anchor.seeds.get(&key).map(|pod| PodName::new(pod.as_str())),
-        next_member_id: anchor.next_member_id.get(&key).copied().unwrap_or(0),
+        seed: record.seeds.get(&key).map(|pod| PodName::new(pod.as_str())),
+        next_member_id: record.next_member_id.get(&key).copied().unwrap_or(0),
         recovery,
         retired: false,
-        removals: anchor.shard_removals.get(&key).copied().map(turns).unwrap_or_default(),
+        removals: record.shard_removals.get(&key).copied().map(turns).unwrap_or_default(),
     }
 }
 
-fn turns(anchored: anchor::Turns) -> Turns {
+fn turns(anchored: mongodb::Turns) -> Turns {
     Turns { begun: anchored.begun, ended: anchored.ended }
 }
 
-fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor: &Anchor) -> MemberGoal {
+fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, record: &Record) -> MemberGoal {
     let PlacedComponent { component, placement, .. } = share;
     let pod = identity.member(&key(*component), &placement.name, ordinal);
     MemberGoal {
@@ -101,7 +101,7 @@ fn member(identity: &Identity, share: &PlacedComponent<'_>, ordinal: u32, anchor
             Role::ReadOnly => MemberRole::ReadOnly,
             Role::Standby => MemberRole::Standby,
         },
-        anchor: anchor.members.get(pod.as_str()).map(member_anchor).unwrap_or_default(),
+        anchor: record.members.get(pod.as_str()).map(member_anchor).unwrap_or_default(),
         pod,
     }
 }
@@ -117,7 +117,7 @@ fn recovery(
     set: Component,
     members: &[MemberGoal],
     leaving: &[LeavingMember],
-    anchor: &Anchor,
+    record: &Record,
 ) -> Recovery {
     let component = key(set);
     let pods = || members.iter().map(|m| &m.pod).chain(leaving.iter().map(|m| &m.pod));
@@ -131,7 +131,7 @@ fn recovery(
         cut_off: requests.recovery.fenced,
         approved: requests.approved.clone(),
         fenced: pods()
-            .filter_map(|pod| Some((pod.clone(), MemberId(*anchor.fenced.get(pod.as_str())?))))
+            .filter_map(|pod| Some((pod.clone(), MemberId(*record.fenced.get(pod.as_str())?))))
             .collect(),
         readmitted: within(&requests.recovery.readmit),
     }
@@ -173,32 +173,23 @@ mod tests {
         }
     }
 
-    fn anchor(members: &[(&str, u32)]) -> Anchor {
-        Anchor {
-            cluster_id: "abcdefgh".parse().unwrap(),
-            name: "ll2022".to_owned(),
-            owner_uid: "owner".to_owned(),
-            epoch: 1,
-            spec_hash: String::new(),
-            worker_uids: BTreeMap::new(),
+    fn record(members: &[(&str, u32)]) -> Record {
+        let members = members
+            .iter()
+            .map(|(pod, id)| ((*pod).to_owned(), AnchoredMember { initialized: true, member_id: Some(*id) }));
+        Record {
             next_member_id: [("shard-0".to_owned(), 5)].into(),
             seeds: [("shard-0".to_owned(), "ll2022-shard-0-vdc1-0".to_owned())].into(),
-            members: members
-                .iter()
-                .map(|(pod, id)| ((*pod).to_owned(), AnchoredMember { initialized: true, member_id: Some(*id) }))
-                .collect(),
-            fenced: BTreeMap::new(),
-            lost_disks: BTreeMap::new(),
-            shard_removals: BTreeMap::new(),
-            balancer_pauses: kogge_api::anchor::Turns::default(),
+            members: members.collect(),
+            ..Record::default()
         }
     }
 
-    fn goal_of(spec: serde_json::Value, anchor: &Anchor) -> Goal {
+    fn goal_of(spec: serde_json::Value, record: &Record) -> Goal {
         goal(&GoalInput {
             identity: &identity(),
             spec: &serde_json::from_value(spec).unwrap(),
-            anchor,
+            record,
             retired: &BTreeSet::new(),
             unseen: BTreeMap::new(),
             routers: Vec::new(),
@@ -210,13 +201,13 @@ mod tests {
 
     #[test]
     fn members_are_named_by_placement_whatever_its_place_in_the_list() {
-        let anchor = anchor(&[("ll2022-shard-0-vdc1-0", 0)]);
+        let record = record(&[("ll2022-shard-0-vdc1-0", 0)]);
         let forth =
             serde_json::json!({"placement": [{"name": "vdc1", "vdc": "vdc1"}, {"name": "vdc2", "vdc": "vdc2"}]});
         let back =
             serde_json::json!({"placement": [{"name": "vdc2", "vdc": "vdc2"}, {"name": "vdc1", "vdc": "vdc1"}]});
-        let goal = goal_of(forth, &anchor);
-        assert_eq!(goal, goal_of(back, &anchor));
+        let goal = goal_of(forth, &record);
+        assert_eq!(goal, goal_of(back, &record));
         let shard = &goal.sets[1];
         assert_eq!(shard.name.as_str(), "ll2022-shard-0-abcdefgh");
         assert_eq!(shard.members[0].anchor.member_id, Some(MemberId(0)));
@@ -228,9 +219,9 @@ mod tests {
 
     #[test]
     fn a_member_that_the_anchor_knows_and_nobody_wants_leaves() {
-        let anchor = anchor(&[("ll2022-shard-0-vdc1-0", 0), ("ll2022-shard-0-vdc9-0", 3)]);
+        let record = record(&[("ll2022-shard-0-vdc1-0", 0), ("ll2022-shard-0-vdc9-0", 3)]);
         let spec = serde_json::json!({"placement": [{"name": "vdc1", "vdc": "vdc1"}]});
-        let leaving = &goal_of(spec, &anchor).sets[1].leaving;
+        let leaving = &goal_of(spec, &record).sets[1].leaving;
         assert_eq!(leaving.iter().map(|m| m.pod.as_str()).collect::<Vec<_>>(), ["ll2022-shard-0-vdc9-0"]);
     }
 }

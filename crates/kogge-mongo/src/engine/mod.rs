@@ -2,15 +2,16 @@
 
 mod components;
 mod goal;
-mod notes;
+mod record;
 mod resource;
 mod view;
 
+use kogge_api::anchor::mongodb::Record;
 use kogge_api::federated_cluster::Component as Kind;
 use kogge_api::{ClusterId, FederatedCluster, FederatedClusterSpec};
 use kogge_engine::{
     Component, ComponentKey, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Identity,
-    Member, Millis, Port, Share,
+    Member, Millis, Port, SeedsDisagree, Share,
 };
 use serde_json::{Map, Value};
 
@@ -27,10 +28,14 @@ impl Engine for MongoDb {
     type Spec = FederatedClusterSpec;
     type Goal = Goal;
     type Topology = Topology;
+    type Record = Record;
     type Action = Step;
 
+    const NAME: &'static str = "mongodb";
     const PORT: Port = components::PORT;
     const PEER_PORTS: &'static [Port] = &[];
+    const HAS_KEYFILE: bool = true;
+    const SHOWS_CERTIFICATE_OF: Option<&'static str> = None;
 
     fn database(resource: &FederatedCluster) -> Database {
         resource::database(resource)
@@ -78,7 +83,7 @@ impl Engine for MongoDb {
         components::discovery(identity, component, seeds)
     }
 
-    fn goal(input: &GoalInput<'_, Self::Spec>) -> Goal {
+    fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {
         goal::goal(input)
     }
 
@@ -92,5 +97,13 @@ impl Engine for MongoDb {
 
     fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {
         view::view(goal, topology, now)
+    }
+
+    fn recorded<'a>(
+        goal: &Goal,
+        before: &Record,
+        steps: impl Iterator<Item = &'a Step>,
+    ) -> Result<Record, SeedsDisagree> {
+        record::recorded(goal, before, steps)
     }
 }

@@ -1,6 +1,6 @@
 //! The plan in the words that all engines share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::conditions::{self, Status, federated_cluster::AVAILABLE};
 use kogge_api::federated_cluster::DrainStatus;
@@ -11,7 +11,6 @@ use kogge_engine::{
 
 use super::components::key;
 use super::goal::of_role;
-use super::notes::notes;
 use crate::data::executor::Executor;
 use crate::data::goal::Goal;
 use crate::data::names::SetName;
@@ -30,17 +29,14 @@ const NAMED_DATABASES: usize = 100;
 
 pub(super) fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {
     let plan = plan(goal, topology, now);
-    let component = |set: &SetName| {
-        let found = goal.sets.iter().find(|goal| goal.name == *set)?;
-        Some(of_role(found.role).to_string())
-    };
     let availability = availability(&plan);
     EngineView {
         groups: plan.sets.iter().map(|(name, set)| (group_name(name), group(set))).collect(),
         availability,
         data_version: plan.feature_compatibility_version,
         reloads_certificates: reloads_certificates(topology),
-        notes: notes(&plan.steps, component),
+        refuses_rollout: None,
+        waiting_gates: BTreeMap::new(),
         steps: plan.steps.into_iter().map(|taken| step(goal, taken)).collect(),
         waiting: plan
             .waiting

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::FederatedClusterSpec;
-use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::{AnchoredMember, Record};
 use kogge_api::federated_cluster::DeletionStatus;
 use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
 use kogge_discovery::{Destination, Group, PodFact, PodPhase, Port, Source, mirror};
@@ -14,7 +14,7 @@ use kogge_engine::{Engine as _, GoalInput, Identity, Requests};
 use kogge_mongo::{Goal, MemberId, MongoDb};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
 
-fn wanted(placements: &[&str], anchor: &Anchor) -> Goal {
+fn wanted(placements: &[&str], record: &Record) -> Goal {
     let identity = Identity {
         name: "ll2022".to_owned(),
         namespace: "databases".to_owned(),
@@ -27,7 +27,7 @@ fn wanted(placements: &[&str], anchor: &Anchor) -> Goal {
     MongoDb::goal(&GoalInput {
         identity: &identity,
         spec: &spec,
-        anchor,
+        record,
         retired: &BTreeSet::new(),
         unseen: BTreeMap::new(),
         routers: Vec::new(),
@@ -39,20 +39,19 @@ fn wanted(placements: &[&str], anchor: &Anchor) -> Goal {
 
 #[test]
 fn case_33_a_placement_that_comes_back_has_its_index_and_its_names_again_and_no_id_twice() {
-    let member = |id| kogge_api::anchor::AnchoredMember { initialized: true, member_id: Some(id) };
+    let member = |id| AnchoredMember { initialized: true, member_id: Some(id) };
     let pods = ["ll2022-shard-0-vdc1-0", "ll2022-shard-0-vdc2-0"];
-    let mut anchor: Anchor = serde_json::from_value(serde_json::json!({
-        "clusterID": "abcdefgh", "name": "ll2022", "ownerUID": "owner", "epoch": 1, "specHash": "",
-    }))
-    .unwrap();
-    anchor.members = pods.iter().zip([0, 1]).map(|(pod, id)| ((*pod).to_owned(), member(id))).collect();
-    anchor.next_member_id = BTreeMap::from([("shard-0".to_owned(), 2)]);
+    let mut record = Record {
+        members: pods.iter().zip([0, 1]).map(|(pod, id)| ((*pod).to_owned(), member(id))).collect(),
+        next_member_id: BTreeMap::from([("shard-0".to_owned(), 2)]),
+        ..Record::default()
+    };
 
-    let before = wanted(&["vdc1", "vdc2"], &anchor);
-    let without = wanted(&["vdc1"], &anchor);
+    let before = wanted(&["vdc1", "vdc2"], &record);
+    let without = wanted(&["vdc1"], &record);
     assert_eq!(without.sets[1].leaving[0].pod.as_str(), pods[1]);
-    anchor.members.remove(pods[1]);
-    let again = wanted(&["vdc2", "vdc1"], &anchor);
+    record.members.remove(pods[1]);
+    let again = wanted(&["vdc2", "vdc1"], &record);
     for (was, is) in before.sets[1].ordered_members().into_iter().zip(again.sets[1].ordered_members()) {
         assert_eq!((&was.pod, &was.host, &was.placement), (&is.pod, &is.host, &is.placement));
     }

@@ -12,7 +12,7 @@ use kogge_mongo::{
     Action, Executor, Goal, Host, MemberAnchor, MemberId, Pod, ReplConfig, Replication, Server, ServerState,
     SetRole, Step, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, StepError, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, StepError, User};
 use mongosim::options::ServerArgs;
 use mongosim::testing::{Member, free_port, member_args, write_key_file};
 use tempfile::TempDir;
@@ -68,7 +68,8 @@ impl One {
         let user = |name: &str| User::new(name, Password::new(PASSWORD));
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         ClusterAccess {
-            reach: Arc::new(Loopback::new(BTreeMap::from([(POD.into(), address)]))),
+            reach: Arc::new(Loopback::new(PORT, BTreeMap::from([(POD.into(), address)]))),
+            trust: None,
             credentials: Credentials { operator: user("kogge-operator"), admin: user("admin") },
         }
     }

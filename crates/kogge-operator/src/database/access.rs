@@ -8,7 +8,8 @@ use kogge_database::Prepared;
 use kogge_database::secrets::{DatabaseSecrets, Login, Users};
 use kogge_engine::Engine;
 use kogge_engine_client::{
-    Address, ClusterAccess, Credentials, Password, PortForward, Target, Trust, TrustError, User, Ways,
+    Address, ClusterAccess, Credentials, OwnCertificate, Password, PortForward, Target, Trust, TrustError, User,
+    Ways,
 };
 use kube::ResourceExt as _;
 
@@ -20,8 +21,10 @@ pub(super) fn access<E: Engine>(
     context: &Context,
 ) -> Result<ClusterAccess, TrustError> {
     let secrets = &prepared.observation.secrets;
-    let trust = secrets.operator_trust().map(|bundle| Trust::of(&bundle)).transpose()?;
-    Ok(ClusterAccess { reach: Arc::new(ways(prepared, context, trust)), credentials: credentials(secrets) })
+    let own = E::SHOWS_CERTIFICATE_OF.and_then(|component| secrets.current.leaf(&component.into()));
+    let own = own.map(|leaf| OwnCertificate { chain: leaf.certificate.clone(), key: leaf.key.clone() });
+    let trust = secrets.operator_trust().map(|bundle| Trust::new(&bundle, own)).transpose()?;
+    Ok(ClusterAccess { reach: Arc::new(ways(prepared, context)), credentials: credentials(secrets), trust })
 }
 
 fn credentials(secrets: &DatabaseSecrets) -> Credentials {
@@ -39,7 +42,7 @@ fn user(login: Login) -> User {
 }
 
 /// Each pod by the way that its worker's `spec.access` says. What does not answer by that way does not answer.
-fn ways<E: Engine>(prepared: &Prepared<'_, E>, context: &Context, trust: Option<Trust>) -> Ways {
+fn ways<E: Engine>(prepared: &Prepared<'_, E>, context: &Context) -> Ways {
     let direct_workers: BTreeSet<String> = context
         .workers
         .state()
@@ -47,17 +50,17 @@ fn ways<E: Engine>(prepared: &Prepared<'_, E>, context: &Context, trust: Option<
         .filter(|worker| worker.spec.access == Access::Direct)
         .map(|worker| worker.name_any())
         .collect();
-    let (namespace, port) = (&prepared.observation.identity.namespace, E::PORT.number);
+    let namespace = &prepared.observation.identity.namespace;
     let (mut direct, mut through) = (BTreeMap::new(), BTreeMap::new());
     for (pod, running) in prepared.servers() {
         if direct_workers.contains(&running.worker.0) && prepared.has_users(&pod) {
             if let Some(ip) = prepared.address(&pod, running) {
-                direct.insert(pod, Address { address: (ip, port).into(), uid: running.uid.to_owned() });
+                direct.insert(pod, Address { ip, uid: running.uid.to_owned() });
             }
         } else if let Ok((client, connection)) = context.fleet.client(running.worker) {
             let uid = running.uid.to_owned();
-            through.insert(pod, Target { client, namespace: namespace.clone(), uid, port, connection });
+            through.insert(pod, Target { client, namespace: namespace.clone(), uid, connection });
         }
     }
-    Ways::new(direct, PortForward::new(through), trust)
+    Ways::new(direct, PortForward::new(through))
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kogge_api::conditions::{Finding, Status, federated_cluster::AVAILABLE};
-use kogge_engine::{Group, Health, Listed, MemberView, Notes};
+use kogge_engine::{Group, Health, Listed, MemberView};
 
 use super::*;
 
@@ -52,8 +52,9 @@ fn view(leader: &str, health: Health) -> EngineView<()> {
         availability: Finding::new(AVAILABLE, Status::Unknown, "MembersNotSeen", ""),
         data_version: None,
         reloads_certificates: false,
+        refuses_rollout: None,
+        waiting_gates: BTreeMap::new(),
         steps: Vec::new(),
-        notes: Notes::default(),
         waiting: Vec::new(),
         findings: Vec::new(),
         approvals: Vec::new(),

@@ -1,4 +1,5 @@
 use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::Record;
 use kogge_plan::{Action, ApplyPrecondition, Object, ObjectKey, anchors, order};
 use serde_json::json;
 
@@ -32,13 +33,7 @@ fn what_is_referred_to_comes_first_and_goes_last() {
         epoch: 1,
         spec_hash: String::new(),
         worker_uids: [].into(),
-        next_member_id: [].into(),
-        seeds: [].into(),
-        members: [].into(),
-        fenced: [].into(),
-        lost_disks: [].into(),
-        shard_removals: [].into(),
-        balancer_pauses: kogge_api::anchor::Turns::default(),
+        record: Record::default(),
     };
     let kinds =
         ["Deployment", "StatefulSet", "PodDisruptionBudget", "EndpointSlice", "Service", "ConfigMap", "Secret"];

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
-use kogge_api::anchor::{Anchor, AnchoredMember, Turns};
-use kogge_plan::epoch::{Epoch, Remember, desired_anchor, next_epoch};
+use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::{AnchoredMember, Record};
+use kogge_plan::epoch::{Epoch, desired_anchor, next_epoch};
 use kogge_plan::ownership::{Identity, Ownership, Refusal, Verdict, WorkerVerdict, assess};
 use kogge_plan::placement::{PlacementError, Placements, ResolvedPlacement};
 use kogge_plan::{FleetView, Object, WorkerView, anchors};
@@ -43,7 +44,7 @@ fn empty(n: u32) -> WorkerView {
     view(&format!("uid-{n}"), [])
 }
 
-fn anchor() -> Anchor {
+fn anchor() -> Anchor<Record> {
     Anchor {
         cluster_id: id(),
         name: NAME.to_owned(),
@@ -51,22 +52,20 @@ fn anchor() -> Anchor {
         epoch: 3,
         spec_hash: "h3".to_owned(),
         worker_uids: [("vdc1".to_owned(), "uid-1".to_owned())].into(),
-        next_member_id: [("config".to_owned(), 3)].into(),
-        seeds: [("config".to_owned(), "ll2022-config-vdc1-0".to_owned())].into(),
-        members: BTreeMap::new(),
-        fenced: BTreeMap::new(),
-        lost_disks: BTreeMap::new(),
-        shard_removals: [].into(),
-        balancer_pauses: Turns::default(),
+        record: Record {
+            next_member_id: [("config".to_owned(), 3)].into(),
+            seeds: [("config".to_owned(), "ll2022-config-vdc1-0".to_owned())].into(),
+            ..Record::default()
+        },
     }
 }
 
-fn objects(anchor: &Anchor) -> [Object; 2] {
+fn objects(anchor: &Anchor<Record>) -> [Object; 2] {
     anchors::objects(anchor, NAMESPACE).unwrap()
 }
 
-fn judged(views: [WorkerView; 3]) -> Ownership {
-    assess(&identity(), &placements(), &fleet(views))
+fn judged(views: [WorkerView; 3]) -> Ownership<Record> {
+    assess::<Record>(&identity(), &placements(), &fleet(views))
 }
 
 #[test]
@@ -97,10 +96,10 @@ fn an_unknown_vdc_holds_a_new_database_and_not_a_running_one() {
         "vdc9".to_owned(),
         PlacementError::UnknownVdc { placement: "vdc9".into(), vdc: "vdc9".into(), known: "vdc1".into() },
     );
-    let fresh = assess(&identity(), &placements, &fleet([empty(1), empty(2), empty(3)]));
+    let fresh = assess::<Record>(&identity(), &placements, &fleet([empty(1), empty(2), empty(3)]));
     assert!(matches!(fresh.overall, Verdict::UnknownYet { missing } if missing.contains_key("vdc9")));
     let running = fleet([view("uid-1", objects(&anchor())), empty(2), empty(3)]);
-    assert!(matches!(assess(&identity(), &placements, &running).overall, Verdict::Ours { .. }));
+    assert!(matches!(assess::<Record>(&identity(), &placements, &running).overall, Verdict::Ours { .. }));
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn a_namespace_that_is_not_watched_is_not_taken_for_empty() {
             namespace: NAMESPACE.into(),
         },
     );
-    let ownership = assess(&identity(), &placements, &fleet([empty(1), empty(2), empty(3)]));
+    let ownership = assess::<Record>(&identity(), &placements, &fleet([empty(1), empty(2), empty(3)]));
     assert!(matches!(ownership.overall, Verdict::UnknownYet { missing } if missing.contains_key("vdc2")));
 }
 
@@ -138,37 +137,37 @@ fn the_copy_in_the_system_namespace_speaks_when_the_namespace_is_gone() {
 fn anchors_are_joined_without_forgetting_anything() {
     let member = |initialized, member_id| AnchoredMember { initialized, member_id };
     let mut one = anchor();
-    one.next_member_id.insert("shard-0".to_owned(), 2);
-    one.members.insert("m0".to_owned(), member(true, Some(0)));
-    one.members.insert("m1".to_owned(), member(false, Some(4)));
+    one.record.next_member_id.insert("shard-0".to_owned(), 2);
+    one.record.members.insert("m0".to_owned(), member(true, Some(0)));
+    one.record.members.insert("m1".to_owned(), member(false, Some(4)));
     let mut two = anchor();
     two.epoch = 2;
-    two.next_member_id.insert("config".to_owned(), 7);
-    two.members.insert("m0".to_owned(), member(false, Some(3)));
-    two.members.insert("m2".to_owned(), member(true, None));
-    two.seeds.insert("shard-0".to_owned(), "ll2022-shard-0-vdc1-0".to_owned());
+    two.record.next_member_id.insert("config".to_owned(), 7);
+    two.record.members.insert("m0".to_owned(), member(false, Some(3)));
+    two.record.members.insert("m2".to_owned(), member(true, None));
+    two.record.seeds.insert("shard-0".to_owned(), "ll2022-shard-0-vdc1-0".to_owned());
     two.worker_uids.insert("vdc2".to_owned(), "uid-2".to_owned());
     for views in [[&one, &two], [&two, &one]] {
         let [first, second] = views.map(objects);
         let ownership = judged([view("uid-1", first), view("uid-2", second), empty(3)]);
         let Verdict::Ours { anchor } = ownership.overall else { panic!("{:?}", ownership.overall) };
         assert_eq!((anchor.epoch, anchor.spec_hash.as_str()), (3, "h3"));
-        assert_eq!(anchor.next_member_id, [("config".to_owned(), 7), ("shard-0".to_owned(), 2)].into());
+        assert_eq!(anchor.record.next_member_id, [("config".to_owned(), 7), ("shard-0".to_owned(), 2)].into());
         // A member that came back under a new ID has not held data under it yet.
-        assert_eq!(anchor.members["m0"], member(false, Some(3)));
-        assert_eq!(anchor.members.len(), 3);
-        assert_eq!(anchor.seeds.len(), 2);
+        assert_eq!(anchor.record.members["m0"], member(false, Some(3)));
+        assert_eq!(anchor.record.members.len(), 3);
+        assert_eq!(anchor.record.seeds.len(), 2);
         assert_eq!(anchor.worker_uids.len(), 2);
     }
 }
 
 #[rstest]
-#[case("ForeignOwner", |a: &mut Anchor| a.owner_uid = "somebody".to_owned(), "somebody")]
-#[case("ForeignClusterID", |a: &mut Anchor| a.cluster_id = OTHER_ID.parse().unwrap(), "spec.clusterID: zzzzzzzz")]
-#[case("EpochAhead", |a: &mut Anchor| a.epoch = 4, "set back")]
+#[case("ForeignOwner", |a: &mut Anchor<Record>| a.owner_uid = "somebody".to_owned(), "somebody")]
+#[case("ForeignClusterID", |a: &mut Anchor<Record>| a.cluster_id = OTHER_ID.parse().unwrap(), "spec.clusterID: zzzzzzzz")]
+#[case("EpochAhead", |a: &mut Anchor<Record>| a.epoch = 4, "set back")]
 fn a_strange_anchor_refuses_a_new_database(
     #[case] reason: &str,
-    #[case] change: fn(&mut Anchor),
+    #[case] change: fn(&mut Anchor<Record>),
     #[case] says: &str,
 ) {
     let mut strange = anchor();
@@ -200,16 +199,18 @@ fn an_epoch_ahead_stops_every_write() {
 fn without_an_epoch_or_a_cluster_id_in_hand() {
     let running = || fleet([view("uid-1", objects(&anchor())), empty(2), empty(3)]);
     let adopting = Identity { epoch: None, ..identity() };
-    assert!(matches!(assess(&adopting, &placements(), &running()).overall, Verdict::Ours { .. }));
+    assert!(matches!(assess::<Record>(&adopting, &placements(), &running()).overall, Verdict::Ours { .. }));
     let fresh = Identity { cluster_id: None, epoch: None, ..identity() };
-    let Verdict::Refused(refusal) = assess(&fresh, &placements(), &running()).overall else { panic!("taken") };
+    let Verdict::Refused(refusal) = assess::<Record>(&fresh, &placements(), &running()).overall else {
+        panic!("taken")
+    };
     assert!(refusal.to_string().contains(&format!("spec.clusterID: {ID}")), "adoption is offered: {refusal}");
 }
 
 #[test]
 fn two_seeds_of_one_set_stop_every_write() {
     let mut other = anchor();
-    other.seeds.insert("config".to_owned(), "ll2022-config-vdc2-0".to_owned());
+    other.record.seeds.insert("config".to_owned(), "ll2022-config-vdc2-0".to_owned());
     let ownership = judged([view("uid-1", objects(&anchor())), view("uid-2", objects(&other)), empty(3)]);
     assert!(matches!(&ownership.overall, Verdict::Refused(r) if r.reason() == "SeedsDisagree"));
     assert!(!ownership.may_write(&"w1".into()));
@@ -259,68 +260,13 @@ fn the_epoch_rises_with_every_accepted_change(
 fn the_desired_anchor_keeps_what_is_remembered_and_pinned() {
     let present = Verdict::Ours { anchor: Box::new(anchor()) };
     let epoch = Epoch { number: 4, spec_hash: "h4".to_owned() };
-    let remember = Remember {
-        worker_uids: [("vdc1", "uid-new"), ("vdc4", "uid-4")].map(|(p, u)| (p.to_owned(), u.to_owned())).into(),
-        next_member_id: [("config".to_owned(), 1)].into(),
-        ..Remember::default()
-    };
-    let desired = desired_anchor(&identity(), &id(), &epoch, &present, remember).unwrap();
+    let seen = [("vdc1", "uid-new"), ("vdc4", "uid-4")].map(|(p, u)| (p.to_owned(), u.to_owned())).into();
+    let desired = desired_anchor(&identity(), &id(), &epoch, &present, seen);
     assert_eq!((desired.epoch, desired.spec_hash.as_str()), (4, "h4"));
     assert_eq!(desired.worker_uids["vdc1"], "uid-1");
     assert_eq!(desired.worker_uids["vdc4"], "uid-4");
-    assert_eq!(desired.next_member_id["config"], 3);
-    let seeds = [("config".to_owned(), "another".to_owned())].into();
-    let remember = Remember { seeds, ..Remember::default() };
-    assert!(desired_anchor(&identity(), &id(), &epoch, &present, remember).is_err());
-}
-
-#[test]
-fn of_a_lost_disk_the_latest_id_is_remembered() {
-    let pod = "ll2022-config-vdc1-0".to_owned();
-    let mut known = Anchor { lost_disks: [(pod.clone(), 1)].into(), ..anchor() };
-    for (other, latest) in [(0, 1), (4, 4), (2, 4)] {
-        let other = Anchor { lost_disks: [(pod.clone(), other)].into(), ..anchor() };
-        kogge_plan::anchors::join(&mut known, &other).unwrap();
-        assert_eq!(known.lost_disks[&pod], latest);
-    }
-}
-
-fn with_shard(seed: &str, removed: u32) -> Anchor {
-    let pod = format!("{}-shard-1-vdc1-0", anchor().name);
-    Anchor {
-        seeds: [("shard-1".to_owned(), seed.to_owned())].into(),
-        next_member_id: [("shard-1".to_owned(), 3)].into(),
-        members: [(pod.clone(), AnchoredMember { initialized: true, member_id: Some(2) })].into(),
-        lost_disks: [(pod, 1)].into(),
-        shard_removals: [("shard-1".to_owned(), Turns { begun: removed, ended: removed })].into(),
-        ..anchor()
-    }
-}
-
-#[test]
-fn what_was_recorded_of_a_shard_before_it_was_removed_is_forgotten() {
-    let epoch = Epoch { number: 4, spec_hash: "h4".to_owned() };
-    let present = Verdict::Ours { anchor: Box::new(with_shard("a", 0)) };
-    let removal = [("shard-1".to_owned(), Turns { begun: 1, ended: 1 })].into();
-    let remember = Remember { shard_removals: removal, ..Remember::default() };
-    let desired = desired_anchor(&identity(), &id(), &epoch, &present, remember).unwrap();
-    assert!(desired.seeds.is_empty() && !desired.next_member_id.contains_key("shard-1"));
-    assert!(desired.members.is_empty() && desired.lost_disks.is_empty());
-
-    // A worker that was away brings nothing of it back, whichever way round.
-    let mut returned = desired.clone();
-    kogge_plan::anchors::join(&mut returned, &with_shard("a", 0)).unwrap();
-    assert_eq!(returned, desired);
-    let mut old = with_shard("a", 0);
-    kogge_plan::anchors::join(&mut old, &desired).unwrap();
-    assert!(old.seeds.is_empty() && old.members.is_empty());
-
-    // Another shard of that name has a seed of its own, and what is recorded of it stays.
-    let mut next = with_shard("b", 1);
-    kogge_plan::anchors::join(&mut next, &with_shard("a", 0)).unwrap();
-    assert_eq!(next.seeds["shard-1"], "b");
-    let present = Verdict::Ours { anchor: Box::new(desired) };
-    let remember = Remember { seeds: [("shard-1".to_owned(), "b".to_owned())].into(), ..Remember::default() };
-    let desired = desired_anchor(&identity(), &id(), &epoch, &present, remember).unwrap();
-    assert_eq!(desired.seeds["shard-1"], "b");
+    assert_eq!(desired.record, anchor().record);
+    let later = Epoch { number: 2, spec_hash: "h2".to_owned() };
+    let kept = desired_anchor(&identity(), &id(), &later, &present, BTreeMap::new());
+    assert_eq!((kept.epoch, kept.spec_hash.as_str()), (3, "h3"), "an epoch never falls");
 }

@@ -1,5 +1,6 @@
 //! The gate in a member's pod, as the kubelet tells of it in the pod's status.
 
+use kogge_api::anchor::mongodb::Record;
 use kogge_api::gate::{self, Disk, Hold, HoldReason, Report};
 use kogge_plan::{Object, anchors};
 use serde_json::{Value, json};
@@ -49,8 +50,9 @@ impl Worker {
 
     /// What the gate sees on a member's disk.
     fn look(&mut self, pod: &str) -> Report {
-        let anchor = self.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read(object).unwrap());
-        let record = anchor.and_then(|anchor| anchor.members.get(pod).cloned()).unwrap_or_default();
+        let anchor =
+            self.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read::<Record>(object).unwrap());
+        let record = anchor.and_then(|anchor| anchor.record.members.get(pod).cloned()).unwrap_or_default();
         let empty = !self.disks.contains(pod);
         if empty && record.initialized {
             return Report::Held(Hold { reason: HoldReason::LostDisk, message: "the disk is empty".to_owned() });

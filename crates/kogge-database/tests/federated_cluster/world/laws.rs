@@ -1,5 +1,6 @@
 //! What holds in every pass, whatever a test is about.
 
+use kogge_api::anchor::mongodb::Record;
 use kogge_api::conditions::federated_cluster as conditions;
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
@@ -96,7 +97,7 @@ pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: O
         Action::Apply { object, .. } => {
             if anchors::is_anchor(object) {
                 assert_eq!(
-                    Some(anchors::read(object).unwrap().epoch),
+                    Some(anchors::read::<Record>(object).unwrap().epoch),
                     epoch,
                     "an epoch stands in the status first"
                 );
@@ -155,9 +156,10 @@ pub(super) fn of_step(world: &World, step: &Step) {
     match &step.action {
         EngineAction::Initiate { seed, member, .. } => {
             for worker in world.workers.values().filter(|worker| worker.list("StatefulSet").next().is_some()) {
-                let anchor = anchors::read(worker.object("ConfigMap", "ll2022-anchor").unwrap()).unwrap();
+                let anchor =
+                    anchors::read::<Record>(worker.object("ConfigMap", "ll2022-anchor").unwrap()).unwrap();
                 assert!(
-                    anchor.seeds.values().any(|recorded| recorded == seed.as_str()),
+                    anchor.record.seeds.values().any(|recorded| recorded == seed.as_str()),
                     "{seed} is initiated and {} does not name it",
                     worker.name
                 );

@@ -20,6 +20,7 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::Record;
 use kogge_api::conditions::federated_cluster::READY;
 use kogge_api::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
 use kogge_chart_store::ChartStore;
@@ -286,7 +287,7 @@ impl World {
     }
 
     /// The anchor of the database on a worker.
-    pub(crate) fn anchor(&self, vdc: &str) -> Option<Anchor> {
+    pub(crate) fn anchor(&self, vdc: &str) -> Option<Anchor<Record>> {
         let worker = &self.workers[&WorkerName(format!("worker-{vdc}"))];
         worker.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read(object).unwrap())
     }

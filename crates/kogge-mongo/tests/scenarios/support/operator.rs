@@ -12,7 +12,7 @@ use kogge_mongo::{
     Action, Executor, Goal, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod, PodFacts, PodName,
     Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Outcome, Password, StepError, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Outcome, PORT, Password, StepError, User};
 use mongodb::Client;
 use mongodb::bson::Document;
 use mongodb::options::ClientOptions;
@@ -263,7 +263,8 @@ impl Operator {
         let addresses = reached.map(|(i, server)| (pod(i), way(i, server)));
         let user = |name: &str| User::new(name, Password::new(password(name)));
         ClusterAccess {
-            reach: Arc::new(Loopback::new(addresses.collect())),
+            reach: Arc::new(Loopback::new(PORT, addresses.collect())),
+            trust: None,
             credentials: Credentials { operator: user(OPERATOR), admin: user(ADMIN) },
         }
     }

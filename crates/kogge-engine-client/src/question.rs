@@ -2,28 +2,25 @@
 //! others do not wait for its deadline again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::time::Duration;
 
 use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
-use kogge_etcd::{Millis, PodName};
+use kogge_engine::{Millis, PodName};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
-
-use crate::error::CallError;
-
-/// One member's observation ends by then; a member without an answer costs the others nothing, because all are asked at
-/// once.
-pub const MEMBER_DEADLINE: Duration = Duration::from_secs(7);
 
 /// How long an observation waits for a server that was silent the last time.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Why a server is silent, and since when.
 #[derive(Clone, Debug)]
-pub(crate) struct Silence {
-    pub(crate) reason: String,
-    pub(crate) since: Millis,
+pub struct Silence {
+    /// Why, in words.
+    pub reason: String,
+    /// Since when, on the clock of the observations.
+    pub since: Millis,
     identity: Option<String>,
     /// A server that had answered before fell silent; one that never had is well with its first answer.
     health: Hysteresis,
@@ -32,27 +29,29 @@ pub(crate) struct Silence {
 struct Open<T> {
     identity: Option<String>,
     asked_at: Millis,
-    answer: AbortOnDropHandle<Result<T, CallError>>,
+    answer: AbortOnDropHandle<Result<T, String>>,
 }
 
 /// The questions to the servers of one database.
-pub(crate) struct Questions<T> {
+pub struct Questions<T> {
+    /// One server's observation ends by then; a server without an answer costs the others nothing, because all are asked
+    /// at once.
+    deadline: Duration,
     open: Mutex<BTreeMap<PodName, Open<T>>>,
     silent: Mutex<BTreeMap<PodName, Silence>>,
     /// What was behind a pod's name when it answered last.
     answered: Mutex<BTreeMap<PodName, Option<String>>>,
 }
 
-impl<T> Default for Questions<T> {
-    fn default() -> Self {
-        Self { open: Mutex::default(), silent: Mutex::default(), answered: Mutex::default() }
-    }
-}
-
 impl<T: Send + 'static> Questions<T> {
+    /// Questions that are answered within `deadline`, or not at all.
+    pub fn within(deadline: Duration) -> Self {
+        Self { deadline, open: Mutex::default(), silent: Mutex::default(), answered: Mutex::default() }
+    }
+
     /// Asks, or goes on waiting for the answer to the question that is open. Returns the answer and when it was asked
     /// for. `identity` is what is behind the pod's name: another one is a new question.
-    pub(crate) async fn ask<F>(
+    pub async fn ask<F, E>(
         &self,
         pod: &PodName,
         identity: Option<String>,
@@ -60,14 +59,15 @@ impl<T: Send + 'static> Questions<T> {
         question: impl FnOnce() -> F,
     ) -> Result<(T, Millis), Silence>
     where
-        F: Future<Output = Result<T, CallError>> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        E: Display + Send + 'static,
     {
         let known = self.silent.lock().get(pod).filter(|silence| silence.identity == identity).cloned();
         let open = self.open.lock().remove(pod).filter(|open| open.identity == identity);
         let mut open = open.unwrap_or_else(|| Open {
             identity: identity.clone(),
             asked_at: now,
-            answer: AbortOnDropHandle::new(tokio::spawn(in_time(question()))),
+            answer: AbortOnDropHandle::new(tokio::spawn(in_time(self.deadline, question()))),
         });
         let answer = if let Some(silence) = known {
             let Ok(answer) = timeout(PATIENCE, &mut open.answer).await else {
@@ -84,13 +84,13 @@ impl<T: Send + 'static> Questions<T> {
                 self.answered.lock().insert(pod.clone(), identity);
                 Ok((answer, open.asked_at))
             }
-            Ok(Err(error)) => Err(self.remember(pod, identity, error.to_string(), now)),
+            Ok(Err(reason)) => Err(self.remember(pod, identity, reason, now)),
             Err(ended) => Err(self.remember(pod, identity, ended.to_string(), now)),
         }
     }
 
     /// Gives up the questions to pods that are not wanted any more.
-    pub(crate) fn keep_only(&self, pods: &BTreeSet<&PodName>) {
+    pub fn keep_only(&self, pods: &BTreeSet<&PodName>) {
         self.open.lock().retain(|pod, _| pods.contains(pod));
         self.silent.lock().retain(|pod, _| pods.contains(pod));
         self.answered.lock().retain(|pod, _| pods.contains(pod));
@@ -123,9 +123,14 @@ impl<T: Send + 'static> Questions<T> {
     }
 }
 
-async fn in_time<T>(question: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    let late = || CallError::Unreachable { reason: format!("no answer within {} s", MEMBER_DEADLINE.as_secs()) };
-    timeout(MEMBER_DEADLINE, question).await.unwrap_or_else(|_| Err(late()))
+async fn in_time<T, E: Display>(
+    deadline: Duration,
+    question: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match timeout(deadline, question).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", deadline.as_secs())),
+    }
 }
 
 #[cfg(test)]
@@ -135,15 +140,13 @@ mod tests {
     const POD: &str = "pod-0";
 
     async fn ask(questions: &Questions<u32>, identity: &str, now: Millis, answers: bool) -> Result<u32, Silence> {
-        let question = || async move {
-            if answers { Ok(1) } else { Err(CallError::Unreachable { reason: "refused".to_owned() }) }
-        };
+        let question = || async move { if answers { Ok(1) } else { Err("refused") } };
         questions.ask(&POD.into(), Some(identity.to_owned()), now, question).await.map(|(answer, _)| answer)
     }
 
     #[tokio::test]
     async fn a_first_answer_counts_at_once_and_a_silence_keeps_its_beginning() {
-        let questions = Questions::default();
+        let questions = Questions::within(Duration::from_secs(5));
         for now in 5..8 {
             let silence = ask(&questions, "a", now, false).await.unwrap_err();
             assert_eq!((silence.reason.as_str(), silence.since), ("refused", 5));
@@ -153,9 +156,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_member_that_fell_silent_answers_five_times_before_it_counts() {
-        let questions = Questions::default();
+        let questions = Questions::within(Duration::from_secs(5));
         assert_eq!(ask(&questions, "a", 0, true).await.unwrap(), 1);
         assert!(ask(&questions, "a", 1, false).await.is_err());
+        for _ in 1..ANSWERS_TO_RECOVER {
+            assert!(ask(&questions, "a", 2, true).await.is_err());
+        }
+        assert!(ask(&questions, "a", 2, false).await.is_err(), "it flaps, and begins again");
         for _ in 1..ANSWERS_TO_RECOVER {
             assert!(ask(&questions, "a", 2, true).await.unwrap_err().reason.contains("5 answers in a row"));
         }
@@ -164,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_pod_behind_the_name_is_no_recovery() {
-        let questions = Questions::default();
+        let questions = Questions::within(Duration::from_secs(5));
         assert_eq!(ask(&questions, "a", 0, true).await.unwrap(), 1);
         assert!(ask(&questions, "a", 1, false).await.is_err());
         assert_eq!(ask(&questions, "b", 2, true).await.unwrap(), 1);

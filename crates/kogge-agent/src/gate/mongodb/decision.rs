@@ -1,67 +1,35 @@
 //! Whether a member's server may start: pure.
 
-use kogge_api::ClusterId;
 use kogge_api::anchor::Anchor;
+use kogge_api::anchor::mongodb::Record;
 use kogge_api::gate::{self, Hold, HoldReason};
 
 use super::disk::{Contents, Disk, Marker};
+use crate::gate::me::Me;
 
-/// Which member this is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Me<'a> {
-    /// The database.
-    pub(super) cluster_id: &'a ClusterId,
-    /// The component, such as `shard-0`.
-    pub(super) component: &'a str,
-    /// The pod.
-    pub(super) pod: &'a str,
-}
-
-/// The decision.
+/// A start that is let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The server may start, once the disk is marked so.
-    Open {
-        /// The mark.
-        marker: Marker,
-        /// What is on the disk.
-        disk: gate::Disk,
-        /// The same as a sentence.
-        message: String,
-    },
-    /// It may not.
-    Hold(Hold),
+pub(super) struct Start {
+    /// The mark that the disk gets first.
+    pub(super) marker: Marker,
+    /// What is on the disk.
+    pub(super) disk: gate::Disk,
+    /// The same as a sentence.
+    pub(super) message: String,
 }
 
 /// Decides. An anchor that cannot be read says why.
-pub(super) fn decide(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Verdict {
-    match check(me, anchor, disk) {
-        Ok(Start { marker, disk, message }) => Verdict::Open { marker, disk, message },
-        Err((reason, message)) => Verdict::Hold(Hold { reason, message }),
-    }
+pub(super) fn decide(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, disk: &Disk) -> Result<Start, Hold> {
+    check(me, anchor, disk).map_err(|(reason, message)| Hold { reason, message })
 }
 
 type Held = (HoldReason, String);
 
-/// A start that is let through.
-struct Start {
-    marker: Marker,
-    disk: gate::Disk,
-    message: String,
-}
-
-fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<Start, Held> {
-    let anchor = anchor.map_err(|error| {
-        let message =
-            format!("nothing is known of the member: {error}; Kogge writes the anchor again when it can");
-        (HoldReason::NoAnchor, message)
-    })?;
-    if anchor.cluster_id != *me.cluster_id {
-        let message = format!("the anchor is of database {}, not of {}", anchor.cluster_id, me.cluster_id);
-        return Err((HoldReason::NoAnchor, message));
-    }
-    let record = anchor.members.get(me.pod).cloned().unwrap_or_default();
-    let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
+fn check(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, disk: &Disk) -> Result<Start, Held> {
+    let anchor = me.own(anchor)?;
+    let known = &anchor.record;
+    let record = known.members.get(me.pod).cloned().unwrap_or_default();
+    let unused = known.next_member_id.get(me.component).copied().unwrap_or(0);
     let marker = |member_id, since_member_id, was_empty| Marker {
         cluster_id: me.cluster_id.clone(),
         pod: me.pod.to_owned(),
@@ -70,7 +38,7 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<Star
         was_empty,
     };
     // With the disk that it has now, the member never had the ID that it lost one under, or was given up with.
-    let lowest = anchor.fenced.get(me.pod).max(anchor.lost_disks.get(me.pod)).map_or(0, |lost| lost + 1);
+    let lowest = known.fenced.get(me.pod).max(known.lost_disks.get(me.pod)).map_or(0, |lost| lost + 1);
     let made = |was_empty| marker(None, record.member_id.unwrap_or(unused).max(lowest), was_empty);
     match &disk.contents {
         Contents::Empty if record.initialized => {
@@ -108,7 +76,7 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor, &str>, disk: &Disk) -> Result<Star
         }
         Contents::Data => {
             let known = own_marker(me, disk)?;
-            is_present_disk(me, anchor, known)?;
+            is_present_disk(me, &anchor.record, known)?;
             let since = known.map_or(0, |known| match (known.member_id, record.member_id) {
                 // The member left its set and comes back: the ID that it had is spent.
                 (Some(spent), None) => known.since_member_id.max(spent + 1),
@@ -155,12 +123,12 @@ fn own_marker<'a>(me: &Me<'_>, disk: &'a Disk) -> Result<Option<&'a Marker>, Hel
 }
 
 /// Whether a disk with data is the one that the anchor speaks of, and not one from before.
-fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Result<(), Held> {
-    let recorded = anchor.members.get(me.pod).and_then(|record| record.member_id);
-    let unused = anchor.next_member_id.get(me.component).copied().unwrap_or(0);
+fn is_present_disk(me: &Me<'_>, record: &Record, known: Option<&Marker>) -> Result<(), Held> {
+    let recorded = record.members.get(me.pod).and_then(|member| member.member_id);
+    let unused = record.next_member_id.get(me.component).copied().unwrap_or(0);
     let marked = known.and_then(|known| known.member_id);
     let is_from = |lost: u32| known.is_none_or(|known| known.member_id.unwrap_or(known.since_member_id) <= lost);
-    if let Some(&lost) = anchor.fenced.get(me.pod)
+    if let Some(&lost) = record.fenced.get(me.pod)
         && is_from(lost)
     {
         let message = format!(
@@ -169,7 +137,7 @@ fn is_present_disk(me: &Me<'_>, anchor: &Anchor, known: Option<&Marker>) -> Resu
         );
         return Err((HoldReason::OldDisk, message));
     }
-    if let Some(&lost) = anchor.lost_disks.get(me.pod)
+    if let Some(&lost) = record.lost_disks.get(me.pod)
         && is_from(lost)
     {
         let message = format!(

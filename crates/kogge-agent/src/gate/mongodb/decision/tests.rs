@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use kogge_api::anchor::AnchoredMember;
+use kogge_api::ClusterId;
+use kogge_api::anchor::mongodb::AnchoredMember;
 use serde_json::json;
 
 use super::*;
@@ -12,7 +13,7 @@ fn id() -> ClusterId {
 }
 
 /// An anchor where the next unused ID is `next`, with a record of the member.
-fn anchor(next: u32, record: Option<(Option<u32>, bool)>) -> Anchor {
+fn anchor(next: u32, record: Option<(Option<u32>, bool)>) -> Anchor<Record> {
     let members: BTreeMap<_, _> = record
         .map(|(member_id, initialized)| (POD.to_owned(), AnchoredMember { initialized, member_id }))
         .into_iter()
@@ -46,23 +47,17 @@ fn remnants() -> Contents {
     Contents::Remnants { names: ["collection-0.wt".to_owned()].into() }
 }
 
-fn verdict(anchor: &Anchor, disk: &Disk) -> Verdict {
+fn verdict(anchor: &Anchor<Record>, disk: &Disk) -> Result<Start, Hold> {
     let cluster_id = id();
-    decide(&Me { cluster_id: &cluster_id, component: "shard-0", pod: POD }, Ok(anchor), disk)
+    decide(&Me { cluster_id: &cluster_id, component: "shard-0", pod: POD, uid: None }, Ok(anchor), disk)
 }
 
-fn decide_on(anchor: &Anchor, disk: &Disk) -> Result<Marker, HoldReason> {
-    match verdict(anchor, disk) {
-        Verdict::Open { marker, .. } => Ok(marker),
-        Verdict::Hold(hold) => Err(hold.reason),
-    }
+fn decide_on(anchor: &Anchor<Record>, disk: &Disk) -> Result<Marker, HoldReason> {
+    verdict(anchor, disk).map(|start| start.marker).map_err(|hold| hold.reason)
 }
 
-fn found(anchor: &Anchor, disk: &Disk) -> Option<gate::Disk> {
-    match verdict(anchor, disk) {
-        Verdict::Open { disk, .. } => Some(disk),
-        Verdict::Hold(_) => None,
-    }
+fn found(anchor: &Anchor<Record>, disk: &Disk) -> Option<gate::Disk> {
+    verdict(anchor, disk).ok().map(|start| start.disk)
 }
 
 #[test]
@@ -133,8 +128,10 @@ fn a_lost_disk_is_let_in_once_the_member_is_admitted_anew() {
 }
 
 /// An anchor that remembers that the member lost its disk as member `lost`, and what it is since.
-fn anchor_after_loss(lost: u32, next: u32, record: (Option<u32>, bool)) -> Anchor {
-    Anchor { lost_disks: [(POD.to_owned(), lost)].into(), ..anchor(next, Some(record)) }
+fn anchor_after_loss(lost: u32, next: u32, record: (Option<u32>, bool)) -> Anchor<Record> {
+    let mut anchor = anchor(next, Some(record));
+    anchor.record.lost_disks.insert(POD.to_owned(), lost);
+    anchor
 }
 
 #[test]
@@ -175,8 +172,8 @@ fn a_member_whose_reservation_is_renewed_keeps_its_disk() {
 #[test]
 fn whose_disk_it_is_by_its_mark_and_the_anchor() {
     let record = |next, member_id, initialized| anchor(next, Some((member_id, initialized)));
-    let fenced = |mut anchor: Anchor| {
-        anchor.fenced.insert(POD.to_owned(), 2);
+    let fenced = |mut anchor: Anchor<Record>| {
+        anchor.record.fenced.insert(POD.to_owned(), 2);
         anchor
     };
     let anchors = [
@@ -211,7 +208,7 @@ fn whose_disk_it_is_by_its_mark_and_the_anchor() {
         let answers =
             anchors.iter().map(|(_, anchor)| match decide_on(anchor, &disk(Contents::Data, mark.clone())) {
                 Ok(marked) => {
-                    let record = anchor.members.get(POD).filter(|record| record.initialized);
+                    let record = anchor.record.members.get(POD).filter(|record| record.initialized);
                     assert_eq!(marked.member_id, record.and_then(|record| record.member_id), "{what}");
                     '+'
                 }
@@ -264,7 +261,7 @@ fn the_disk_of_another_member_or_database_is_refused() {
 #[test]
 fn a_member_that_was_given_up_comes_back_only_empty() {
     let mut anchor = anchor(7, None);
-    anchor.fenced.insert(POD.to_owned(), 3);
+    anchor.record.fenced.insert(POD.to_owned(), 3);
     for old in [None, Some(marker(None, 0)), Some(marker(Some(3), 0)), Some(marker(Some(1), 3))] {
         assert_eq!(decide_on(&anchor, &disk(Contents::Data, old.clone())), Err(HoldReason::OldDisk), "{old:?}");
     }
@@ -272,7 +269,7 @@ fn a_member_that_was_given_up_comes_back_only_empty() {
     assert_eq!(back, unused(7));
     for record in [None, Some((Some(7), false)), Some((Some(7), true))] {
         let mut later = self::anchor(8, record);
-        later.fenced.insert(POD.to_owned(), 3);
+        later.record.fenced.insert(POD.to_owned(), 3);
         assert!(decide_on(&later, &disk(Contents::Data, Some(back.clone()))).is_ok());
     }
 }
@@ -280,9 +277,9 @@ fn a_member_that_was_given_up_comes_back_only_empty() {
 #[test]
 fn an_anchor_that_is_missing_of_another_database_or_older_than_the_disk_holds() {
     let cluster_id = id();
-    let me = Me { cluster_id: &cluster_id, component: "shard-0", pod: POD };
+    let me = Me { cluster_id: &cluster_id, component: "shard-0", pod: POD, uid: None };
     for contents in [Contents::Empty, remnants(), Contents::Data] {
-        let Verdict::Hold(hold) = decide(&me, Err("no such file"), &disk(contents.clone(), None)) else {
+        let Err(hold) = decide(&me, Err("no such file"), &disk(contents.clone(), None)) else {
             panic!("let in");
         };
         assert!(hold.reason == HoldReason::NoAnchor && hold.message.contains("no such file"), "{hold}");
@@ -314,8 +311,8 @@ fn whatever_comes_together_the_answer_is_safe() {
     for record in &records {
         for (fenced, lost) in ids.into_iter().flat_map(|fenced| ids.map(|lost| (fenced, lost))) {
             let mut anchor = anchor(4, *record);
-            anchor.lost_disks.extend(lost.map(|lost| (POD.to_owned(), lost)));
-            anchor.fenced.extend(fenced.map(|lost| (POD.to_owned(), lost)));
+            anchor.record.lost_disks.extend(lost.map(|lost| (POD.to_owned(), lost)));
+            anchor.record.fenced.extend(fenced.map(|lost| (POD.to_owned(), lost)));
             for contents in [Contents::Empty, remnants(), Contents::Data] {
                 for known in &markers {
                     seen += 1;

@@ -2,20 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::anchor::{AnchoredMember, Turns};
-use kogge_engine::{Notes, PodName, Remember};
+use kogge_api::anchor::Record as _;
+use kogge_api::anchor::mongodb::{AnchoredMember, Record, Turns};
+use kogge_engine::{PodName, SeedsDisagree};
 
 use super::goal::of_role;
-use crate::data::names::{MemberId, SetName};
+use crate::data::goal::Goal;
+use crate::data::names::MemberId;
 use crate::data::sharding_action::ShardingAction;
 use crate::data::step::{Action, Step};
 
-/// What the steps ask to be recorded, and the members to be forgotten. `component` names the component behind a set.
-pub(super) fn notes(steps: &[Step], component: impl Fn(&SetName) -> Option<String>) -> Notes {
-    let mut remember = Remember::default();
+/// What the anchors hold once the steps are recorded.
+pub(super) fn recorded<'a>(
+    goal: &Goal,
+    before: &Record,
+    steps: impl Iterator<Item = &'a Step>,
+) -> Result<Record, SeedsDisagree> {
+    let (mut added, forgotten) = added(goal, steps);
+    // What is added is as new as what is known.
+    for (component, turns) in &before.shard_removals {
+        added.shard_removals.entry(component.clone()).or_insert(*turns);
+    }
+    let mut record = before.clone();
+    record.join(&added, &goal.cluster)?;
+    record.members.retain(|pod, _| !forgotten.contains(pod));
+    Ok(record)
+}
+
+/// What the steps add, and the members that are forgotten.
+fn added<'a>(goal: &Goal, steps: impl Iterator<Item = &'a Step>) -> (Record, BTreeSet<String>) {
+    let mut remember = Record::default();
     let mut forget = BTreeSet::new();
     for step in steps {
-        let component = component(&step.set);
+        let set = goal.sets.iter().find(|set| set.name == step.set);
+        let component = set.map(|set| of_role(set.role).to_string());
         let component = component.as_deref();
         match &step.action {
             Action::RecordSeed { pod, member_id } => {
@@ -55,10 +75,10 @@ pub(super) fn notes(steps: &[Step], component: impl Fn(&SetName) -> Option<Strin
             Action::Sharding { step } => remember_sharding(&mut remember, step),
         }
     }
-    Notes { remember, forget }
+    (remember, forget)
 }
 
-fn remember_sharding(remember: &mut Remember, step: &ShardingAction) {
+fn remember_sharding(remember: &mut Record, step: &ShardingAction) {
     match step {
         ShardingAction::RecordDrain { role, number } => {
             let turns = Turns { begun: *number, ended: number.saturating_sub(1) };
@@ -83,7 +103,7 @@ fn remember_sharding(remember: &mut Remember, step: &ShardingAction) {
     }
 }
 
-fn reserve(remember: &mut Remember, component: Option<&str>, pod: &PodName, id: MemberId, initialized: bool) {
+fn reserve(remember: &mut Record, component: Option<&str>, pod: &PodName, id: MemberId, initialized: bool) {
     if let Some(component) = component {
         let next = remember.next_member_id.entry(component.to_owned()).or_default();
         *next = (*next).max(id.0 + 1);
@@ -94,25 +114,46 @@ fn reserve(remember: &mut Remember, component: Option<&str>, pod: &PodName, id: 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use kogge_engine::{GoalInput, Identity, Requests};
+
     use super::*;
 
     fn step(action: Action) -> Step {
-        Step { set: "s".into(), action, reason: String::new(), waits_for: String::new() }
+        Step { set: "ll2022-shard-0-abcdefgh".into(), action, reason: String::new(), waits_for: String::new() }
     }
 
-    fn noted(steps: &[Step]) -> Notes {
-        notes(steps, |_| Some("shard-0".to_owned()))
+    fn noted(before: &Record, steps: &[Step]) -> Record {
+        let identity = Identity {
+            name: "ll2022".to_owned(),
+            namespace: "databases".to_owned(),
+            id: "abcdefgh".parse().unwrap(),
+            cluster_domain: "cluster.local".to_owned(),
+        };
+        let spec = serde_json::json!({"placement": [{"name": "vdc1", "vdc": "vdc1"}]});
+        let goal = super::super::goal::goal(&GoalInput {
+            identity: &identity,
+            spec: &serde_json::from_value(spec).unwrap(),
+            record: before,
+            retired: &BTreeSet::new(),
+            unseen: BTreeMap::new(),
+            routers: Vec::new(),
+            rolling: false,
+            requests: &Requests::default(),
+            paused: false,
+        });
+        recorded(&goal, before, steps.iter()).unwrap()
     }
 
     #[test]
     fn a_seed_takes_its_member_id_with_it() {
         let pod = PodName::new("ll2022-shard-0-vdc1-0");
         let action = Action::RecordSeed { pod: pod.clone(), member_id: MemberId(0) };
-        let Notes { remember, forget } = noted(&[step(action)]);
-        assert_eq!(remember.seeds["shard-0"], pod.as_str());
-        assert_eq!(remember.next_member_id["shard-0"], 1);
-        assert!(!remember.members[pod.as_str()].initialized);
-        assert!(forget.is_empty());
+        let record = noted(&Record::default(), &[step(action)]);
+        assert_eq!(record.seeds["shard-0"], pod.as_str());
+        assert_eq!(record.next_member_id["shard-0"], 1);
+        assert!(!record.members[pod.as_str()].initialized);
     }
 
     #[test]
@@ -121,7 +162,7 @@ mod tests {
             step(Action::ReserveMemberId { pod: pod.into(), member_id: MemberId(id), lost_as: None })
         };
         let steps = [reserve("ll2022-shard-0-vdc2-0", 7), reserve("ll2022-shard-0-vdc3-0", 4)];
-        assert_eq!(noted(&steps).remember.next_member_id["shard-0"], 8);
+        assert_eq!(noted(&Record::default(), &steps).next_member_id["shard-0"], 8);
     }
 
     #[test]
@@ -129,11 +170,27 @@ mod tests {
         let pod = PodName::new("ll2022-shard-0-vdc2-0");
         let reserve = |lost_as| {
             let action = Action::ReserveMemberId { pod: pod.clone(), member_id: MemberId(7), lost_as };
-            noted(&[step(action)]).remember
+            noted(&Record::default(), &[step(action)])
         };
-        let remember = reserve(Some(MemberId(2)));
-        assert_eq!(remember.lost_disks, [(pod.to_string(), 2)].into());
-        assert_eq!(remember.members[pod.as_str()].member_id, Some(7));
+        let record = reserve(Some(MemberId(2)));
+        assert_eq!(record.lost_disks, [(pod.to_string(), 2)].into());
+        assert_eq!(record.members[pod.as_str()].member_id, Some(7));
         assert!(reserve(None).lost_disks.is_empty());
+    }
+
+    #[test]
+    fn what_is_known_of_a_shard_goes_with_its_removal_and_a_member_when_it_is_forgotten() {
+        let pod = PodName::new("ll2022-shard-0-vdc1-0");
+        let seeded =
+            noted(&Record::default(), &[step(Action::RecordSeed { pod: pod.clone(), member_id: MemberId(0) })]);
+        let forgotten = noted(&seeded, &[step(Action::ForgetMember { pod: pod.clone() })]);
+        assert!(forgotten.members.is_empty() && forgotten.seeds == seeded.seeds);
+        let role = crate::data::goal::SetRole::Shard { index: 0 };
+        let removal = |number| step(Action::Sharding { step: ShardingAction::RecordRemoval { role, number } });
+        let removed = noted(&seeded, &[removal(1)]);
+        assert!(removed.seeds.is_empty() && removed.members.is_empty());
+        // Another shard of that name has a seed of its own, which stays.
+        let next = noted(&removed, &[step(Action::RecordSeed { pod, member_id: MemberId(3) })]);
+        assert!(next.seeds.contains_key("shard-0"));
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kogge_api::ClusterId;
 use serde::{Deserialize, Serialize};
+
+use crate::gate::disk_error::{At as _, DiskError};
 
 /// The file in the data directory that says whose disk it is.
 const MARKER: &str = ".kogge";
@@ -62,24 +64,6 @@ pub(super) struct Disk {
     pub(super) contents: Contents,
     /// Its mark; or why that cannot be read.
     pub(super) marker: Result<Option<Marker>, String>,
-}
-
-/// A disk that cannot be read or marked.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
-pub(super) struct DiskError {
-    path: PathBuf,
-    source: io::Error,
-}
-
-trait At<T> {
-    fn at(self, path: &Path) -> Result<T, DiskError>;
-}
-
-impl<T> At<T> for io::Result<T> {
-    fn at(self, path: &Path) -> Result<T, DiskError> {
-        self.map_err(|source| DiskError { path: path.to_owned(), source })
-    }
 }
 
 impl Disk {

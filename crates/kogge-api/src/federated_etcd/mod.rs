@@ -1,0 +1,9 @@
+//! `FederatedEtcd`: one etcd cluster across many Kubernetes clusters.
+
+mod effective;
+mod spec;
+mod status;
+
+pub use effective::PlacedMembers;
+pub use spec::{COMPONENT, EtcdPlacementSpec, EtcdRole, FederatedEtcd, FederatedEtcdSpec};
+pub use status::FederatedEtcdStatus;

@@ -1,0 +1,108 @@
+//! The engine as everything else sees it.
+
+mod components;
+mod goal;
+mod record;
+mod resource;
+mod view;
+
+use kogge_api::anchor::etcd::Record;
+use kogge_api::federated_etcd::COMPONENT;
+use kogge_api::{ClusterId, FederatedEtcd, FederatedEtcdSpec};
+use kogge_engine::{
+    Component, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Identity, Member,
+    Millis, Port, SeedsDisagree, Share,
+};
+use serde_json::{Map, Value};
+
+use crate::goal::Goal;
+use crate::step::Step;
+use crate::topology::Topology;
+
+/// One etcd cluster: one group, and nothing beside its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Etcd;
+
+impl Engine for Etcd {
+    type Resource = FederatedEtcd;
+    type Spec = FederatedEtcdSpec;
+    type Goal = Goal;
+    type Topology = Topology;
+    type Record = Record;
+    type Action = Step;
+
+    const NAME: &'static str = "etcd";
+    const PORT: Port = components::CLIENT;
+    const PEER_PORTS: &'static [Port] = &[components::PEER];
+    const HAS_KEYFILE: bool = false;
+    const SHOWS_CERTIFICATE_OF: Option<&'static str> = Some(COMPONENT);
+
+    fn database(resource: &FederatedEtcd) -> Database {
+        resource::database(resource)
+    }
+
+    fn spec(resource: &FederatedEtcd) -> &FederatedEtcdSpec {
+        &resource.spec
+    }
+
+    fn cluster_id(spec: &FederatedEtcdSpec) -> Option<&ClusterId> {
+        spec.cluster_id.as_ref()
+    }
+
+    fn with_status(resource: &FederatedEtcd, status: DatabaseStatus) -> FederatedEtcd {
+        FederatedEtcd { status: Some(resource::status(status)), ..resource.clone() }
+    }
+
+    fn shares(spec: &Self::Spec, component: &Component) -> Vec<Share> {
+        components::shares(spec, component)
+    }
+
+    fn component(name: &str) -> Option<Component> {
+        (name == COMPONENT).then(components::component)
+    }
+
+    fn component_of_pod(rest: &str) -> Option<Component> {
+        rest.strip_prefix(COMPONENT)?.starts_with('-').then(components::component)
+    }
+
+    fn group_name(identity: &Identity, component: &Component) -> GroupName {
+        kogge_api::names::group(&identity.name, &component.key, &identity.id).into()
+    }
+
+    fn uri(identity: &Identity, tls: bool) -> String {
+        let members = identity.service_host(&components::component().key);
+        format!("{}://{members}:{}", components::scheme(tls), components::CLIENT.number)
+    }
+
+    fn seeds(_: &Identity, _: &Self::Spec) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn discovery(_: &Identity, _: &Component, _: &[String]) -> Map<String, Value> {
+        [("peerPort".to_owned(), components::PEER.number.into())].into_iter().collect()
+    }
+
+    fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {
+        goal::goal(input)
+    }
+
+    fn members(goal: &Goal) -> Vec<Member> {
+        goal::members(goal)
+    }
+
+    fn heard(topology: &Topology) -> Vec<Heard> {
+        view::heard(topology)
+    }
+
+    fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {
+        view::view(goal, topology, now)
+    }
+
+    fn recorded<'a>(
+        _: &Goal,
+        before: &Record,
+        steps: impl Iterator<Item = &'a Step>,
+    ) -> Result<Record, SeedsDisagree> {
+        Ok(record::recorded(before, steps))
+    }
+}
