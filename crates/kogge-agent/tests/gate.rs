@@ -42,6 +42,10 @@ impl Mounts {
             "nextMemberId": {"shard-0": next},
             "members": {POD: member},
         });
+        self.write_anchor(&anchor);
+    }
+
+    fn write_anchor(&self, anchor: &Value) {
         fs::write(self.path("draft"), anchor.to_string()).unwrap();
         fs::rename(self.path("draft"), self.path("anchor/anchor.json")).unwrap();
     }
@@ -234,4 +238,51 @@ fn a_server_that_cannot_be_started_is_named() {
     assert_eq!(mounts.serve(&["/nonexistent/mongod"]).code(), Some(75));
     let hold = mounts.report().hold().cloned().unwrap();
     assert!(hold.reason == HoldReason::Failed && hold.message.contains("/nonexistent/mongod"), "{hold}");
+}
+
+/// An anchor of an etcd cluster that has begun, and that allows the member this start.
+#[cfg(test)]
+fn anchor_of_etcd(start: &Value) -> Value {
+    json!({
+        "clusterID": "abcdefgh",
+        "name": "orders",
+        "ownerUID": "owner",
+        "epoch": 1,
+        "specHash": "",
+        "changes": 2,
+        "seed": {"pod": "orders-etcd-vdc9-0", "incarnation": 0, "memberId": "1", "clusterId": "9"},
+        "members": {POD: {"change": 2, "memberId": "7", "start": start}},
+    })
+}
+
+#[test]
+fn a_server_of_etcd_waits_for_its_flags_and_a_start_that_left_nothing_is_not_used_again() {
+    let mounts = Mounts::new();
+    mounts.write_anchor(&anchor_of_etcd(&Value::Null));
+    let gate = |program: &Path| {
+        let mut command = mounts.command(program, 0);
+        command.args(["--engine=etcd", "--pod-uid=uid-1"]);
+        command
+    };
+    assert!(ended(gate(env!("CARGO_BIN_EXE_kogge-agent").as_ref()).spawn().unwrap()).success());
+    assert_eq!(mounts.report().disk(), Some(Disk::Empty));
+
+    let program = mounts.path("shared/kogge-agent");
+    let mut server = gate(&program).args(["--", "echo", "--name=a"]).spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().contains("waits until the anchor says how its server starts"));
+    let initial = json!({"http://a:2380": "a", "http://b:2380": "b"});
+    let start = json!({"uid": "uid-1", "state": "existing", "token": "t-0", "initialCluster": initial});
+    mounts.write_anchor(&anchor_of_etcd(&start));
+    assert!(lines.next().unwrap().contains("the server starts"));
+    assert_eq!(
+        lines.next().unwrap(),
+        "--name=a --initial-cluster-state=existing --initial-cluster-token=t-0 \
+         --initial-cluster=a=http://a:2380,b=http://b:2380"
+    );
+    assert!(ended(server).success());
+
+    // The kubelet starts the container again, and the disk is as empty as before.
+    assert_eq!(ended(gate(&program).args(["--", "echo"]).spawn().unwrap()).code(), Some(75));
+    assert_eq!(mounts.hold(), HoldReason::LostDisk);
 }
