@@ -8,10 +8,8 @@ use kogge_engine_client::MemberReach;
 
 use crate::credentials::Credentials;
 
-/// For clients: gRPC, `/version`, `/metrics`. It answers only once the server's own publish was applied.
-pub const CLIENT: Port = Port { name: "client", number: 2379 };
-/// For the other members: `/members`, `/version`. It answers from the start.
-pub const PEER: Port = Port { name: "peer", number: 2380 };
+pub use kogge_etcd::{CLIENT, PEER};
+
 /// `--listen-metrics-urls`, without TLS. It answers from the start; a server may have none.
 pub const METRICS: Port = Port { name: "metrics", number: 2381 };
 

@@ -9,6 +9,8 @@ use thiserror::Error;
 use crate::names::{ClusterId, MemberId, Placement, PodName, Token, Url, Vdc};
 use crate::version::Version;
 
+pub use kogge_api::anchor::etcd::StartState;
+
 /// The whole database: one group, an etcd cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Goal {
@@ -143,25 +145,6 @@ pub struct Start {
     pub token: Token,
     /// `--initial-cluster`: with `existing` exactly the group's members, with distinct names.
     pub initial_cluster: BTreeMap<Url, PodName>,
-}
-
-/// `--initial-cluster-state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum StartState {
-    /// It begins a group: only ever the seed.
-    New,
-    /// It joins one.
-    Existing,
-}
-
-impl fmt::Display for StartState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::New => "new",
-            Self::Existing => "existing",
-        })
-    }
 }
 
 /// A member of ours that shall leave the group.

@@ -100,7 +100,7 @@ mod version_rules;
 mod view;
 pub mod votes;
 
-pub use engine::Etcd;
+pub use engine::{CLIENT, Etcd, PEER};
 pub use goal::{
     Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, Seed, SeedSource, Start,
     StartState,

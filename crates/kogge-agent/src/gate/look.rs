@@ -10,6 +10,8 @@ pub(super) struct Look {
     /// What the server's flags are, beside those that the chart gives it; none where the anchor does not say yet how it
     /// starts.
     pub(super) server_flags: Option<Vec<String>>,
+    /// The start that these flags make, where it is good for one time only: it is noted before it is used.
+    pub(super) good_once: Option<String>,
 }
 
 /// The gate could not do its work.

@@ -210,13 +210,10 @@ impl Arguments {
 
     /// The message that this container leaves is the report of this start, whatever ends the server.
     fn become_server(&self, look: &Look, flags: &[String]) -> ExitCode {
-        if self.engine == Engine::Etcd
-            && let Err(hold) = self
-                .anchor()
-                .map_err(failed)
-                .and_then(|anchor| etcd::starts(&self.me(), &self.shared, look, &anchor))
+        if let Some(start) = &look.good_once
+            && let Err(error) = program::keep_used_start(&self.shared, start)
         {
-            return self.end(&Report::Held(hold), HELD);
+            return self.end(&Report::Held(failed(error.to_string())), HELD);
         }
         self.log_termination(&look.report);
         println!("{}: the server starts. {}", self.pod, look.report);

@@ -13,6 +13,8 @@ use kogge_api::gate::{PROGRAM, Report};
 
 /// The file with the last report.
 const REPORT: &str = "report";
+/// The file with the start that was used, where it is good for one time.
+const START: &str = "start";
 
 /// What the gate cannot do with its own files, or with the server's program.
 #[derive(Debug, thiserror::Error)]
@@ -52,12 +54,17 @@ pub(super) fn last_report(shared: &Path) -> Option<Report> {
 
 /// Keeps a report for the next start.
 pub(super) fn keep_report(shared: &Path, report: &Report) -> Result<(), ProgramError> {
-    keep(&shared.join(REPORT), report.to_string().as_bytes())
+    replace(&shared.join(REPORT), report.to_string().as_bytes(), 0o644)
 }
 
-/// Keeps a file for the next start.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
-    replace(path, bytes, 0o644)
+/// The start, good for one time, that this pod's gate has used; none where it has used none.
+pub(super) fn used_start(shared: &Path) -> Option<String> {
+    fs::read_to_string(shared.join(START)).ok()
+}
+
+/// Notes that a start is used.
+pub(super) fn keep_used_start(shared: &Path, start: &str) -> Result<(), ProgramError> {
+    replace(&shared.join(START), start.as_bytes(), 0o644)
 }
 
 /// Becomes the server, with these flags beside its own words: its program takes this process over. Returns only where it

@@ -87,10 +87,10 @@ pub struct Start {
 }
 
 /// `--initial-cluster-state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StartState {
-    /// It begins a cluster.
+    /// It begins a cluster: only ever the seed.
     New,
     /// It joins one.
     Existing,

@@ -7,10 +7,10 @@ use kogge_engine::{Component, Identity, PodName, Port, Share};
 
 use crate::names::Url;
 
-/// The port for clients.
-pub(super) const CLIENT: Port = Port { name: "client", number: 2379 };
-/// The port for the other members.
-pub(super) const PEER: Port = Port { name: "peer", number: 2380 };
+/// The port for clients: gRPC, `/version`, `/metrics`. It answers only once the server's own publish was applied.
+pub const CLIENT: Port = Port { name: "client", number: 2379 };
+/// The port for the other members: `/members`, `/version`. It answers from the start.
+pub const PEER: Port = Port { name: "peer", number: 2380 };
 
 pub(super) fn component() -> Component {
     Component { rank: 0, key: COMPONENT.into(), kind: COMPONENT, index: 0, is_group: true }

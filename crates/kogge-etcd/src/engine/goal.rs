@@ -81,7 +81,7 @@ fn member(
     }
 }
 
-/// The data centre of a member that leaves: its placement's, or what its placement was called.
+/// The data centre of a member that leaves. The anchors do not tell it where the spec has its placement no more.
 fn vdc_of(identity: &Identity, spec: &FederatedEtcdSpec, pod: &PodName) -> Vdc {
     let key = component().key;
     let placement = spec.placement.iter().find(|placement| identity.is_in(&key, pod.as_str(), &placement.name));

@@ -15,6 +15,8 @@ use kogge_engine::{
 };
 use serde_json::{Map, Value};
 
+pub use components::{CLIENT, PEER};
+
 use crate::goal::Goal;
 use crate::step::Step;
 use crate::topology::Topology;

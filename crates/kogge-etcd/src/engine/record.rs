@@ -3,7 +3,7 @@
 use kogge_api::anchor::etcd::{self, AnchoredMember, Id, Record};
 use kogge_engine::PodName;
 
-use crate::goal::{MemberAnchor, Seed, SeedSource, Start, StartState};
+use crate::goal::{MemberAnchor, Seed, SeedSource, Start};
 use crate::names::{ClusterId, MemberId, Token, Url};
 use crate::step::{Action, Step};
 
@@ -96,10 +96,7 @@ fn start_record(start: &Start) -> etcd::Start {
     let Start { uid, state, token, initial_cluster } = start;
     etcd::Start {
         uid: uid.clone(),
-        state: match state {
-            StartState::New => etcd::StartState::New,
-            StartState::Existing => etcd::StartState::Existing,
-        },
+        state: *state,
         token: token.to_string(),
         initial_cluster: initial_cluster.iter().map(|(url, pod)| (url.to_string(), pod.to_string())).collect(),
     }
@@ -125,10 +122,7 @@ pub(super) fn member(record: &Record, pod: &PodName) -> MemberAnchor {
     let Some(member) = record.members.get(pod.as_str()) else { return MemberAnchor::default() };
     let start = |start: &etcd::Start| Start {
         uid: start.uid.clone(),
-        state: match start.state {
-            etcd::StartState::New => StartState::New,
-            etcd::StartState::Existing => StartState::Existing,
-        },
+        state: start.state,
         token: Token::new(start.token.as_str()),
         initial_cluster: start
             .initial_cluster
@@ -151,6 +145,7 @@ mod tests {
     use kogge_api::anchor::Record as _;
 
     use super::*;
+    use crate::goal::StartState;
 
     const POD: &str = "orders-etcd-vdc1-0";
 

@@ -38,7 +38,9 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen<'_>) ->
         Contents::Data(owner) => {
             is_own(record, &member, me.pod, *owner)?;
             let message = format!("the disk holds the data of member {} of {}", owner.member_id, me.component);
-            Ok(open(gate::Disk::Data, message, Some(vec!["--initial-cluster-state=existing".to_owned()])))
+            let report = Report::Open { disk: gate::Disk::Data, message };
+            let flags = vec!["--initial-cluster-state=existing".to_owned()];
+            Ok(Look { report, server_flags: Some(flags), good_once: None })
         }
         Contents::Empty | Contents::Unused if member.initialized => Err(lost(&member)),
         Contents::Empty => {
@@ -46,33 +48,40 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen<'_>) ->
             if seen.used.is_some() && seen.used == member.start.as_ref() {
                 return Err(lost(&member));
             }
-            Ok(open(
-                gate::Disk::Empty,
-                "the disk is empty and the member is new".to_owned(),
-                start(me, record, &member),
-            ))
+            first_start(me, record, &member, gate::Disk::Empty, "the disk is empty and the member is new")
         }
         Contents::Unused => {
-            let message = "the member is new, and its first start was cut short".to_owned();
-            Ok(open(gate::Disk::Unused, message, start(me, record, &member)))
+            let message = "the member is new, and its first start was cut short";
+            first_start(me, record, &member, gate::Disk::Unused, message)
         }
     }
 }
 
-fn open(disk: gate::Disk, message: String, server_flags: Option<Vec<String>>) -> Look {
-    Look { report: Report::Open { disk, message }, server_flags }
+/// How the server starts for the first time, where the anchor allows it in this pod.
+fn first_start(
+    me: &Me<'_>,
+    record: &Record,
+    member: &AnchoredMember,
+    disk: gate::Disk,
+    message: &str,
+) -> Result<Look, Held> {
+    let allowed = member.start.as_ref().filter(|start| Some(start.uid.as_str()) == me.uid);
+    let start = allowed.filter(|_| record.seed.is_some());
+    let noted = start.map(serde_json::to_string).transpose();
+    Ok(Look {
+        report: Report::Open { disk, message: message.to_owned() },
+        server_flags: start.map(flags),
+        good_once: noted.map_err(|error| (HoldReason::Failed, error.to_string()))?,
+    })
 }
 
-/// How the server starts for the first time, where the anchor allows it in this pod.
-fn start(me: &Me<'_>, record: &Record, member: &AnchoredMember) -> Option<Vec<String>> {
-    record.seed.as_ref()?;
-    let start = member.start.as_ref().filter(|start| Some(start.uid.as_str()) == me.uid)?;
+fn flags(start: &Start) -> Vec<String> {
     let members: Vec<String> = start.initial_cluster.iter().map(|(url, name)| format!("{name}={url}")).collect();
-    Some(vec![
+    vec![
         format!("--initial-cluster-state={}", start.state),
         format!("--initial-cluster-token={}", start.token),
         format!("--initial-cluster={}", members.join(",")),
-    ])
+    ]
 }
 
 fn lost(member: &AnchoredMember) -> Held {
