@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kogge_api::FederatedCluster;
-use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS, ready, voters};
+use kogge_e2e::{Database, Harness, HistoryClient, Kind, SCRATCH, VDCS, ready, voters};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
@@ -17,12 +17,7 @@ const MOMENTS: std::ops::Range<u64> = 300..7000;
 pub(super) async fn killed_at_ten_random_moments_it_reaches_the_same_state(
     harness: &Harness,
 ) -> anyhow::Result<()> {
-    let seed = match std::env::var(SEED) {
-        Ok(text) => text.parse().context(SEED)?,
-        Err(_) => rand::random(),
-    };
-    println!("\n{SEED}={seed}");
-    let mut killer = Killer { random: StdRng::seed_from_u64(seed), killed: 0 };
+    let mut killer = Killer::new()?;
     let database = harness.database(SCRATCH, "unsteady");
 
     database.apply(&database.manifest(&VDCS[..3])).await?;
@@ -65,14 +60,30 @@ fn everything_is_as_asked(cluster: &FederatedCluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Killer {
+/// Kills the operator at random moments.
+pub(super) struct Killer {
     random: StdRng,
-    killed: u32,
+    pub(super) killed: u32,
 }
 
 impl Killer {
+    /// The moments are others in each run, unless they are those of an earlier one.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let seed = match std::env::var(SEED) {
+            Ok(text) => text.parse().context(SEED)?,
+            Err(_) => rand::random(),
+        };
+        println!("\n{SEED}={seed}");
+        Ok(Self { random: StdRng::seed_from_u64(seed), killed: 0 })
+    }
+
     /// Kills the operator so many times, each a random time after it was started, and starts it again.
-    async fn kill(&mut self, times: u32, phase: &str, database: &Database<'_>) -> anyhow::Result<()> {
+    pub(super) async fn kill<K: Kind>(
+        &mut self,
+        times: u32,
+        phase: &str,
+        database: &Database<'_, K>,
+    ) -> anyhow::Result<()> {
         let harness = database.harness;
         let begun = Instant::now();
         for _ in 0..times {

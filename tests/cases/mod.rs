@@ -41,6 +41,7 @@ pub(crate) fn all() -> Vec<Case> {
         create::clients_write_and_read_through_the_routers,
         silence::a_settled_database_is_not_written_to,
         etcd::a_cluster_forms_in_three_data_centres,
+        etcd::every_answer_is_right_through_its_life,
         broken_workers::each_broken_kubeconfig_is_named,
         broken_workers::a_cluster_is_registered_once,
         bad_input::an_unknown_data_centre_is_named_and_nothing_is_written,
@@ -72,6 +73,7 @@ pub(crate) fn long() -> Vec<Case> {
         rollout::tls_is_switched_on_beside_a_member_without_a_vote,
         recovery::primaries_leave_a_data_centre_and_come_back,
         recovery::a_lost_majority_is_given_up_by_a_person,
+        etcd::a_lost_majority_is_restored_from_what_is_left,
         shards::a_shard_with_data_is_added_and_removed,
     ]
 }

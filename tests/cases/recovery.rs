@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use kogge_api::conditions::federated_cluster::{APPROVAL_NEEDED, AVAILABLE, READY};
 use kogge_api::federated_cluster::Component;
 use kogge_api::{FederatedCluster, labels, names};
-use kogge_e2e::{Database, Harness, SCRATCH, condition, is};
+use kogge_e2e::{Database, Harness, Kind, SCRATCH, condition, is};
 use serde_json::json;
 
 /// How long a lost majority is watched, to see that nothing happens by itself.
@@ -93,16 +93,20 @@ fn members(cluster: &FederatedCluster) -> Vec<(String, u32)> {
 }
 
 /// The hashes that the condition asks to approve.
-fn hashes(cluster: &FederatedCluster) -> String {
-    let message = condition(cluster, APPROVAL_NEEDED).map(|needed| needed.message.as_str()).unwrap_or_default();
+pub(super) fn hashes<K: Kind>(database: &K) -> String {
+    let message = condition(database, APPROVAL_NEEDED).map(|needed| needed.message.as_str()).unwrap_or_default();
     message.rsplit_once('=').map(|(_, hashes)| hashes.to_owned()).unwrap_or_default()
 }
 
-async fn ask(database: &Database<'_>, request: &str) -> anyhow::Result<()> {
+pub(super) async fn ask<K: Kind>(database: &Database<'_, K>, request: &str) -> anyhow::Result<()> {
     annotate(database, labels::RECOVER, Some(request)).await
 }
 
-async fn annotate(database: &Database<'_>, key: &str, value: Option<&str>) -> anyhow::Result<()> {
+pub(super) async fn annotate<K: Kind>(
+    database: &Database<'_, K>,
+    key: &str,
+    value: Option<&str>,
+) -> anyhow::Result<()> {
     let patch = json!({ "metadata": { "annotations": { key: value } } });
     database.merge(patch).await.with_context(|| format!("cannot set {key}"))
 }

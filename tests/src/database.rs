@@ -1,17 +1,18 @@
-//! A FederatedCluster, as its user sees it.
+//! A database, as its user sees it.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kogge_api::FederatedCluster;
 use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::{FederatedCluster, FederatedEtcd};
 use kogge_lab::{CONTROL, wait};
 use kube::Api;
 use serde_json::{Value, json};
 
-use crate::Harness;
+use crate::{Harness, Kind};
 
 /// How long a database may take to form or to change, on a machine with two cores and much else to do.
 const SETTLING: Duration = Duration::from_mins(5);
@@ -21,21 +22,54 @@ const QUIESCE_MS: u32 = 1_000;
 /// How long a router serves on while nodes take it out of its Service: 10 s where nothing says otherwise.
 const HAND_OVER_S: u32 = 3;
 
-/// One database.
-#[derive(Clone, Copy)]
-pub struct Database<'a> {
+/// One database of a kind.
+pub struct Database<'a, K = FederatedCluster> {
     /// Where it is.
     pub harness: &'a Harness,
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
+    kind: PhantomData<fn() -> K>,
 }
 
+impl<K> Clone for Database<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Database<'_, K> {}
+
 impl Harness {
-    /// The database of that name.
+    /// The MongoDB database of that name.
     pub fn database<'a>(&'a self, namespace: &'a str, name: &'a str) -> Database<'a> {
-        Database { harness: self, namespace, name }
+        Database { harness: self, namespace, name, kind: PhantomData }
+    }
+
+    /// The etcd cluster of that name.
+    pub fn etcd<'a>(&'a self, namespace: &'a str, name: &'a str) -> Database<'a, FederatedEtcd> {
+        Database { harness: self, namespace, name, kind: PhantomData }
+    }
+}
+
+impl Database<'_, FederatedEtcd> {
+    /// A member of etcd 3.5 in each of these data centres; it is torn down, volumes and all, as soon as it is deleted.
+    pub fn manifest(&self, vdcs: &[&str]) -> Value {
+        let placement: Vec<Value> = vdcs.iter().map(|vdc| json!({"name": vdc, "vdc": vdc})).collect();
+        json!({
+            "apiVersion": "kogge.dev/v1alpha1",
+            "kind": "FederatedEtcd",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {
+                "chartVersion": "1.0.0",
+                "version": "3.5.35",
+                "image": "lab.kogge.dev/etcd:3.5",
+                "storage": {"size": "1Gi"},
+                "placement": placement,
+                "deletion": {"coolOff": "0s", "data": "Delete"},
+            },
+        })
     }
 }
 
@@ -69,7 +103,9 @@ impl Database<'_> {
             },
         })
     }
+}
 
+impl<K: Kind> Database<'_, K> {
     /// `kubectl apply`.
     pub async fn apply(&self, manifest: &Value) -> anyhow::Result<()> {
         self.harness.kubectl_apply(CONTROL, manifest).await
@@ -87,27 +123,28 @@ impl Database<'_> {
 
     async fn patch(&self, kind: &str, patch: &Value) -> anyhow::Result<()> {
         let (kind, patch) = (format!("--type={kind}"), patch.to_string());
-        let arguments = ["patch", "fc", self.name, "-n", self.namespace, &kind, "-p", &patch];
+        let arguments = ["patch", K::SHORT, self.name, "-n", self.namespace, &kind, "-p", &patch];
         self.harness.kubectl(CONTROL, &arguments).await.map(drop)
     }
 
     /// `kubectl delete`, which does not wait for the teardown.
     pub async fn delete(&self) -> anyhow::Result<()> {
-        let arguments = ["delete", "fc", self.name, "-n", self.namespace, "--wait=false", "--ignore-not-found"];
+        let arguments =
+            ["delete", K::SHORT, self.name, "-n", self.namespace, "--wait=false", "--ignore-not-found"];
         self.harness.kubectl(CONTROL, &arguments).await.map(drop)
     }
 
-    fn api(&self) -> Api<FederatedCluster> {
+    fn api(&self) -> Api<K> {
         Api::namespaced(self.harness.control.clone(), self.namespace)
     }
 
     /// As it is now.
-    pub async fn get(&self) -> anyhow::Result<FederatedCluster> {
-        self.api().get(self.name).await.with_context(|| format!("no FederatedCluster {}", self.name))
+    pub async fn get(&self) -> anyhow::Result<K> {
+        self.api().get(self.name).await.with_context(|| format!("no {} {}", K::kind(&()), self.name))
     }
 
     /// As it is now, if it is there.
-    pub async fn find(&self) -> anyhow::Result<Option<FederatedCluster>> {
+    pub async fn find(&self) -> anyhow::Result<Option<K>> {
         Ok(self.api().get_opt(self.name).await?)
     }
 
@@ -116,8 +153,8 @@ impl Database<'_> {
         &self,
         what: &str,
         deadline: Duration,
-        check: impl Fn(&FederatedCluster) -> Result<(), String>,
-    ) -> anyhow::Result<FederatedCluster> {
+        check: impl Fn(&K) -> Result<(), String>,
+    ) -> anyhow::Result<K> {
         let api = self.api();
         let what = format!("{} {what}", self.name);
         let found = wait::until(&what, deadline, || async {
@@ -128,7 +165,7 @@ impl Database<'_> {
     }
 
     /// Waits until it is Ready for the spec that it has.
-    pub async fn ready(&self) -> anyhow::Result<FederatedCluster> {
+    pub async fn ready(&self) -> anyhow::Result<K> {
         self.until("ready", SETTLING, ready).await
     }
 
@@ -147,31 +184,30 @@ impl Database<'_> {
 }
 
 /// What is missing until it is Ready for the spec that it has: the contract of `Ready`.
-pub fn ready(cluster: &FederatedCluster) -> Result<(), String> {
-    match condition(cluster, READY) {
+pub fn ready<K: Kind>(database: &K) -> Result<(), String> {
+    match condition(database, READY) {
         None => Err("nothing has been reported yet".to_owned()),
-        Some(ready) if ready.observed_generation != cluster.metadata.generation => {
+        Some(ready) if ready.observed_generation != database.meta().generation => {
             Err("the change has not been seen yet".to_owned())
         }
         Some(ready) if ready.status == "True" => Ok(()),
-        Some(ready) => Err(waiting(cluster, &format!("{}: {}", ready.reason, ready.message))),
+        Some(ready) => Err(waiting(database, &format!("{}: {}", ready.reason, ready.message))),
     }
 }
 
-fn waiting(cluster: &FederatedCluster, otherwise: &str) -> String {
-    let waiting_for = cluster.status.as_ref().and_then(|status| status.waiting_for.clone());
-    waiting_for.unwrap_or_else(|| otherwise.to_owned())
+fn waiting<K: Kind>(database: &K, otherwise: &str) -> String {
+    database.waiting_for().unwrap_or(otherwise).to_owned()
 }
 
 /// The condition of that type.
-pub fn condition<'a>(cluster: &'a FederatedCluster, type_: &str) -> Option<&'a Condition> {
-    cluster.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == type_)
+pub fn condition<'a, K: Kind>(database: &'a K, type_: &str) -> Option<&'a Condition> {
+    database.conditions().iter().find(|condition| condition.type_ == type_)
 }
 
 /// Whether the present spec was judged so, with that reason; the error is what stands instead.
-pub fn is(cluster: &FederatedCluster, type_: &str, status: &str, reason: &str) -> Result<(), String> {
-    let generation = cluster.metadata.generation;
-    match condition(cluster, type_) {
+pub fn is<K: Kind>(database: &K, type_: &str, status: &str, reason: &str) -> Result<(), String> {
+    let generation = database.meta().generation;
+    match condition(database, type_) {
         Some(found) if (found.status.as_str(), found.reason.as_str()) == (status, reason) => {
             if found.observed_generation == generation {
                 Ok(())

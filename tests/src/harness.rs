@@ -32,6 +32,7 @@ pub struct Harness {
     /// The control cluster, with its administrator's rights.
     pub control: Client,
     pub(crate) kogge: PathBuf,
+    pub(crate) history: PathBuf,
     pub(crate) folder: PathBuf,
     _alone: File,
 }
@@ -61,6 +62,7 @@ impl Harness {
             control: lab.control().client().await?,
             operator: OperatorProcess::of(own(&programs, "kogge-operator", &folder)?, &folder),
             kogge: own(&programs, "kogge", &folder)?,
+            history: own(&programs, "kogge-history", &folder)?,
             folder,
             lab,
             _alone: alone,

@@ -116,7 +116,8 @@ fn majority_lost(view: &GroupView<'_>, draft: &mut Draft) {
     });
     let running =
         view.voters().filter(|m| view.pod_of(m).is_some_and(|pod| view.servers.contains_key(pod))).count();
-    if view.leader_pod().is_none() && known && running < quorum(voters) {
+    // A group that has not begun has no voter, and has lost none.
+    if voters > 0 && view.leader_pod().is_none() && known && running < quorum(voters) {
         draft.finding(
             FindingKind::MajorityLost,
             format!(

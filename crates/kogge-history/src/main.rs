@@ -1,5 +1,6 @@
 //! Clients that remember what a database told them, and check that it kept its word.
 
+mod etcd;
 mod mongodb;
 mod verify;
 
@@ -20,6 +21,9 @@ enum Command {
     /// MongoDB: what was acknowledged with majority concern must be there
     #[command(subcommand)]
     Mongodb(mongodb::Command),
+    /// etcd: all answers are recorded, and must be those of one linearizable store
+    #[command(subcommand)]
+    Etcd(etcd::Command),
     /// What `mongodb` does may be asked for without that word: pods of the lab and of the demo call it so.
     #[command(flatten)]
     Short(mongodb::Command),
@@ -32,6 +36,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Mongodb(command) | Command::Short(command) => mongodb::run(command).await,
+        Command::Etcd(command) => etcd::run(command).await,
         Command::Verify(args) => verify::run(args),
     };
     match result {

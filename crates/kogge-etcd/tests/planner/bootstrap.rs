@@ -48,6 +48,7 @@ fn etcd_02_a_placement_unseen_means_no_seed() {
     assert!(plan.steps.is_empty());
     assert!(plan.waiting.iter().any(|w| w.message.contains("vdc2") && w.message.contains("not responding")));
     assert_eq!(plan.group.health, Health::Pending);
+    assert!(plan.findings.iter().all(|f| f.kind != FindingKind::MajorityLost), "{:#?}", plan.findings);
     world.goal.unseen.clear();
     // A pod that is not seen, or whose gate has not spoken, is not proven empty either.
     let seen = world.clone();

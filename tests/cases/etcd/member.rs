@@ -1,0 +1,58 @@
+//! A member whose disk is lost.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kogge_api::FederatedEtcd;
+use kogge_api::anchor::Anchor;
+use kogge_api::anchor::etcd::{AnchoredMember, Id, Record};
+use kogge_api::names;
+use kogge_e2e::Database;
+use kogge_lab::wait;
+use kube::Api;
+
+/// How long a member may take to be removed and added again.
+const READDED: Duration = Duration::from_mins(2);
+
+/// A member of a cluster.
+pub(super) struct Member<'a> {
+    pub(super) database: Database<'a, FederatedEtcd>,
+    pub(super) pod: String,
+    pub(super) vdc: String,
+}
+
+impl Member<'_> {
+    /// Wipes its volume, and lets its pod end as a node that is drained does.
+    pub(super) async fn lose_disk(&self) -> anyhow::Result<()> {
+        let Self { database, pod, vdc } = self;
+        database.harness.lab.faults().wipe_volumes(vdc, database.namespace, pod).await?;
+        let delete = ["delete", "pod", pod, "-n", database.namespace, "--wait=false"];
+        database.harness.kubectl(vdc, &delete).await.map(drop)
+    }
+
+    /// Its ID, as the anchor beside it knows it.
+    pub(super) async fn id(&self) -> anyhow::Result<Id> {
+        self.record().await?.member_id.with_context(|| format!("{} has no ID", self.pod))
+    }
+
+    /// Waits until it has another ID than this, and holds data under it.
+    pub(super) async fn is_another_than(&self, id: Id) -> anyhow::Result<()> {
+        let what = format!("{} to be added again", self.pod);
+        wait::until(&what, READDED, || async {
+            let record = self.record().await.map_err(|error| format!("{error:#}"))?;
+            let another = record.member_id.is_some_and(|now| now != id);
+            if another && record.initialized { Ok(()) } else { Err(format!("{record:?}")) }
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn record(&self) -> anyhow::Result<AnchoredMember> {
+        let client = self.database.harness.lab.worker(&self.vdc)?.client().await?;
+        let anchors: Api<ConfigMap> = Api::namespaced(client, self.database.namespace);
+        let anchor = anchors.get(&names::anchor(self.database.name)).await?;
+        let anchor = Anchor::<Record>::from_data(anchor.data.as_ref())?;
+        Ok(anchor.record.members.get(&self.pod).cloned().unwrap_or_default())
+    }
+}
