@@ -115,6 +115,7 @@ impl GoModule {
             let binary = folder.join(program.name);
             fs::rename(draft.join(program.name), &binary).context(|| format!("keep {}", binary.display()))?;
         }
+        fs::remove_dir(&draft).context(|| format!("remove {}", draft.display()))?;
         tracing::info!("{name} built in {:.0}s", start.elapsed().as_secs_f32());
         Ok(())
     }
