@@ -30,8 +30,10 @@ pub(crate) async fn prepare(timeline: &mut Timeline) -> anyhow::Result<()> {
 pub(crate) async fn tests(timeline: &mut Timeline) -> anyhow::Result<()> {
     timeline.step("real clients for the tests: mongosh, pymongo", clients::ensure()).await?;
     for etcd in Etcd::ALL {
-        let what = format!("etcd {etcd} for the tests (a minute when it is built for the first time)");
-        timeline.step(&what, async { blocking(move || etcd.ensure()).await.map(drop) }).await?;
+        let what = format!(
+            "etcd {etcd} and its tools for the tests (two minutes when they are built for the first time)"
+        );
+        timeline.step(&what, async { blocking(move || etcd.programs()).await.map(drop) }).await?;
     }
     Ok(())
 }

@@ -12,8 +12,10 @@ use crate::draft::Draft;
 use crate::first_start::{may_have_lost, ready_to_start};
 use crate::goal::{Goal, MemberGoal, MemberRole, Seed, SeedSource, Start, StartState};
 use crate::identity;
+use crate::names::ClusterId;
 use crate::outcome::{Approval, FindingKind};
 use crate::step::Action;
+use crate::topology::PodFacts;
 use crate::view::GroupView;
 use crate::votes::{Candidate, allot};
 
@@ -96,7 +98,7 @@ fn empty(view: &GroupView<'_>, member: &MemberGoal) -> Result<(), String> {
 fn start(view: &GroupView<'_>, seed: &Seed, member: &MemberGoal, draft: &mut Draft) {
     let pod = &member.pod;
     if let SeedSource::OwnDisk { of } = seed.source {
-        restore(view, member, &format!("its gate restores the data of cluster {of} under the new ids"), draft);
+        restore(view, seed, of, member, draft);
         return;
     }
     let present = view.present_pod(pod);
@@ -124,22 +126,26 @@ fn start(view: &GroupView<'_>, seed: &Seed, member: &MemberGoal, draft: &mut Dra
     match ready_to_start(view, member) {
         Err(obstacle) => draft.wait_member(pod, obstacle, view.silent_since(pod)),
         Ok(facts) => draft.step(
-            Action::AllowStart {
-                pod: pod.clone(),
-                start: Start {
-                    uid: facts.uid.clone(),
-                    state: StartState::New,
-                    token: seed.token(&view.goal.uid),
-                    initial_cluster: BTreeMap::from([(member.peer_url.clone(), pod.clone())]),
-                },
-            },
+            Action::AllowStart { pod: pod.clone(), start: alone(view.goal, seed, member, facts) },
             "the anchors name it as the one seed, and its disk is empty",
             format!("{pod} leads a group of one"),
         ),
     }
 }
 
-fn restore(view: &GroupView<'_>, member: &MemberGoal, why: &str, draft: &mut Draft) {
+/// How a seed starts: as a group of its own.
+fn alone(goal: &Goal, seed: &Seed, member: &MemberGoal, facts: &PodFacts) -> Start {
+    Start {
+        uid: facts.uid.clone(),
+        state: StartState::New,
+        token: seed.token(&goal.uid),
+        initial_cluster: BTreeMap::from([(member.peer_url.clone(), member.pod.clone())]),
+    }
+}
+
+/// Lets the gate of the recorded seed restore its disk. A pod that is made again meanwhile goes on with it: until the
+/// restored server was seen, its disk alone says how far the restore is.
+fn restore(view: &GroupView<'_>, seed: &Seed, of: ClusterId, member: &MemberGoal, draft: &mut Draft) {
     let pod = &member.pod;
     let present = view.present_pod(pod);
     if present.is_some_and(|facts| facts.is_held_empty() || facts.disk() == Some(Disk::Empty)) {
@@ -153,18 +159,34 @@ fn restore(view: &GroupView<'_>, member: &MemberGoal, why: &str, draft: &mut Dra
             ),
         );
     }
-    match present.filter(|_| view.former.contains_key(pod)) {
-        Some(facts) => draft.step(
+    if let Some(facts) = present.filter(|_| view.former.contains_key(pod)) {
+        draft.step(
             Action::RestartPod { pod: pod.clone(), uid: facts.uid.clone() },
-            why,
-            format!("{pod} leads the restored group"),
-        ),
-        None => draft.wait_member(
-            pod,
-            format!("{pod} is to restore its data and does not answer yet"),
-            view.silent_since(pod),
-        ),
+            format!("its server still runs for cluster {of}, and its gate restores the data when the pod starts"),
+            format!("the gate of {pod} reports the data of cluster {of}"),
+        );
+        return;
     }
+    let Some(facts) = present.filter(|facts| facts.running && facts.disk() == Some(Disk::Data)) else {
+        let since = view.silent_since(pod);
+        draft.wait_member(
+            pod,
+            format!("{pod} is to restore its data, and its gate has not reported them yet"),
+            since,
+        );
+        return;
+    };
+    let start = alone(view.goal, seed, member, facts);
+    if member.anchor.start.as_ref() == Some(&start) {
+        let since = view.silent_since(pod);
+        draft.wait_member(pod, format!("{pod} restores the data of cluster {of} and does not answer yet"), since);
+        return;
+    }
+    draft.step(
+        Action::AllowStart { pod: pod.clone(), start },
+        format!("the anchors name it as the one seed, and its disk holds the data of cluster {of}"),
+        format!("{pod} leads the restored group"),
+    );
 }
 
 /// The seed may have held data and has none: nothing begins again by itself. Another token, and so other ids, keeps the

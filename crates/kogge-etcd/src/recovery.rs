@@ -78,7 +78,7 @@ fn check_gone(view: &GroupView<'_>, lost: &[(&PodName, &ListedMember)]) -> Resul
 /// What a recovery starts from.
 struct Ground<'a> {
     lost: Vec<(&'a PodName, &'a ListedMember)>,
-    /// The survivors that tell how far they are, the newest first.
+    /// The survivors that tell how far they are: those that vote, the newest first, then the others.
     survivors: Vec<(&'a MemberGoal, u64)>,
 }
 
@@ -105,13 +105,22 @@ impl<'a> Ground<'a> {
                     "the raft index of {pod} is not known; bring it back, or declare its vdc lost too"
                 ));
             };
-            survivors.extend(view.goal.member(pod).map(|member| (member, index)));
+            survivors.extend(view.goal.member(pod).map(|member| (member, index, listed.learner)));
         }
-        survivors.sort_by_key(|(member, index)| {
-            (Reverse(*index), view.goal.away_from.contains(&member.vdc), member.pod.clone())
+        survivors.sort_by_key(|(member, index, learner)| {
+            (*learner, Reverse(*index), view.goal.away_from.contains(&member.vdc), member.pod.clone())
         });
         match survivors.first() {
-            Some(_) => Ok(Self { lost, survivors }),
+            Some((.., false)) => {
+                let survivors = survivors.into_iter().map(|(member, index, _)| (member, index)).collect();
+                Ok(Self { lost, survivors })
+            }
+            // A learner's log has no vote of its own, so no server can lead alone on it.
+            Some((member, ..)) => Err(format!(
+                "no voter is left that responds, and {} is a learner, which cannot be restored from; restore a snapshot \
+                 into a new database",
+                member.pod
+            )),
             None => Err("no wanted member is left that responds".to_owned()),
         }
     }
@@ -125,10 +134,11 @@ impl<'a> Ground<'a> {
             draft.wait(format!("the recovery of {} is not approved yet", goal.database));
             return false;
         }
-        for listed in view.members {
-            if let Some(pod) = view.pod_of(listed).filter(|pod| **pod != newest.pod) {
+        for (pod, _, anchor) in goal.known().filter(|(pod, ..)| **pod != newest.pod) {
+            // What the survivor does not list may still be recorded, and must not count as the new group's.
+            if let Some(member_id) = view.entry(pod).map(|listed| listed.id).or(anchor.member_id) {
                 draft.step(
-                    Action::FenceMember { pod: pod.clone(), member_id: listed.id },
+                    Action::FenceMember { pod: pod.clone(), member_id },
                     format!("{} goes on from the disk of {} alone", goal.database, newest.pod),
                     RECORDED,
                 );
@@ -152,7 +162,7 @@ impl<'a> Ground<'a> {
     fn message(&self, newest: &MemberGoal, index: u64) -> String {
         let mut text = format!(
             "go on without {}, as a new cluster that is restored from the disk of {}; what was acknowledged after raft index \
-             {index} is lost, and all other members join again empty",
+             {index} and is not in its log is lost, and all other members join again empty",
             self.in_words(),
             newest.pod
         );

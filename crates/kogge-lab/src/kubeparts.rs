@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::go_program::GoProgram;
+use crate::go_module::{GoModule, Program};
 use crate::spec::Mode;
 
-const KUBEPARTS: GoProgram = GoProgram {
-    name: "kubeparts",
+const PROGRAM: &str = "kubeparts";
+
+const KUBEPARTS: GoModule = GoModule {
+    name: PROGRAM,
     what: "Kubernetes, etcd and CoreDNS in one binary",
     takes: "about 5 minutes",
+    programs: &[Program { name: PROGRAM, package: "." }],
     sources: [
         ("main.go", include_str!("../kubeparts/main.go")),
         ("go.mod", include_str!("../kubeparts/go.mod")),
@@ -81,7 +84,7 @@ impl Binaries {
 
 /// The path of the multi-call binary, built if it is not there. The first build takes minutes.
 pub(crate) fn ensure() -> Result<PathBuf> {
-    KUBEPARTS.ensure()
+    Ok(KUBEPARTS.ensure()?.join(PROGRAM))
 }
 
 /// Names what the binary is made of.

@@ -117,11 +117,16 @@ pub fn pack_etcd(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn etcd(release: Etcd) -> Result<ImageSpec> {
-    let program = "/bin/etcd".to_owned();
+    let programs = release.programs()?;
+    let file = |source, name: &str| ImageFile { source, path: format!("/bin/{name}") };
     Ok(ImageSpec {
         name: format!("lab.kogge.dev/etcd:{release}"),
-        entrypoint: vec![program.clone()],
-        files: vec![ImageFile { source: release.ensure()?, path: program }],
+        entrypoint: vec!["/bin/etcd".to_owned()],
+        files: vec![
+            file(programs.etcd, "etcd"),
+            file(programs.etcdctl, "etcdctl"),
+            file(programs.etcdutl, "etcdutl"),
+        ],
         ..ImageSpec::default()
     })
 }

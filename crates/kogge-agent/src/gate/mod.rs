@@ -3,7 +3,8 @@
 //! As the init container it brings its program into a volume that the pod's containers share, looks, and ends: with 0
 //! where the server may start, else with [`gate::HELD`], upon which the kubelet starts it again. Before a server, given
 //! as the words after `--`, it looks again and becomes the server. It looks for a short while, for mounts that are
-//! still settling. What it saw is its termination message; see [`kogge_api::gate`] for who reads it.
+//! still settling. Before etcd it also restores what is left of a cluster that lost its majority. What it saw is its
+//! termination message; see [`kogge_api::gate`] for who reads it.
 
 mod disk_error;
 mod etcd;
@@ -24,7 +25,7 @@ use kogge_api::gate::{HELD, Hold, REPORTED, Report};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use look::{Look, failed};
+use look::{Look, Next, failed};
 use me::Me;
 
 /// The exit code of a gate that was told to end: it did not let anything pass.
@@ -102,8 +103,8 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
     if program::last_report(&arguments.shared).as_ref() != Some(&look.report) {
         return arguments.end(&look.report, REPORTED);
     }
-    match arguments.wait_for_flags(look, &mut terminate).await {
-        Ok((look, flags)) => arguments.become_server(&look, &flags),
+    match arguments.wait_for_start(look, &mut terminate).await {
+        Ok((report, start)) => arguments.become_server(&report, &start),
         Err(Ended { report, code }) => arguments.end(&report, code),
     }
 }
@@ -139,11 +140,15 @@ impl Arguments {
         }
     }
 
-    /// Waits until the anchor says how the server starts, however long that takes. What it sees meanwhile that it has not
-    /// reported ends it.
-    async fn wait_for_flags(&self, mut look: Look, terminate: &mut Signal) -> Result<(Look, Vec<String>), Ended> {
+    /// Waits until the anchor says how the server starts, however long that takes, and does what comes before. What it sees
+    /// meanwhile that it has not reported ends it.
+    async fn wait_for_start(
+        &self,
+        mut look: Look,
+        terminate: &mut Signal,
+    ) -> Result<(Report, look::Start), Ended> {
         let reported = look.report.clone();
-        if look.server_flags.is_none() {
+        if look.next == Next::Wait {
             println!("{}: waits until the anchor says how its server starts. {reported}", self.pod);
             self.log_termination(&reported);
         }
@@ -151,15 +156,28 @@ impl Arguments {
             if look.report != reported {
                 return Err(Ended { report: look.report, code: REPORTED });
             }
-            if let Some(flags) = look.server_flags.clone() {
-                return Ok((look, flags));
-            }
+            let before = async {
+                match &look.next {
+                    Next::Wait => sleep(INTERVAL).await,
+                    Next::Restore(restore) => self.restore(restore).await?,
+                    Next::Start(_) => {}
+                }
+                Ok(())
+            };
             tokio::select! {
-                () = sleep(INTERVAL) => {}
+                done = before => done.map_err(|hold| Ended { report: Report::Held(hold), code: HELD })?,
                 _ = terminate.recv() => return Err(Ended { report: reported, code: TERMINATED }),
+            }
+            if let Next::Start(start) = look.next {
+                return Ok((look.report, start));
             }
             look = self.look().map_err(|hold| Ended { report: Report::Held(hold), code: HELD })?;
         }
+    }
+
+    async fn restore(&self, restore: &etcd::Restore) -> Result<(), Hold> {
+        let server = self.server.first().map(OsString::as_os_str).unwrap_or_default();
+        etcd::restore(restore, &self.data, server).await
     }
 
     fn me(&self) -> Me<'_> {
@@ -209,15 +227,15 @@ impl Arguments {
     }
 
     /// The message that this container leaves is the report of this start, whatever ends the server.
-    fn become_server(&self, look: &Look, flags: &[String]) -> ExitCode {
-        if let Some(start) = &look.good_once
+    fn become_server(&self, report: &Report, start: &look::Start) -> ExitCode {
+        if let Some(start) = &start.good_once
             && let Err(error) = program::keep_used_start(&self.shared, start)
         {
             return self.end(&Report::Held(failed(error.to_string())), HELD);
         }
-        self.log_termination(&look.report);
-        println!("{}: the server starts. {}", self.pod, look.report);
-        let error = program::become_server(&self.server, flags);
+        self.log_termination(report);
+        println!("{}: the server starts. {report}", self.pod);
+        let error = program::become_server(&self.server, &start.flags);
         self.end(&Report::Held(failed(error.to_string())), HELD)
     }
 

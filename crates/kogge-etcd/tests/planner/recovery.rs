@@ -1,8 +1,9 @@
 //! A lost majority: cases 44 to 46.
 
-use kogge_etcd::{Action, FindingKind, Health, PodName, SeedSource};
+use kogge_api::gate::{Disk, Report};
+use kogge_etcd::{Action, FindingKind, Health, MemberId, MemberRole, PodName, SeedSource, StartState};
 
-use crate::support::{World, pod};
+use crate::support::{World, pod, voters};
 
 const THREE: &[(&str, u32)] = &[("vdc1", 1), ("vdc2", 1), ("vdc3", 1)];
 const FIVE: &[(&str, u32)] = &[("vdc1", 2), ("vdc2", 2), ("vdc3", 1)];
@@ -108,7 +109,7 @@ fn etcd_45_what_was_approved_is_done_once_and_the_lost_are_fenced_before() {
         assert_eq!(world.goal.recovery.fenced.get(pod), Some(id));
     }
     let steps = world.run(20);
-    assert_eq!(World::names(&steps), ["RestartPod", "MarkInitialized"]);
+    assert_eq!(World::names(&steps), ["RestartPod", "AllowStart", "MarkInitialized"]);
     let plan = world.plan();
     assert_eq!((plan.group.leader.clone(), plan.group.voters), (Some(pod("vdc3", 0)), 1));
     assert!(plan.approvals.is_empty());
@@ -179,5 +180,96 @@ fn a_disk_that_was_to_be_restored_and_is_empty_is_reported() {
     assert!(world.run(20).is_empty());
     assert!(
         world.plan().findings.iter().any(|f| f.kind == FindingKind::SeedLost && f.message.contains("restored"))
+    );
+}
+
+/// What was approved is recorded, and the survivor's pod is made again, whose gate waits.
+fn about_to_restore() -> World {
+    let mut world = majority_lost();
+    declare(&mut world, &both());
+    let hash = world.believed().approvals[0].hash.clone();
+    world.goal.recovery.approved.insert(hash);
+    for _ in 0..2 {
+        let plan = world.plan();
+        world.carry_out(plan);
+        world.tick();
+    }
+    world
+}
+
+#[test]
+fn the_seed_restores_once_its_gate_has_seen_the_data_and_in_that_pod() {
+    let mut world = about_to_restore();
+    let survivor = pod("vdc3", 0);
+    let url = world.nodes[&survivor].url.clone();
+    // What the gate of the pod before saw says nothing of this one.
+    world.node(&survivor).facts().gate = None;
+    assert!(world.plan().steps.is_empty());
+    for disk in [Disk::Empty, Disk::Unused] {
+        world.node(&survivor).facts().gate = Some(Report::Open { disk, message: "by the gate".to_owned() });
+        assert!(world.plan().steps.is_empty(), "a seed that is restored never starts empty");
+    }
+    world.node(&survivor).facts().gate =
+        Some(Report::Open { disk: Disk::Data, message: "by the gate".to_owned() });
+    let plan = world.plan();
+    let [step] = &plan.steps[..] else { panic!("{:?}", plan.steps) };
+    let Action::AllowStart { pod, start } = &step.action else { panic!("{step:?}") };
+    assert_eq!(
+        (pod, start.state, &start.uid),
+        (&survivor, StartState::New, &world.node(&survivor).facts().uid.clone())
+    );
+    assert_eq!(start.initial_cluster.iter().collect::<Vec<_>>(), [(&url, &survivor)]);
+    assert_eq!(start.token, world.goal.seed.as_ref().unwrap().token(&world.goal.uid));
+    world.carry_out(plan);
+    // Its pod ends in the middle, and the next one goes on.
+    world.kill(&survivor);
+    let steps = world.run(20);
+    assert_eq!(World::names(&steps), ["AllowStart", "MarkInitialized"]);
+    assert_eq!(world.plan().group.leader, Some(survivor));
+}
+
+#[test]
+fn what_the_survivor_does_not_list_does_not_count_as_the_new_group() {
+    let mut world = majority_lost();
+    // One that was removed while the anchors could not be written.
+    world.want(&voters(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]));
+    world.lose(&pod("vdc4", 0));
+    let gone = world.wanted(&pod("vdc4", 0));
+    (gone.anchor.member_id, gone.anchor.initialized) = (Some(MemberId(4)), true);
+    declare(&mut world, &both());
+    let hash = world.believed().approvals[0].hash.clone();
+    world.goal.recovery.approved.insert(hash);
+    let steps = world.run(20);
+    assert_eq!(World::members_of(&steps, "FenceMember").len(), 3);
+    assert_eq!(world.plan().group.leader, Some(pod("vdc3", 0)));
+}
+
+#[test]
+fn a_learner_is_not_restored_from() {
+    let mut shares = voters(THREE);
+    shares.push(("reader", 1, MemberRole::Learner));
+    let mut world = World::new(THREE);
+    world.goal.max_learners = 2;
+    world.want(&shares);
+    world.run_until_settled(300);
+    world.run(8);
+    for placement in ["vdc1", "vdc2"] {
+        world.lose(&pod(placement, 0));
+    }
+    if let crate::support::Disk::Data(data) = &mut world.node(&pod("vdc3", 0)).disk {
+        data.applied -= 5;
+    }
+    world.run(5);
+    declare(&mut world, &both());
+    let approval = world.believed().approvals[0].message.clone();
+    assert!(approval.contains("disk of e-vdc3-0") && approval.contains("e-reader-0 is at"), "{approval}");
+    world.lose(&pod("vdc3", 0));
+    declare(&mut world, &[pod("vdc1", 0), pod("vdc2", 0), pod("vdc3", 0)]);
+    let plan = world.believed();
+    let refused = plan.findings.iter().find(|f| f.kind == FindingKind::RecoveryRefused).unwrap();
+    assert!(
+        plan.approvals.is_empty() && refused.message.contains("e-reader-0 is a learner"),
+        "{}",
+        refused.message
     );
 }

@@ -7,7 +7,7 @@ use super::pack::{ImageFile, ImageSpec, pack};
 use crate::command::{find_program, run};
 use crate::components::SANDBOX_IMAGE;
 use crate::error::{LabError, Result};
-use crate::go_program::cache_folder;
+use crate::go_module::cache_folder;
 use crate::kubeparts;
 use crate::node::init_program;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{find_program, run};
 use crate::digest;
 use crate::error::{IoContext, LabError, Result};
-use crate::go_program::cache_folder;
+use crate::go_module::cache_folder;
 
 /// File name of the program.
 pub(crate) const PROGRAM: &str = "pause";

@@ -1,33 +1,38 @@
 //! Whether a member's server may start, and how: pure.
 
 use kogge_api::anchor::Anchor;
-use kogge_api::anchor::etcd::{AnchoredMember, Id, Record, Start};
+use kogge_api::anchor::etcd::{AnchoredMember, Id, Record, Seed, Start, StartState};
 use kogge_api::gate::{self, Hold, HoldReason, Report};
 
 use super::disk::Contents;
+use super::restore::{Restore, Shortage};
 use super::wal::Owner;
-use crate::gate::look::Look;
+use crate::gate::look::{self, Look, Next};
 use crate::gate::me::Me;
 
 type Held = (HoldReason, String);
 
 /// What the gate decides on.
-pub(super) struct Seen<'a> {
+pub(super) struct Seen {
     /// What is on the disk.
-    pub(super) contents: &'a Contents,
+    pub(super) contents: Contents,
     /// The start that this pod's gate has used.
-    pub(super) used: Option<&'a Start>,
+    pub(super) used: Option<Start>,
+    /// The folders beside the data with what former clusters held.
+    pub(super) kept: Vec<String>,
+    /// What a restore of the data lacks.
+    pub(super) shortage: Option<Shortage>,
 }
 
 /// Decides. An anchor that cannot be read says why.
-pub(super) fn decide(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen<'_>) -> Result<Look, Hold> {
+pub(super) fn decide(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen) -> Result<Look, Hold> {
     check(me, anchor, seen).map_err(|(reason, message)| Hold { reason, message })
 }
 
-fn check(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen<'_>) -> Result<Look, Held> {
+fn check(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen) -> Result<Look, Held> {
     let record = &me.own(anchor)?.record;
     let member = record.members.get(me.pod).cloned().unwrap_or_default();
-    match seen.contents {
+    match &seen.contents {
         Contents::Damaged(what) => {
             let message = format!(
                 "the disk holds {what}, on which no server of this member can start; restore the disk, or remove what is on \
@@ -35,26 +40,129 @@ fn check(me: &Me<'_>, anchor: Result<&Anchor<Record>, &str>, seen: &Seen<'_>) ->
             );
             Err((HoldReason::DamagedDisk, message))
         }
-        Contents::Data(owner) => {
-            is_own(record, &member, me.pod, *owner)?;
-            let message = format!("the disk holds the data of member {} of {}", owner.member_id, me.component);
-            let report = Report::Open { disk: gate::Disk::Data, message };
-            let flags = vec!["--initial-cluster-state=existing".to_owned()];
-            Ok(Look { report, server_flags: Some(flags), good_once: None })
-        }
+        Contents::Data(owner) => match restored(record, me.pod, *owner) {
+            Some(seed) => restoration(me, seed, &member, seen, *owner),
+            None => on_data(me, record, &member, seen, *owner),
+        },
         Contents::Empty | Contents::Unused if member.initialized => Err(lost(&member)),
-        Contents::Empty => {
-            // What the server promised under its ID is gone with the disk that it had.
-            if seen.used.is_some() && seen.used == member.start.as_ref() {
-                return Err(lost(&member));
+        Contents::Empty | Contents::Unused => match begins_with_data(record, me.pod, &member) {
+            Some((seed, of)) => {
+                let message = format!(
+                    "the disk is empty, and cluster {} is to be restored from the data of cluster {of} on it; bring its \
+                     volume back",
+                    seed.cluster_id
+                );
+                Err((HoldReason::LostDisk, message))
             }
-            first_start(me, record, &member, gate::Disk::Empty, "the disk is empty and the member is new")
-        }
-        Contents::Unused => {
-            let message = "the member is new, and its first start was cut short";
-            first_start(me, record, &member, gate::Disk::Unused, message)
+            None => without_data(me, record, &member, seen),
+        },
+    }
+}
+
+fn without_data(me: &Me<'_>, record: &Record, member: &AnchoredMember, seen: &Seen) -> Result<Look, Held> {
+    if seen.contents == Contents::Unused {
+        let message = "the member is new, and its first start was cut short";
+        return first_start(me, record, member, gate::Disk::Unused, message);
+    }
+    // What the server promised under its ID is gone with the disk that it had.
+    if seen.used.is_some() && seen.used == member.start {
+        return Err(lost(member));
+    }
+    first_start(me, record, member, gate::Disk::Empty, "the disk is empty and the member is new")
+}
+
+/// The seed of a cluster that is restored from what this pod's disk holds.
+pub(super) fn restored<'a>(record: &'a Record, pod: &str, owner: Owner) -> Option<&'a Seed> {
+    let member = record.members.get(pod)?;
+    let (seed, of) = begins_with_data(record, pod, member)?;
+    // Another disk of that cluster is not the one that was approved.
+    let is_survivor = member.removed.is_none_or(|id| id == owner.member_id);
+    (of == owner.cluster_id && is_survivor).then_some(seed)
+}
+
+/// The seed, and the cluster that it is restored from, where this pod's member is the one that begins with that data.
+fn begins_with_data<'a>(record: &'a Record, pod: &str, member: &AnchoredMember) -> Option<(&'a Seed, Id)> {
+    let seed = record.seed.as_ref().filter(|seed| seed.pod == pod && member.member_id == Some(seed.member_id))?;
+    Some((seed, seed.restored_from?))
+}
+
+/// A disk with the data of the cluster that this one is restored from: restored once, where the anchor allows it in this
+/// pod.
+fn restoration(
+    me: &Me<'_>,
+    seed: &Seed,
+    member: &AnchoredMember,
+    seen: &Seen,
+    owner: Owner,
+) -> Result<Look, Held> {
+    let (from, into) = (owner.cluster_id, seed.cluster_id);
+    if member.initialized || (seen.used.is_some() && seen.used == member.start) {
+        let message = format!(
+            "the disk holds cluster {from}, from which cluster {into} was restored before, and nothing that was written \
+             since; bind the volume that the member has now, or remove what is on this one"
+        );
+        return Err((HoldReason::OldDisk, message));
+    }
+    if let Some(Shortage { free, needed }) = seen.shortage {
+        let message = format!(
+            "the volume is too full to restore cluster {into} from cluster {from}: {needed} MiB are needed beside the data \
+             and {free} MiB are free; make the volume larger"
+        );
+        return Err((HoldReason::Failed, message));
+    }
+    let message = format!(
+        "the disk holds the data of member {} of cluster {from}, from which cluster {into} is to be restored",
+        owner.member_id
+    );
+    let next = match allowed(me, member) {
+        None => Next::Wait,
+        Some(start) => Next::Restore(Box::new(restore(seed, start, from)?)),
+    };
+    Ok(Look { report: Report::Open { disk: gate::Disk::Data, message }, next })
+}
+
+fn restore(seed: &Seed, start: &Start, from: Id) -> Result<Restore, Held> {
+    let mut members = start.initial_cluster.iter();
+    match (start.state, members.next(), members.next()) {
+        (StartState::New, Some((peer_url, name)), None) => Ok(Restore {
+            from,
+            into: Owner { member_id: seed.member_id, cluster_id: seed.cluster_id },
+            name: name.clone(),
+            peer_url: peer_url.clone(),
+            token: start.token.clone(),
+        }),
+        _ => {
+            let message = format!(
+                "the anchor allows no start with which cluster {} is restored: that has state new and one member; Kogge \
+                 writes the anchor again when it can",
+                seed.cluster_id
+            );
+            Err((HoldReason::NoAnchor, message))
         }
     }
+}
+
+/// A disk with a log: the server starts on it where it is the member's own.
+fn on_data(
+    me: &Me<'_>,
+    record: &Record,
+    member: &AnchoredMember,
+    seen: &Seen,
+    owner: Owner,
+) -> Result<Look, Held> {
+    is_own(record, member, owner)?;
+    let mut message = format!("the disk holds the data of member {} of {}", owner.member_id, me.component);
+    if !seen.kept.is_empty() {
+        message += &format!(
+            "; beside them {} holds what the cluster was restored from: remove that once nobody needs it",
+            seen.kept.join(", ")
+        );
+    }
+    // A restore is over once its server has started: another disk with the former data is an old one from then on.
+    let restored = begins_with_data(record, me.pod, member).and_then(|_| allowed(me, member));
+    let start =
+        look::Start { flags: vec!["--initial-cluster-state=existing".to_owned()], good_once: noted(restored)? };
+    Ok(Look { report: Report::Open { disk: gate::Disk::Data, message }, next: Next::Start(start) })
 }
 
 /// How the server starts for the first time, where the anchor allows it in this pod.
@@ -65,14 +173,20 @@ fn first_start(
     disk: gate::Disk,
     message: &str,
 ) -> Result<Look, Held> {
-    let allowed = member.start.as_ref().filter(|start| Some(start.uid.as_str()) == me.uid);
-    let start = allowed.filter(|_| record.seed.is_some());
-    let noted = start.map(serde_json::to_string).transpose();
-    Ok(Look {
-        report: Report::Open { disk, message: message.to_owned() },
-        server_flags: start.map(flags),
-        good_once: noted.map_err(|error| (HoldReason::Failed, error.to_string()))?,
-    })
+    let next = match allowed(me, member).filter(|_| record.seed.is_some()) {
+        None => Next::Wait,
+        Some(start) => Next::Start(look::Start { flags: flags(start), good_once: noted(Some(start))? }),
+    };
+    Ok(Look { report: Report::Open { disk, message: message.to_owned() }, next })
+}
+
+/// The start that the anchor allows in this pod.
+fn allowed<'a>(me: &Me<'_>, member: &'a AnchoredMember) -> Option<&'a Start> {
+    member.start.as_ref().filter(|start| Some(start.uid.as_str()) == me.uid)
+}
+
+fn noted(start: Option<&Start>) -> Result<Option<String>, Held> {
+    start.map(serde_json::to_string).transpose().map_err(|error| (HoldReason::Failed, error.to_string()))
 }
 
 fn flags(start: &Start) -> Vec<String> {
@@ -94,17 +208,9 @@ fn lost(member: &AnchoredMember) -> Held {
 }
 
 /// Whether a log is that of the member as the anchor knows it.
-fn is_own(record: &Record, member: &AnchoredMember, pod: &str, owner: Owner) -> Result<(), Held> {
+fn is_own(record: &Record, member: &AnchoredMember, owner: Owner) -> Result<(), Held> {
     let Owner { member_id, cluster_id } = owner;
     if let Some(seed) = &record.seed {
-        if seed.restored_from == Some(cluster_id) && seed.pod == pod {
-            let message = format!(
-                "the disk holds cluster {cluster_id}, from which cluster {} is to be restored; this version of the gate does \
-                 not restore: take a snapshot of it, and restore that into another database",
-                seed.cluster_id
-            );
-            return Err((HoldReason::Failed, message));
-        }
         if seed.cluster_id != cluster_id && member.removed != Some(member_id) {
             let message = format!(
                 "the disk holds the data of cluster {cluster_id}, and this is cluster {}; bind the member's own volume",
@@ -138,119 +244,4 @@ fn name(id: Option<Id>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use kogge_api::ClusterId;
-    use kogge_api::anchor::etcd::{Seed, StartState};
-    use kogge_api::gate::Disk;
-
-    use super::*;
-
-    const POD: &str = "orders-etcd-vdc1-0";
-    const UID: &str = "uid-1";
-
-    fn allowed() -> Start {
-        Start {
-            uid: UID.to_owned(),
-            state: StartState::Existing,
-            token: "abcdefgh-0".to_owned(),
-            initial_cluster: BTreeMap::from([
-                ("http://a:2380".to_owned(), "a".to_owned()),
-                ("http://b:2380".to_owned(), "b".to_owned()),
-            ]),
-        }
-    }
-
-    fn anchor(member: AnchoredMember) -> Anchor<Record> {
-        let seed = Seed {
-            pod: "orders-etcd-vdc9-0".to_owned(),
-            incarnation: 0,
-            member_id: Id(1),
-            cluster_id: Id(9),
-            restored_from: None,
-        };
-        Anchor {
-            cluster_id: "abcdefgh".parse().unwrap(),
-            name: "orders".to_owned(),
-            owner_uid: "owner".to_owned(),
-            epoch: 1,
-            spec_hash: String::new(),
-            worker_uids: BTreeMap::new(),
-            record: Record { changes: 1, seed: Some(seed), members: [(POD.to_owned(), member)].into() },
-        }
-    }
-
-    fn member(member_id: Option<u64>, initialized: bool, start: Option<Start>) -> AnchoredMember {
-        AnchoredMember { member_id: member_id.map(Id), initialized, start, ..AnchoredMember::default() }
-    }
-
-    fn look(anchor: &Anchor<Record>, contents: &Contents, used: Option<&Start>) -> Result<Look, HoldReason> {
-        let cluster_id: ClusterId = "abcdefgh".parse().unwrap();
-        let me = Me { cluster_id: &cluster_id, component: "etcd", pod: POD, uid: Some(UID) };
-        decide(&me, Ok(anchor), &Seen { contents, used }).map_err(|hold| hold.reason)
-    }
-
-    fn data(member_id: u64) -> Contents {
-        Contents::Data(Owner { member_id: Id(member_id), cluster_id: Id(9) })
-    }
-
-    #[test]
-    fn an_empty_disk_waits_until_the_anchor_allows_this_pod_to_start() {
-        let waits = look(&anchor(member(Some(7), false, None)), &Contents::Empty, None).unwrap();
-        assert_eq!((waits.report.disk(), waits.server_flags), (Some(Disk::Empty), None));
-        let mut other = allowed();
-        other.uid = "uid-2".to_owned();
-        assert_eq!(
-            look(&anchor(member(Some(7), false, Some(other))), &Contents::Empty, None).unwrap().server_flags,
-            None
-        );
-        let starts = look(&anchor(member(Some(7), false, Some(allowed()))), &Contents::Empty, None).unwrap();
-        assert_eq!(
-            starts.server_flags.unwrap(),
-            [
-                "--initial-cluster-state=existing",
-                "--initial-cluster-token=abcdefgh-0",
-                "--initial-cluster=a=http://a:2380,b=http://b:2380",
-            ]
-        );
-        let mut unseeded = anchor(member(Some(7), false, Some(allowed())));
-        unseeded.record.seed = None;
-        assert_eq!(look(&unseeded, &Contents::Empty, None).unwrap().server_flags, None, "half an anchor");
-    }
-
-    #[test]
-    fn a_start_is_used_once_and_an_empty_disk_after_it_is_a_lost_one() {
-        let anchor = anchor(member(Some(7), false, Some(allowed())));
-        assert_eq!(look(&anchor, &Contents::Empty, Some(&allowed())), Err(HoldReason::LostDisk));
-        let again = look(&anchor, &Contents::Unused, Some(&allowed())).unwrap();
-        assert_eq!(again.report.disk(), Some(Disk::Unused));
-        assert!(again.server_flags.is_some(), "a start that ended before its log is taken up again");
-        for contents in [Contents::Empty, Contents::Unused] {
-            let held_data = self::anchor(member(Some(7), true, None));
-            assert_eq!(look(&held_data, &contents, None), Err(HoldReason::LostDisk));
-        }
-    }
-
-    #[test]
-    fn a_log_starts_as_existing_and_only_under_the_id_that_the_member_has() {
-        for (known, initialized) in [(Some(7), true), (Some(7), false), (None, false)] {
-            let starts = look(&anchor(member(known, initialized, None)), &data(7), None).unwrap();
-            assert_eq!(starts.server_flags.unwrap(), ["--initial-cluster-state=existing"]);
-            assert_eq!(starts.report.disk(), Some(Disk::Data));
-        }
-        assert_eq!(look(&anchor(member(Some(8), true, None)), &data(7), None), Err(HoldReason::OldDisk));
-        let removed = AnchoredMember { removed: Some(Id(7)), ..member(None, false, None) };
-        assert_eq!(look(&anchor(removed), &data(7), None), Err(HoldReason::OldDisk));
-        let fenced = AnchoredMember { fenced: Some(Id(7)), removed: Some(Id(7)), ..member(None, false, None) };
-        assert_eq!(look(&anchor(fenced), &data(7), None), Err(HoldReason::OldDisk));
-    }
-
-    #[test]
-    fn another_clusters_disk_and_what_is_no_disk_of_etcd_are_refused() {
-        let foreign = Contents::Data(Owner { member_id: Id(7), cluster_id: Id(4) });
-        assert_eq!(look(&anchor(member(Some(7), true, None)), &foreign, None), Err(HoldReason::ForeignDisk));
-        let damaged = Contents::Damaged("backup.tar".to_owned());
-        assert_eq!(look(&anchor(member(None, false, None)), &damaged, None), Err(HoldReason::DamagedDisk));
-    }
-}
+mod tests;

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::wal::{self, Owner};
+use super::wal::Owner;
 use crate::gate::disk_error::{At as _, DiskError};
 
 /// What a file system makes by itself.
 const NO_DATA: [&str; 1] = ["lost+found"];
 /// The folder in the data directory that etcd keeps everything in.
-const MEMBER: &str = "member";
+pub(super) const MEMBER: &str = "member";
 /// Metadata are at the beginning of a log's file.
 const HEAD: u64 = 4 << 10;
 
@@ -35,15 +35,13 @@ pub(super) fn read(data: &Path) -> Result<Contents, DiskError> {
     }
     let names: BTreeSet<String> =
         names(data)?.into_iter().filter(|name| !NO_DATA.contains(&name.as_str())).collect();
-    let wal = data.join(MEMBER).join("wal");
-    let logs: Vec<String> = if wal.exists() { logs(&wal)? } else { Vec::new() };
     // All of them name the same; the newest was written by the last server that ran.
-    if let Some(newest) = logs.last() {
-        let path = wal.join(newest);
+    if let Some(newest) = logs(&wal(data))?.last() {
         let mut head = Vec::new();
-        File::open(&path).and_then(|file| file.take(HEAD).read_to_end(&mut head)).at(&path)?;
-        let damaged = || Contents::Damaged(format!("the log {newest}, which does not say whose it is"));
-        return Ok(wal::owner(&head).map_or_else(damaged, Contents::Data));
+        File::open(newest).and_then(|file| file.take(HEAD).read_to_end(&mut head)).at(newest)?;
+        let name = newest.file_name().unwrap_or_default().display();
+        let damaged = || Contents::Damaged(format!("the log {name}, which does not say whose it is"));
+        return Ok(super::wal::owner(&head).map_or_else(damaged, Contents::Data));
     }
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != MEMBER).collect();
     Ok(match (names.is_empty(), others.is_empty()) {
@@ -53,10 +51,18 @@ pub(super) fn read(data: &Path) -> Result<Contents, DiskError> {
     })
 }
 
-/// The files of the log, in order. One of another name is still being made.
-fn logs(wal: &Path) -> Result<Vec<String>, DiskError> {
-    let is_log = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "wal");
-    let mut logs: Vec<String> = names(wal)?.into_iter().filter(is_log).collect();
+/// Where a data directory has its log.
+pub(super) fn wal(data: &Path) -> PathBuf {
+    data.join(MEMBER).join("wal")
+}
+
+/// The files of a log, in order. One of another name is still being made.
+pub(super) fn logs(wal: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    if !wal.exists() {
+        return Ok(Vec::new());
+    }
+    let mut logs: Vec<PathBuf> = names(wal)?.into_iter().map(|name| wal.join(name)).collect();
+    logs.retain(|log| log.extension().is_some_and(|extension| extension == "wal"));
     logs.sort();
     Ok(logs)
 }
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_log_is_data_and_says_whose_it_is() {
-        let log = wal::tests::log(7, 9);
+        let log = crate::gate::etcd::wal::tests::log(7, 9);
         let owner = Owner { member_id: Id(7), cluster_id: Id(9) };
         let files: [(&str, &[u8]); 3] = [(FIRST, &log), ("member/wal/0.tmp", b""), ("member/snap/db", b"x")];
         assert_eq!(contents(&files), Contents::Data(owner));

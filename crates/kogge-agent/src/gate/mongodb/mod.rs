@@ -9,7 +9,7 @@ use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::Record;
 use kogge_api::gate::{Hold, Report};
 
-use super::look::{Look, failed};
+use super::look::{self, Look, Next, failed};
 use super::me::Me;
 use decision::{Start, decide};
 use disk::Disk;
@@ -21,5 +21,5 @@ pub(super) fn look(me: &Me<'_>, data: &Path, anchor: Result<&Anchor<Record>, &st
     if disk.marker.as_ref().ok().and_then(Option::as_ref) != Some(&marker) {
         disk::mark(data, &marker).map_err(|error| failed(error.to_string()))?;
     }
-    Ok(Look { report: Report::Open { disk: found, message }, server_flags: Some(Vec::new()), good_once: None })
+    Ok(Look { report: Report::Open { disk: found, message }, next: Next::Start(look::Start::default()) })
 }

@@ -134,7 +134,16 @@ impl Node {
     pub(crate) fn look(&mut self, anchor: &MemberAnchor, is_seed: Option<&Seed>) -> Opens {
         let uid = self.facts().uid.clone();
         let start = anchor.start.clone().filter(|start| start.uid == uid);
+        let begins_with = is_seed.filter(|seed| anchor.member_id == Some(seed.member_id));
+        let begins_with = begins_with.and_then(|seed| match seed.source {
+            SeedSource::OwnDisk { of } => Some((seed, of)),
+            SeedSource::Empty => None,
+        });
         match self.disk.clone() {
+            Disk::Empty | Disk::Litter if begins_with.is_some() && !anchor.initialized => {
+                self.hold(HoldReason::LostDisk, "nothing is there to restore");
+                Opens::No
+            }
             Disk::Empty if anchor.initialized || (self.used.is_some() && self.used == anchor.start) => {
                 self.hold(HoldReason::LostDisk, "the disk is empty");
                 Opens::No
@@ -150,10 +159,13 @@ impl Node {
                 }
             }
             Disk::Data(data) => {
-                let restores = is_seed.filter(|seed| seed.source == SeedSource::OwnDisk { of: data.cluster });
-                if let Some(seed) = restores {
-                    self.disk = Disk::Data(Data { cluster: seed.cluster_id, id: seed.member_id, ..data });
+                if let Some((seed, _)) = begins_with.filter(|(_, of)| *of == data.cluster && !anchor.initialized) {
                     self.open(GateDisk::Data);
+                    if start.is_none() || start == self.used {
+                        return Opens::No;
+                    }
+                    self.used = start;
+                    self.disk = Disk::Data(Data { cluster: seed.cluster_id, id: seed.member_id, ..data });
                     return Opens::OnData;
                 }
                 if anchor.removed == Some(data.id) || anchor.member_id.is_some_and(|id| id != data.id) {

@@ -11,37 +11,50 @@ use crate::command::find_program;
 use crate::digest;
 use crate::error::{IoContext, LabError, Result};
 
-/// A program, and what it is made of.
-pub(crate) struct GoProgram {
-    /// Its file name, and that of its folder in the cache.
+/// A module whose packages are built to programs, and what it is made of.
+pub(crate) struct GoModule {
+    /// The name of its folder in the cache.
     pub(crate) name: &'static str,
-    /// What it is, for whoever waits for it.
+    /// What its programs are, for whoever waits for them.
     pub(crate) what: &'static str,
     /// How long it takes to build when Go's cache is cold.
     pub(crate) takes: &'static str,
-    /// Its main, the modules and their checksums.
+    /// Its programs, by the packages of which `go build` makes them under these names.
+    pub(crate) programs: &'static [Program],
+    /// Its own mains, the modules and their checksums.
     pub(crate) sources: [(&'static str, &'static str); 3],
     /// What the linker is told.
     pub(crate) linker_flags: &'static str,
 }
 
-impl GoProgram {
-    /// The path of the binary, built if it is not there.
+/// A program of a module.
+pub(crate) struct Program {
+    /// Its file name.
+    pub(crate) name: &'static str,
+    /// Its package.
+    pub(crate) package: &'static str,
+}
+
+impl GoModule {
+    /// The folder of the programs, built if they are not there.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
         let folder = cache_folder()?.join(self.name).join(self.version());
-        let binary = folder.join(self.name);
-        if binary.is_file() {
-            return Ok(binary);
+        if self.is_built(&folder) {
+            return Ok(folder);
         }
         fs::create_dir_all(&folder).context(|| format!("create {}", folder.display()))?;
         let _one_builder = self.build_lock(&folder)?;
-        if !binary.is_file() {
-            self.build(&folder, &binary)?;
+        if !self.is_built(&folder) {
+            self.build(&folder)?;
         }
-        Ok(binary)
+        Ok(folder)
     }
 
-    /// Names what the binary is made of.
+    fn is_built(&self, folder: &Path) -> bool {
+        self.programs.iter().all(|program| folder.join(program.name).is_file())
+    }
+
+    /// Names what the programs are made of.
     pub(crate) fn version(&self) -> String {
         let sources = self.sources.iter().flat_map(|(name, text)| [*name, *text]);
         digest::version(&sources.chain([self.linker_flags]).collect::<Vec<_>>())
@@ -57,7 +70,7 @@ impl GoProgram {
         Ok(lock)
     }
 
-    fn build(&self, folder: &Path, binary: &Path) -> Result<()> {
+    fn build(&self, folder: &Path) -> Result<()> {
         let name = self.name;
         let go = find_program("go").ok_or_else(|| {
             LabError::Missing(format!(
@@ -66,18 +79,21 @@ impl GoProgram {
             ))
         })?;
         let sources = folder.join("src");
-        fs::create_dir_all(&sources).context(|| format!("create {}", sources.display()))?;
+        let draft = folder.join("draft");
+        fs::create_dir_all(&draft).context(|| format!("create {}", draft.display()))?;
         for (file, text) in self.sources {
             let path = sources.join(file);
+            let parent = path.parent().unwrap_or(&sources);
+            fs::create_dir_all(parent).context(|| format!("create {}", parent.display()))?;
             fs::write(&path, text).context(|| format!("write {}", path.display()))?;
         }
         tracing::info!("building {name} ({}): {} when Go's cache is cold", self.what, self.takes);
-        let draft = folder.join(format!("{name}.draft"));
         let start = Instant::now();
         let mut child = Command::new(go)
             .args(["build", "-v", "-trimpath", "-ldflags", self.linker_flags, "-o"])
+            // A folder that is there takes all programs.
             .arg(&draft)
-            .arg(".")
+            .args(self.programs.iter().map(|program| program.package))
             .current_dir(&sources)
             .env("CGO_ENABLED", "0")
             .stdin(Stdio::null())
@@ -95,7 +111,11 @@ impl GoProgram {
                 stderr: tail,
             });
         }
-        fs::rename(&draft, binary).context(|| format!("keep {}", binary.display()))?;
+        for program in self.programs {
+            let binary = folder.join(program.name);
+            fs::rename(draft.join(program.name), &binary).context(|| format!("keep {}", binary.display()))?;
+        }
+        fs::remove_dir(&draft).context(|| format!("remove {}", draft.display()))?;
         tracing::info!("{name} built in {:.0}s", start.elapsed().as_secs_f32());
         Ok(())
     }
