@@ -89,6 +89,10 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// What the engine's charts see as `discovery`, beside what every chart does.
     fn discovery(identity: &Identity, component: &Component, seeds: &[String]) -> Map<String, Value>;
 
+    /// What the engine's charts see as `settings`: what the spec itself sets for the servers, beside the values. A change
+    /// of it restarts every pod.
+    fn settings(spec: &Self::Spec) -> Map<String, Value>;
+
     /// What the database shall be.
     fn goal(input: &GoalInput<'_, Self::Spec, Self::Record>) -> Self::Goal;
 

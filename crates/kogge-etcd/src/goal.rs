@@ -40,7 +40,7 @@ pub struct Goal {
     pub max_learners: usize,
     /// The version that the members' templates shall have.
     pub version: Version,
-    /// `--quota-backend-bytes` of every member, in bytes; 0 is etcd's default of 2 GiB.
+    /// `--quota-backend-bytes` of every member, in bytes.
     pub quota_bytes: u64,
     /// The maintenance window is open now: members may be defragmented.
     #[serde(default)]

@@ -53,7 +53,7 @@
 //!     away_from: [].into(),
 //!     max_learners: 1,
 //!     version: Version::new(3, 6, 14),
-//!     quota_bytes: 0,
+//!     quota_bytes: 2 << 30,
 //!     maintenance_open: false,
 //!     recovery: Default::default(),
 //!     paused: false,

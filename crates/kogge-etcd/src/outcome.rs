@@ -122,6 +122,15 @@ kinds! {
     PeerCertificateRefused,
     /// Something has been waited for so long that you should look.
     Stuck,
+    /// The quota is larger than etcd's documentation advises.
+    QuotaAboveAdvised,
+}
+
+impl FindingKind {
+    /// Whether it is only a piece of advice: the group may be all that the goal says, and still you should know.
+    pub fn is_advice(self) -> bool {
+        matches!(self, Self::QuotaAboveAdvised)
+    }
 }
 
 /// How the group is.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kogge_api::federated_etcd::Quota;
 use kogge_api::gate::HoldReason;
 
 use crate::draft::Draft;
@@ -23,6 +24,7 @@ pub(crate) fn findings(view: &GroupView<'_>, draft: &mut Draft) {
     refused_peers(view, draft);
     majority_lost(view, draft);
     shape(view, draft);
+    quota(view, draft);
 }
 
 /// Reports what has been waited for so long that it will hardly come about by itself.
@@ -124,6 +126,19 @@ fn majority_lost(view: &GroupView<'_>, draft: &mut Draft) {
                  see `kogge recover` where they are lost",
                 view.goal.database,
                 quorum(voters)
+            ),
+        );
+    }
+}
+
+fn quota(view: &GroupView<'_>, draft: &mut Draft) {
+    let bytes = view.goal.quota_bytes;
+    if Quota::of_bytes(bytes).is_above_advised() {
+        draft.finding(
+            FindingKind::QuotaAboveAdvised,
+            format!(
+                "spec.quotaBackendBytes is {bytes} bytes, and etcd's documentation advises 8Gi at most: the larger the \
+                 database, the longer its members take to start, to join and to be defragmented"
             ),
         );
     }

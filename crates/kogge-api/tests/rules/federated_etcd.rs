@@ -27,6 +27,39 @@ pub(crate) fn creates() -> Vec<Create> {
             json!({"placement": [{"name": "vdc1", "vdc": "vdc1", "role": "Arbiter"}]}),
             Refused("spec.placement[].role must be Voter or Learner"),
         ),
+        case("a quota in bytes", json!({"quotaBackendBytes": 8_589_934_592_u64}), Passes),
+        case("a quota with a unit", json!({"quotaBackendBytes": "8Gi"}), Passes),
+        case(
+            "a quota whose unit was forgotten",
+            json!({"quotaBackendBytes": 8}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota that is none",
+            json!({"quotaBackendBytes": "8GB"}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota below zero, which is none to etcd",
+            json!({"quotaBackendBytes": -1}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota that no volume holds",
+            json!({"quotaBackendBytes": "65Gi", "storage": {"size": "100Gi"}}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota larger than the volume",
+            json!({"quotaBackendBytes": "2Gi", "storage": {"size": "1Gi"}}),
+            Refused("spec.quotaBackendBytes must not be larger than spec.storage.size"),
+        ),
+        case(
+            "a quota in bytes larger than the volume",
+            json!({"quotaBackendBytes": 2_147_483_648_u64, "storage": {"size": "1Gi"}}),
+            Refused("spec.quotaBackendBytes must not be larger than spec.storage.size"),
+        ),
+        case("a volume smaller than the quota that nobody set", json!({"storage": {"size": "1Gi"}}), Passes),
         case("TLS", json!({"security": {"tls": {"mode": "Require"}}}), Passes),
         case(
             "TLS for those who like it",
@@ -45,6 +78,7 @@ pub(crate) fn updates() -> Vec<Update> {
     let case = |what, before, change, verdict| Update { what, before, change, verdict };
     vec![
         case("a later version", json!({}), json!({"version": "3.7.0"}), Passes),
+        case("a larger quota", json!({"quotaBackendBytes": "2Gi"}), json!({"quotaBackendBytes": "4Gi"}), Passes),
         case(
             "another clusterID",
             json!({"clusterID": "abcd2345"}),

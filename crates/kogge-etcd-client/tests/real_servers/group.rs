@@ -107,7 +107,7 @@ impl Group {
             away_from: [].into(),
             max_learners: 1,
             version: Version::new(3, 6, 0),
-            quota_bytes: 0,
+            quota_bytes: 2 << 30,
             maintenance_open: false,
             recovery: kogge_etcd::Recovery::default(),
             paused: false,

@@ -48,7 +48,7 @@ pub(super) fn goal(input: &GoalInput<'_, FederatedEtcdSpec, Record>) -> Goal {
         away_from: requests.away_from.clone(),
         max_learners: MAX_LEARNERS,
         version: spec.version.parse().unwrap_or(UNKNOWN),
-        quota_bytes: 0,
+        quota_bytes: spec.quota().bytes(),
         maintenance_open: false,
         paused: input.paused,
     }
@@ -122,9 +122,11 @@ pub(super) fn members(goal: &Goal) -> Vec<Member> {
 #[cfg(test)]
 mod tests {
     use kogge_api::anchor::etcd::AnchoredMember;
+    use kogge_engine::Engine as _;
     use serde_json::json;
 
     use super::*;
+    use crate::Etcd;
 
     fn goal_of(spec: serde_json::Value, record: &Record) -> Goal {
         goal(&GoalInput {
@@ -171,7 +173,16 @@ mod tests {
         );
         assert_eq!(goal.leaving[0].pod.as_str(), "orders-etcd-vdc9-0");
         assert_eq!((goal.uid.as_str(), goal.version), ("abcdefgh", Version::new(3, 6, 14)));
+        assert_eq!(goal.quota_bytes, 2 << 30, "etcd's own default");
         assert!(goal.validate().is_ok());
+    }
+
+    #[test]
+    fn etcd_49_the_quota_of_the_goal_is_that_of_the_template() {
+        let spec = json!({"version": "3.6.14", "placement": [{"name": "a", "vdc": "a"}], "quotaBackendBytes": "4Gi"});
+        assert_eq!(goal_of(spec.clone(), &Record::default()).quota_bytes, 4 << 30);
+        let settings = Etcd::settings(&serde_json::from_value(spec).unwrap());
+        assert_eq!(settings["quotaBackendBytes"], json!(4_u64 << 30));
     }
 
     #[test]

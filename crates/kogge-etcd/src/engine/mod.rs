@@ -84,6 +84,10 @@ impl Engine for Etcd {
         [("peerPort".to_owned(), components::PEER.number.into())].into_iter().collect()
     }
 
+    fn settings(spec: &Self::Spec) -> Map<String, Value> {
+        [("quotaBackendBytes".to_owned(), spec.quota().bytes().into())].into_iter().collect()
+    }
+
     fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {
         goal::goal(input)
     }

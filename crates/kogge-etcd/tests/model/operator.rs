@@ -53,7 +53,7 @@ impl World {
             away_from: BTreeSet::new(),
             max_learners: 1,
             version: VERSION,
-            quota_bytes: 0,
+            quota_bytes: 2 << 30,
             maintenance_open: false,
             recovery: Recovery::default(),
             paused: false,

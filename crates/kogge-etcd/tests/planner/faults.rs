@@ -142,11 +142,30 @@ fn etcd_49_a_database_over_its_quota_is_told_and_not_rolled() {
     let plan = world.plan();
     let finding = plan.findings.iter().find(|f| f.kind == FindingKind::NoSpace).unwrap();
     assert!(finding.message.contains("e-vdc2-0") && finding.message.contains("quotaBackendBytes"));
-    // A larger quota needs the rollout, and the alarm goes after it.
+    assert!(finding.message.contains(&quota.to_string()), "{}", finding.message);
+    // A larger quota needs the rollout, and the alarm goes after it: also while other placements keep the former template.
     world.goal.quota_bytes = 2 * quota;
+    world.goal.rolling = true;
+    let mut early = world.clone();
+    early.run(60);
+    assert!(early.group().alarms.len() == 1, "disarmed before all templates have the new quota");
+    assert!(early.plan().waiting.iter().any(|w| w.message.contains("NOSPACE")));
+    world.goal.rolling = false;
     let steps = world.run_until_settled(100);
     assert_eq!(World::names(&steps).last(), Some(&"DisarmAlarm"));
     assert_eq!(World::members_of(&steps, "RestartPod").len(), 3);
+}
+
+#[test]
+fn a_quota_above_what_etcd_advises_is_told_and_keeps_nothing_from_being_ready() {
+    let mut world = World::settled(THREE);
+    world.goal.quota_bytes = 8 << 30;
+    assert!(world.plan().findings.is_empty());
+    world.goal.quota_bytes = 9 << 30;
+    let plan = world.plan();
+    let advice = plan.findings.iter().find(|f| f.kind == FindingKind::QuotaAboveAdvised).unwrap();
+    assert!(advice.kind.is_advice() && advice.message.contains("8Gi"), "{}", advice.message);
+    assert!(plan.ready());
 }
 
 #[test]

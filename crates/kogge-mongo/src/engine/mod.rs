@@ -83,6 +83,10 @@ impl Engine for MongoDb {
         components::discovery(identity, component, seeds)
     }
 
+    fn settings(_: &Self::Spec) -> Map<String, Value> {
+        Map::new()
+    }
+
     fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {
         goal::goal(input)
     }
