@@ -25,6 +25,7 @@ pub(crate) fn findings(view: &GroupView<'_>, draft: &mut Draft) {
     majority_lost(view, draft);
     shape(view, draft);
     quota(view, draft);
+    compaction(view, draft);
 }
 
 /// Reports what has been waited for so long that it will hardly come about by itself.
@@ -140,6 +141,16 @@ fn quota(view: &GroupView<'_>, draft: &mut Draft) {
                 "spec.quotaBackendBytes is {bytes} bytes, and etcd's documentation advises 8Gi at most: the larger the \
                  database, the longer its members take to start, to join and to be defragmented"
             ),
+        );
+    }
+}
+
+fn compaction(view: &GroupView<'_>, draft: &mut Draft) {
+    if !view.goal.auto_compaction {
+        draft.finding(
+            FindingKind::NoAutoCompaction,
+            "the value flags.auto-compaction-retention turns automatic compaction off, so the database keeps every \
+             revision and grows until a client compacts it: set a retention such as 1h, or let a client compact it",
         );
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::FederatedEtcdStatus;
+use super::maintenance::MaintenanceSpec;
 use super::quota::{self, Quota};
 use crate::ClusterId;
 use crate::federated_cluster::{DeletionSpec, ResourcesSpec, RolloutSpec, SecuritySpec, StorageSpec};
@@ -103,6 +104,10 @@ pub struct FederatedEtcdSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quota::schema")]
     pub quota_backend_bytes: Option<Quota>,
+    /// When members may pause for maintenance.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub maintenance: MaintenanceSpec,
     /// The shares of the database, one in each data centre. The order carries no meaning.
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = by("name")))]
     pub placement: Vec<EtcdPlacementSpec>,

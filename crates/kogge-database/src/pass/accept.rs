@@ -113,6 +113,7 @@ pub(super) fn next<'a, E: Engine>(
         kept,
         secrets: Arc::clone(&held.secrets),
         held: problem.is_some(),
+        now: start.now.0.as_second(),
     }
     .prepare();
     Ok(Look::Ask(Box::new(Ready { prepared, held, given, problem })))

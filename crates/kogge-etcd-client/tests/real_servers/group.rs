@@ -108,7 +108,8 @@ impl Group {
             max_learners: 1,
             version: Version::new(3, 6, 0),
             quota_bytes: 2 << 30,
-            maintenance_open: false,
+            window: kogge_etcd::Window::NotSet,
+            auto_compaction: true,
             recovery: kogge_etcd::Recovery::default(),
             paused: false,
         }

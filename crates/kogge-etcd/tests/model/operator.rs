@@ -54,7 +54,8 @@ impl World {
             max_learners: 1,
             version: VERSION,
             quota_bytes: 2 << 30,
-            maintenance_open: false,
+            window: kogge_etcd::Window::NotSet,
+            auto_compaction: true,
             recovery: Recovery::default(),
             paused: false,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kogge_etcd::{Alarm, AlarmKind, FindingKind, Health, MemberId, RefusedPeer, Server, Topology, plan};
+use kogge_etcd::{Alarm, AlarmKind, FindingKind, Health, MemberId, RefusedPeer, Server, Topology, Window, plan};
 
 use crate::support::{World, pod, voters};
 
@@ -169,6 +169,16 @@ fn a_quota_above_what_etcd_advises_is_told_and_keeps_nothing_from_being_ready() 
 }
 
 #[test]
+fn compaction_that_is_turned_off_is_told() {
+    let mut world = World::settled(THREE);
+    world.goal.auto_compaction = false;
+    let plan = world.plan();
+    let advice = plan.findings.iter().find(|f| f.kind == FindingKind::NoAutoCompaction).unwrap();
+    assert!(advice.kind.is_advice() && advice.message.contains("flags.auto-compaction-retention"));
+    assert!(plan.ready());
+}
+
+#[test]
 fn what_is_free_after_a_compaction_is_given_back_member_by_member() {
     let mut world = World::settled(THREE);
     let quota = world.goal.quota_bytes;
@@ -190,7 +200,21 @@ fn members_are_defragmented_in_the_window_only_and_the_leader_last() {
         node.sizes = (1 << 30, 1 << 28);
     }
     assert!(world.run(10).is_empty());
-    world.goal.maintenance_open = true;
+    // Told in words that do not change with the sizes, and nothing is kept from being Ready by it.
+    let said = |world: &mut World, words: &str| {
+        let plan = world.plan();
+        let advice = plan.findings.iter().find(|f| f.kind == FindingKind::Fragmented).unwrap();
+        assert!(advice.kind.is_advice() && advice.message.contains(words), "{}", advice.message);
+        assert!(plan.ready() && plan.findings.len() == 1);
+        advice.message.clone()
+    };
+    let message = said(&mut world, "set spec.maintenance.window");
+    world.node(&pod("vdc1", 0)).sizes.1 += 1;
+    assert_eq!(said(&mut world, "e-vdc1-0, e-vdc2-0, e-vdc3-0"), message);
+    world.goal.window = Window::Closed;
+    said(&mut world, "in the next maintenance window");
+    assert!(world.run(10).is_empty());
+    world.goal.window = Window::Open;
     world.goal.rolling = true;
     assert!(world.run(10).is_empty());
     world.goal.rolling = false;
