@@ -1,4 +1,4 @@
-//! The chart etcd, in every version.
+//! The chart etcd: everything that it renders, in every version.
 
 #[cfg(test)]
 mod support;
@@ -70,6 +70,12 @@ fn arguments(rendered: &Rendered) -> Vec<String> {
     let sets = rendered.objects.iter().filter(|object| object.types.as_ref().unwrap().kind == "StatefulSet");
     let args = sets.map(|set| &set.data["spec"]["template"]["spec"]["containers"][0]["args"]).next().unwrap();
     args.as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect()
+}
+
+#[rstest]
+fn renders(#[values("1.0.0", "1.1.0")] version: &str, #[values(false, true)] tls: bool) {
+    let name = format!("{version}{}", if tls { "-tls" } else { "" });
+    insta::assert_yaml_snapshot!(name, rendered(version, &json!({}), tls).objects);
 }
 
 #[rstest]

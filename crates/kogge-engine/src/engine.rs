@@ -51,8 +51,8 @@ pub trait Engine: Sized + Send + Sync + 'static {
     const PEER_PORTS: &'static [Port];
     /// Whether members authenticate to each other by a keyfile.
     const HAS_KEYFILE: bool;
-    /// The component whose certificate the operator shows to servers that ask for one; none where they ask for none.
-    const SHOWS_CERTIFICATE_OF: Option<&'static str>;
+    /// Whether servers with TLS ask whoever calls them for a certificate: then Kogge and the administrator have one.
+    const ASKS_FOR_CERTIFICATES: bool;
 
     /// What a resource declares, in words that all kinds share.
     fn database(resource: &Self::Resource) -> Database;

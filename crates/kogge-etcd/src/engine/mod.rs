@@ -37,7 +37,7 @@ impl Engine for Etcd {
     const PORT: Port = components::CLIENT;
     const PEER_PORTS: &'static [Port] = &[components::PEER];
     const HAS_KEYFILE: bool = false;
-    const SHOWS_CERTIFICATE_OF: Option<&'static str> = Some(COMPONENT);
+    const ASKS_FOR_CERTIFICATES: bool = true;
 
     fn database(resource: &FederatedEtcd) -> Database {
         resource::database(resource)

@@ -35,7 +35,7 @@ impl Engine for MongoDb {
     const PORT: Port = components::PORT;
     const PEER_PORTS: &'static [Port] = &[];
     const HAS_KEYFILE: bool = true;
-    const SHOWS_CERTIFICATE_OF: Option<&'static str> = None;
+    const ASKS_FOR_CERTIFICATES: bool = false;
 
     fn database(resource: &FederatedCluster) -> Database {
         resource::database(resource)
