@@ -33,6 +33,8 @@ pub struct RenderInput<'a> {
     pub agent_image: String,
     /// The merged values; see [`merge_values`](crate::merge_values).
     pub values: &'a Map<String, Value>,
+    /// What the spec itself sets for the servers, beside the values; it is no part of the context where there is none.
+    pub settings: Map<String, Value>,
     /// What the workers can do, frozen when the revision was made.
     pub capabilities: Capabilities,
 }
@@ -125,8 +127,8 @@ impl RenderInput<'_> {
     /// The context as templates see it.
     pub(crate) fn to_context(&self) -> Value {
         let Self { chart, cluster, component, placement, discovery, secrets, .. } = self;
-        let Self { image, agent_image, values, capabilities, .. } = self;
-        json!({
+        let Self { image, agent_image, values, settings, capabilities, .. } = self;
+        let mut context = json!({
             "release": {
                 "name": cluster.name,
                 "namespace": cluster.namespace,
@@ -157,6 +159,10 @@ impl RenderInput<'_> {
             "image": image,
             "values": values,
             "capabilities": capabilities,
-        })
+        });
+        if !settings.is_empty() {
+            context["settings"] = json!(settings);
+        }
+        context
     }
 }

@@ -41,6 +41,8 @@ pub struct Observation<'a, E: Engine> {
     pub secrets: Arc<DatabaseSecrets>,
     /// Whether the spec cannot be carried out: then only names are kept up to date.
     pub held: bool,
+    /// Now, in seconds since 1970.
+    pub now: i64,
 }
 
 /// Why a pass cannot go on.

@@ -85,6 +85,7 @@ impl<'a, E: Engine> Observation<'a, E> {
             routers: routers.iter().map(|(pod, router)| (pod.clone(), router.placement.as_str().into())).collect(),
             requests: &requests,
             paused: self.paused() || self.held,
+            now: self.now,
         });
         let members = E::members(&goal);
         let pods = self.member_pods(&members, &anchor, &names);

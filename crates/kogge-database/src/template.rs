@@ -99,7 +99,7 @@ pub fn render_all<E: Engine>(
         .iter()
         .flat_map(|component| E::shares(spec, component))
         .map(|share| {
-            let rendered = render_share::<E>(database, identity, chart, frozen, mounted, &share)?;
+            let rendered = render_share::<E>(database, spec, identity, chart, frozen, mounted, &share)?;
             Ok((key_name(&share.key()), rendered))
         })
         .collect::<Result<_, TemplateError>>()?;
@@ -108,6 +108,7 @@ pub fn render_all<E: Engine>(
 
 fn render_share<E: Engine>(
     database: &Database,
+    spec: &E::Spec,
     identity: &Identity,
     chart: &Chart,
     frozen: &Frozen,
@@ -146,6 +147,7 @@ fn render_share<E: Engine>(
         image: image(database, chart)?,
         agent_image: frozen.agent_image.clone(),
         values: &merged.values,
+        settings: E::settings(spec),
         capabilities: frozen.capabilities.clone(),
     })?;
     if let Some(tls) = secrets.tls.filter(|tls| !rendered.objects.iter().any(|object| mounts(object, &tls.secret)))

@@ -51,8 +51,8 @@ pub trait Engine: Sized + Send + Sync + 'static {
     const PEER_PORTS: &'static [Port];
     /// Whether members authenticate to each other by a keyfile.
     const HAS_KEYFILE: bool;
-    /// The component whose certificate the operator shows to servers that ask for one; none where they ask for none.
-    const SHOWS_CERTIFICATE_OF: Option<&'static str>;
+    /// Whether servers with TLS ask whoever calls them for a certificate: then Kogge and the administrator have one.
+    const ASKS_FOR_CERTIFICATES: bool;
 
     /// What a resource declares, in words that all kinds share.
     fn database(resource: &Self::Resource) -> Database;
@@ -88,6 +88,10 @@ pub trait Engine: Sized + Send + Sync + 'static {
 
     /// What the engine's charts see as `discovery`, beside what every chart does.
     fn discovery(identity: &Identity, component: &Component, seeds: &[String]) -> Map<String, Value>;
+
+    /// What the engine's charts see as `settings`: what the spec itself sets for the servers, beside the values. A change
+    /// of it restarts every pod.
+    fn settings(spec: &Self::Spec) -> Map<String, Value>;
 
     /// What the database shall be.
     fn goal(input: &GoalInput<'_, Self::Spec, Self::Record>) -> Self::Goal;

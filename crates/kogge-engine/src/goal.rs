@@ -27,6 +27,8 @@ pub struct GoalInput<'a, S, R> {
     pub requests: &'a Requests,
     /// Whether its user asked to change nothing.
     pub paused: bool,
+    /// Now, in seconds since 1970: what a calendar is read by. The age of an observation is on another clock.
+    pub now: i64,
 }
 
 /// A member that a goal names.

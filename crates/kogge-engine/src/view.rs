@@ -34,8 +34,10 @@ pub struct EngineView<A> {
     pub steps: Vec<Step<A>>,
     /// What must come about by itself.
     pub waiting: Vec<Waiting>,
-    /// What you must know.
+    /// What you must know, and keeps the database from being Ready.
     pub findings: Vec<Finding>,
+    /// What you should know, although the database is as its spec asks: Ready says it beside that.
+    pub advice: Vec<Finding>,
     /// What waits for a person.
     pub approvals: Vec<Approval>,
     /// What the database itself still counts as its own.

@@ -14,8 +14,6 @@ use crate::{handover, maintenance, shrink};
 
 /// A database that fills less of its quota than this, in percent, has room again.
 const ROOM_PERCENT: u64 = 90;
-/// etcd's quota where none is set: 2 GiB.
-const DEFAULT_QUOTA: u64 = 2 << 30;
 
 fn alarms(view: &GroupView<'_>) -> BTreeSet<Alarm> {
     view.leader.map(|leader| leader.state.alarms.clone()).unwrap_or_default()
@@ -36,8 +34,7 @@ pub(crate) fn holds_restarts(view: &GroupView<'_>) -> Option<String> {
 
 /// The size up to which a database has room under the goal's quota, in bytes.
 fn limit(view: &GroupView<'_>) -> u64 {
-    let quota = if view.goal.quota_bytes == 0 { DEFAULT_QUOTA } else { view.goal.quota_bytes };
-    quota / 100 * ROOM_PERCENT
+    view.goal.quota_bytes / 100 * ROOM_PERCENT
 }
 
 /// Whether every member is known to have room.
@@ -63,7 +60,7 @@ fn no_space(ground: &Ground<'_>, draft: &mut Draft) {
         });
         let message = format!(
             "the database exceeded its quota of {} bytes on {pod}{sizes}; all members refuse writes until it has room: compact \
-             old revisions, delete keys, or raise quotaBackendBytes",
+             old revisions, delete keys, or raise spec.quotaBackendBytes",
             view.goal.quota_bytes
         );
         draft.finding(FindingKind::NoSpace, message);
@@ -71,13 +68,16 @@ fn no_space(ground: &Ground<'_>, draft: &mut Draft) {
     if draft.changes_something() {
         return;
     }
-    if has_room(view) && view.outdated().next().is_none() {
+    if has_room(view) && (ground.goal.rolling || view.outdated().next().is_some()) {
+        // Members that run with the former quota would raise it again at the next write.
+        draft.wait("the alarm NOSPACE is disarmed once every member runs with the quota of the spec");
+    } else if has_room(view) {
         draft.step(
             Action::DisarmAlarm { via: ground.leader.pod.clone(), alarm: *alarm },
             "every member has room under its quota again",
             "no member reports the alarm",
         );
-    } else if !has_room(view) {
+    } else {
         let limit = limit(view);
         let helps = |state: &ServerState| state.db_size > limit && state.db_size_in_use <= limit;
         if !maintenance::defragment(ground, "the quota is exceeded, and most of the file is free", helps, draft) {

@@ -40,16 +40,30 @@ pub struct Goal {
     pub max_learners: usize,
     /// The version that the members' templates shall have.
     pub version: Version,
-    /// `--quota-backend-bytes` of every member, in bytes; 0 is etcd's default of 2 GiB.
+    /// `--quota-backend-bytes` of every member, in bytes.
     pub quota_bytes: u64,
-    /// The maintenance window is open now: members may be defragmented.
+    /// Whether the maintenance window is open now: then members may be defragmented.
     #[serde(default)]
-    pub maintenance_open: bool,
+    pub window: Window,
+    /// Members compact old revisions by themselves (`--auto-compaction-retention`).
+    pub auto_compaction: bool,
     /// What you decided about a lost majority.
     #[serde(default)]
     pub recovery: Recovery,
     /// No step is planned while this is set; the status is made all the same.
     pub paused: bool,
+}
+
+/// The maintenance window, as it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Window {
+    /// The spec has none.
+    #[default]
+    NotSet,
+    /// It opens another time.
+    Closed,
+    /// It is open.
+    Open,
 }
 
 /// The anchors' record of a group's beginning: exactly one member starts it, under ids that are known before.

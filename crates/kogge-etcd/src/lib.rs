@@ -30,7 +30,7 @@
 //! - when the goal is reached, the plan is empty.
 //!
 //! ```
-//! use kogge_etcd::{Goal, MemberAnchor, MemberGoal, MemberRole, Topology, Version, plan};
+//! use kogge_etcd::{Goal, MemberAnchor, MemberGoal, MemberRole, Topology, Version, Window, plan};
 //!
 //! let member = MemberGoal {
 //!     pod: "orders-vdc1-0".into(),
@@ -53,8 +53,9 @@
 //!     away_from: [].into(),
 //!     max_learners: 1,
 //!     version: Version::new(3, 6, 14),
-//!     quota_bytes: 0,
-//!     maintenance_open: false,
+//!     quota_bytes: 2 << 30,
+//!     window: Window::NotSet,
+//!     auto_compaction: true,
 //!     recovery: Default::default(),
 //!     paused: false,
 //! };
@@ -103,7 +104,7 @@ pub mod votes;
 pub use engine::{CLIENT, Etcd, PEER};
 pub use goal::{
     Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, Seed, SeedSource, Start,
-    StartState,
+    StartState, Window,
 };
 pub use names::{ClusterId, MemberId, Placement, PodName, Token, Url, Vdc};
 pub use outcome::{Approval, Finding, FindingKind, GroupStatus, Health, MemberState, MemberStatus, Plan, Waiting};

@@ -122,6 +122,19 @@ kinds! {
     PeerCertificateRefused,
     /// Something has been waited for so long that you should look.
     Stuck,
+    /// The quota is larger than etcd's documentation advises.
+    QuotaAboveAdvised,
+    /// Much of a member's file is free, and nothing gives it back now.
+    Fragmented,
+    /// Old revisions are kept until somebody compacts them.
+    NoAutoCompaction,
+}
+
+impl FindingKind {
+    /// Whether it is only a piece of advice: the group may be all that the goal says, and still you should know.
+    pub fn is_advice(self) -> bool {
+        matches!(self, Self::QuotaAboveAdvised | Self::Fragmented | Self::NoAutoCompaction)
+    }
 }
 
 /// How the group is.

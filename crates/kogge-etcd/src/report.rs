@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kogge_api::federated_etcd::Quota;
 use kogge_api::gate::HoldReason;
 
 use crate::draft::Draft;
@@ -23,6 +24,8 @@ pub(crate) fn findings(view: &GroupView<'_>, draft: &mut Draft) {
     refused_peers(view, draft);
     majority_lost(view, draft);
     shape(view, draft);
+    quota(view, draft);
+    compaction(view, draft);
 }
 
 /// Reports what has been waited for so long that it will hardly come about by itself.
@@ -126,6 +129,29 @@ fn majority_lost(view: &GroupView<'_>, draft: &mut Draft) {
                 view.goal.database,
                 quorum(voters)
             ),
+        );
+    }
+}
+
+fn quota(view: &GroupView<'_>, draft: &mut Draft) {
+    let bytes = view.goal.quota_bytes;
+    if Quota::of_bytes(bytes).is_above_advised() {
+        draft.finding(
+            FindingKind::QuotaAboveAdvised,
+            format!(
+                "spec.quotaBackendBytes is {bytes} bytes, and etcd's documentation advises 8Gi at most: the larger the \
+                 database, the longer its members take to start, to join and to be defragmented"
+            ),
+        );
+    }
+}
+
+fn compaction(view: &GroupView<'_>, draft: &mut Draft) {
+    if !view.goal.auto_compaction {
+        draft.finding(
+            FindingKind::NoAutoCompaction,
+            "the value flags.auto-compaction-retention turns automatic compaction off, so the database keeps every \
+             revision and grows until a client compacts it: set a retention such as 1h, or let a client compact it",
         );
     }
 }

@@ -6,7 +6,8 @@ use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use kogge_api::ClusterId;
 use kogge_database::secrets::{Certificate, Mint, MintError};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 
 use crate::certificate;
@@ -78,14 +79,32 @@ impl Mint for OperatorMint {
     }
 
     fn leaf(&mut self, authority: &Certificate, names: &[String]) -> Result<Certificate, MintError> {
+        // A member is a client of the others.
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(authority, names, DistinguishedName::new(), usages)
+    }
+
+    fn client(&mut self, authority: &Certificate, user: &str, from: &[String]) -> Result<Certificate, MintError> {
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CommonName, user);
+        self.issue(authority, from, name, vec![ExtendedKeyUsagePurpose::ClientAuth])
+    }
+}
+
+impl OperatorMint {
+    fn issue(
+        &self,
+        authority: &Certificate,
+        names: &[String],
+        mut subject: DistinguishedName,
+        usages: Vec<ExtendedKeyUsagePurpose>,
+    ) -> Result<Certificate, MintError> {
         let wrong = |e: rcgen::Error| failed("a certificate", &e);
         let mut params = CertificateParams::new(names).map_err(wrong)?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, "kogge");
+        subject.push(DnType::OrganizationName, "kogge");
+        params.distinguished_name = subject;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        // A member is a client of the others.
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = usages;
         params.use_authority_key_identifier_extension = true;
         let renew_at = self.valid_for(&mut params, LEAF_DAYS);
         let signer = KeyPair::from_pem(&authority.key).map_err(wrong)?;

@@ -97,8 +97,9 @@ pub struct RotationSpec {
     /// The users of the administrator and of Kogge itself: the next ones have new names and new passwords.
     #[serde(default)]
     pub passwords: u32,
-    /// How long the administrator's previous user keeps working after the Secret names the next one. `0s` removes
-    /// it at once.
+    /// How long the administrator's previous user keeps working after the Secret names the next one, and where clients
+    /// have certificates, how long the previous authority stays trusted after the next one issued theirs. `0s` ends both
+    /// at once.
     #[serde(default = "defaults::grace")]
     #[schemars(length(max = 16), extend("default" = "1h", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('720h')", "spec.security.rotation.grace must be between 0s and 720h (30 days)"),

@@ -1,6 +1,6 @@
 //! What holds in each placement.
 
-use super::{EtcdPlacementSpec, FederatedEtcdSpec};
+use super::{EtcdPlacementSpec, FederatedEtcdSpec, Quota};
 
 /// The members in one placement.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,11 @@ pub struct PlacedMembers<'a> {
 }
 
 impl FederatedEtcdSpec {
+    /// The size that a member's database may reach.
+    pub fn quota(&self) -> Quota {
+        self.quota_backend_bytes.unwrap_or_default()
+    }
+
     /// The members by placement, in the order of the placements' names: their order in the list carries no meaning.
     pub fn placed(&self) -> Vec<PlacedMembers<'_>> {
         let mut placed: Vec<PlacedMembers<'_>> = self

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::FederatedEtcdStatus;
+use super::maintenance::MaintenanceSpec;
+use super::quota::{self, Quota};
 use crate::ClusterId;
 use crate::federated_cluster::{DeletionSpec, ResourcesSpec, RolloutSpec, SecuritySpec, StorageSpec};
 use crate::rules::{by, free_form, rule};
@@ -61,6 +63,8 @@ pub const COMPONENT: &str = "etcd";
         "spec.security.tls.mode cannot change: the members' URLs are part of the cluster; create another FederatedEtcd and move the data"),
     rule("!has(self.security) || !has(self.security.rotation) || ((!has(self.security.rotation.keyfile) || self.security.rotation.keyfile == 0) && (!has(self.security.rotation.passwords) || self.security.rotation.passwords == 0))",
         "spec.security.rotation: etcd has no keyfile, and Kogge makes no users on it; raise certificates or authority"),
+    rule("!has(self.quotaBackendBytes) || !has(self.storage) || !has(self.storage.size) || (type(self.quotaBackendBytes) == int ? quantity(self.storage.size).compareTo(quantity(string(self.quotaBackendBytes))) >= 0 : quantity(self.storage.size).compareTo(quantity(self.quotaBackendBytes)) >= 0)",
+        "spec.quotaBackendBytes must not be larger than spec.storage.size: a full volume stops a member before its quota does; lower the quota"),
 ]))]
 pub struct FederatedEtcdSpec {
     /// The database's identity; filled in once by Kogge where it is not given.
@@ -94,6 +98,16 @@ pub struct FederatedEtcdSpec {
     /// The volume of a member.
     #[serde(default)]
     pub storage: StorageSpec,
+    /// The size that the database may reach before it refuses writes (`--quota-backend-bytes`): a whole number of bytes,
+    /// or one with a unit, such as `8Gi`; 2Gi by default. etcd's documentation advises 8Gi at most. A change restarts the
+    /// members one by one; a larger quota ends a NOSPACE alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quota::schema")]
+    pub quota_backend_bytes: Option<Quota>,
+    /// When members may pause for maintenance.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub maintenance: MaintenanceSpec,
     /// The shares of the database, one in each data centre. The order carries no meaning.
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = by("name")))]
     pub placement: Vec<EtcdPlacementSpec>,

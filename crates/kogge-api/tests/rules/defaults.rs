@@ -33,6 +33,7 @@ pub(crate) async fn check(
                 "version": "3.6.14",
                 "membersPerPlacement": 1,
                 "storage": {"size": "10Gi"},
+                "maintenance": {},
                 "placement": [{"name": "vdc1", "vdc": "vdc1", "role": "Voter"}],
                 "rollout": {"soak": "0s", "onFailure": "Pause"},
                 "deletion": {"coolOff": "168h", "data": "Retain"},

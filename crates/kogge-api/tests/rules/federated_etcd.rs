@@ -1,12 +1,17 @@
 //! The rules of a FederatedEtcd.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Verdict::{Passes, Refused};
 use crate::harness::{Create, Update};
 
 pub(crate) fn creates() -> Vec<Create> {
     let case = |what, spec, verdict| Create { what, spec, verdict };
+    let window = |over: Value| {
+        let mut window = json!({"start": "02:00", "duration": "4h"});
+        json_patch::merge(&mut window, &over);
+        json!({"maintenance": {"window": window}})
+    };
     vec![
         case("the smallest etcd", json!({}), Passes),
         case("a version in words", json!({"version": "newest"}), Refused("spec.version in body should match")),
@@ -27,6 +32,61 @@ pub(crate) fn creates() -> Vec<Create> {
             json!({"placement": [{"name": "vdc1", "vdc": "vdc1", "role": "Arbiter"}]}),
             Refused("spec.placement[].role must be Voter or Learner"),
         ),
+        case("a quota in bytes", json!({"quotaBackendBytes": 8_589_934_592_u64}), Passes),
+        case("a quota with a unit", json!({"quotaBackendBytes": "8Gi"}), Passes),
+        case(
+            "a quota whose unit was forgotten",
+            json!({"quotaBackendBytes": 8}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota that is none",
+            json!({"quotaBackendBytes": "8GB"}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota below zero, which is none to etcd",
+            json!({"quotaBackendBytes": -1}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota that no volume holds",
+            json!({"quotaBackendBytes": "65Gi", "storage": {"size": "100Gi"}}),
+            Refused("spec.quotaBackendBytes must be between 16Mi and 64Gi"),
+        ),
+        case(
+            "a quota larger than the volume",
+            json!({"quotaBackendBytes": "2Gi", "storage": {"size": "1Gi"}}),
+            Refused("spec.quotaBackendBytes must not be larger than spec.storage.size"),
+        ),
+        case(
+            "a quota in bytes larger than the volume",
+            json!({"quotaBackendBytes": 2_147_483_648_u64, "storage": {"size": "1Gi"}}),
+            Refused("spec.quotaBackendBytes must not be larger than spec.storage.size"),
+        ),
+        case("a volume smaller than the quota that nobody set", json!({"storage": {"size": "1Gi"}}), Passes),
+        case("a window on two days", window(json!({"days": ["Saturday", "Sunday"]})), Passes),
+        case("a window every day", window(json!({})), Passes),
+        case(
+            "a day in another language",
+            window(json!({"days": ["Samstag"]})),
+            Refused("spec.maintenance.window.days must hold English names of weekdays"),
+        ),
+        case(
+            "a time that no clock shows",
+            window(json!({"start": "24:00"})),
+            Refused("spec.maintenance.window.start must be a time of day in UTC"),
+        ),
+        case(
+            "a window that is closed before a member is done",
+            window(json!({"duration": "5m"})),
+            Refused("spec.maintenance.window.duration must be between 30m and 24h"),
+        ),
+        case(
+            "a window without an end",
+            json!({"maintenance": {"window": {"start": "02:00"}}}),
+            Refused("duration"),
+        ),
         case("TLS", json!({"security": {"tls": {"mode": "Require"}}}), Passes),
         case(
             "TLS for those who like it",
@@ -45,6 +105,7 @@ pub(crate) fn updates() -> Vec<Update> {
     let case = |what, before, change, verdict| Update { what, before, change, verdict };
     vec![
         case("a later version", json!({}), json!({"version": "3.7.0"}), Passes),
+        case("a larger quota", json!({"quotaBackendBytes": "2Gi"}), json!({"quotaBackendBytes": "4Gi"}), Passes),
         case(
             "another clusterID",
             json!({"clusterID": "abcd2345"}),

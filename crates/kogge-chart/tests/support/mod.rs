@@ -79,6 +79,7 @@ pub(crate) fn input<'a>(
         image: "registry.example/mongod:7.0.14".to_owned(),
         agent_image: "registry.example/kogge-agent:1.0.0".to_owned(),
         values,
+        settings: Map::new(),
         capabilities: Capabilities { kube_version: "1.34.4".to_owned() },
     }
 }

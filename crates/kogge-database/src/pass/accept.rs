@@ -12,7 +12,7 @@ use super::error::PassError;
 use super::known::{Known, Start};
 use super::look::{Look, Read, Then, Write};
 use super::pace::{BLOCKED, WRITTEN, blocked};
-use super::ready::{Ready, RenderInput};
+use super::ready::{Ready, RenderInput, wanted};
 use crate::acceptance::{ChartName, Rendered};
 use crate::observation::Observation;
 use crate::problem::Problem;
@@ -76,7 +76,7 @@ pub(super) fn next<'a, E: Engine>(
             Err(error) => refused(&error.into()),
         };
     }
-    let wanted = given.clone().map(|given| Wanted::new(&identity, database, given));
+    let wanted = given.clone().map(|given| wanted::<E>(&identity, database, given));
     let held = match (held, wanted) {
         (Some(held), Ok(wanted)) => {
             if let Some(completed) = held.secrets.completed(&wanted, mint)? {
@@ -113,6 +113,7 @@ pub(super) fn next<'a, E: Engine>(
         kept,
         secrets: Arc::clone(&held.secrets),
         held: problem.is_some(),
+        now: start.now.0.as_second(),
     }
     .prepare();
     Ok(Look::Ask(Box::new(Ready { prepared, held, given, problem })))

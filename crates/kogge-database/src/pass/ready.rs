@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
-use kogge_engine::{Engine, Identity};
+use kogge_engine::{Database, Engine, Identity};
 
 use crate::acceptance::ChartName;
 use crate::prepared::Prepared;
@@ -40,6 +40,15 @@ pub struct RenderInput {
     pub mounted: Mounted,
 }
 
+/// What a database of this engine asks of the secrets.
+pub(super) fn wanted<'a, E: Engine>(
+    identity: &'a Identity,
+    database: &'a Database,
+    given: Option<Issuer>,
+) -> Wanted<'a> {
+    Wanted::new(identity, database, given).with_client_certificates(E::ASKS_FOR_CERTIFICATES)
+}
+
 /// A pass that may ask the members.
 pub struct Ready<'a, E: Engine> {
     /// The goal, and where the members are.
@@ -57,6 +66,6 @@ impl<E: Engine> Ready<'_, E> {
     pub fn wanted(&self) -> Option<Wanted<'_>> {
         let observation = &self.prepared.observation;
         let given = self.given.as_ref().ok()?;
-        Some(Wanted::new(&observation.identity, observation.database, given.clone()))
+        Some(wanted::<E>(&observation.identity, observation.database, given.clone()))
     }
 }

@@ -3,7 +3,7 @@
 use kogge_api::conditions::{Finding, Status, federated_cluster as types};
 use kogge_api::federated_cluster::{DeletionStatus, WorkState};
 use kogge_api::labels;
-use kogge_engine::{Engine, RECOVERY_REFUSED, Vdc};
+use kogge_engine::{Engine, Finding as Advice, RECOVERY_REFUSED, Vdc};
 use kogge_plan::obstacle::Obstacle;
 
 use super::parts::Parts;
@@ -46,7 +46,7 @@ pub(super) fn findings<E: Engine>(
     problem: Option<&Problem>,
 ) -> Vec<Finding> {
     vec![
-        ready(obstacles),
+        ready(obstacles, &plan.engine.advice),
         plan.engine.availability.clone(),
         progressing(plan, problem),
         degraded(prepared, parts, problem),
@@ -59,11 +59,13 @@ pub(super) fn findings<E: Engine>(
     ]
 }
 
-fn ready(obstacles: &[Obstacle]) -> Finding {
-    match obstacles.first() {
-        Some(obstacle) => Finding::new(types::READY, false, &obstacle.reason, &obstacle.message),
-        None => Finding::new(types::READY, true, "Settled", "everything that the spec asks for is there"),
+fn ready(obstacles: &[Obstacle], advice: &[Advice]) -> Finding {
+    if let Some(obstacle) = obstacles.first() {
+        return Finding::new(types::READY, false, &obstacle.reason, &obstacle.message);
     }
+    let mut sentences = vec!["everything that the spec asks for is there"];
+    sentences.extend(advice.iter().map(|advice| advice.message.as_str()));
+    Finding::new(types::READY, true, "Settled", sentences.join(". "))
 }
 
 fn progressing<E: Engine>(plan: &DatabasePlan<E>, problem: Option<&Problem>) -> Finding {

@@ -9,6 +9,7 @@ use kogge_api::{ClusterId, names};
 use kogge_engine::Identity;
 use serde::{Deserialize, Serialize};
 
+use super::clients::ClientCertificates;
 use super::generation::{Generation, Mounted};
 use super::issuer::Issuer;
 use super::stored::{IncompleteSecret, bytes, text};
@@ -38,6 +39,9 @@ pub struct DatabaseSecrets {
     pub rotated: Granted,
     /// The present generation has other certificates than it began with, and not every server is known to serve them.
     pub reloading: bool,
+    /// When clients got certificates by the present authority while the one before it stays trusted, in seconds since
+    /// 1970; none where no client has to take another one.
+    pub clients_replaced_at: Option<i64>,
 }
 
 /// The numbers of `spec.security.rotation` that were granted.
@@ -87,6 +91,8 @@ struct Rotation {
     users_replaced_at: Option<i64>,
     #[serde(default)]
     reloading: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clients_replaced_at: Option<i64>,
 }
 
 fn first_generation() -> u32 {
@@ -103,9 +109,8 @@ impl DatabaseSecrets {
     pub fn read(secret: &Secret) -> Result<Self, IncompleteSecret> {
         let lacks = |key| IncompleteSecret { secret: secret.metadata.name.clone().unwrap_or_default(), key };
         let needed = |key: &'static str| text(secret, key).ok_or_else(|| lacks(key));
-        let rotation = serde_json::from_str(&needed(ROTATION)?).map_err(|_| lacks(ROTATION))?;
-        let Rotation { current, previous, issuer, incoming, rotated, users: number, users_replaced_at, reloading } =
-            rotation;
+        let rotation: Rotation = serde_json::from_str(&needed(ROTATION)?).map_err(|_| lacks(ROTATION))?;
+        let (number, replaced_at) = (rotation.users, rotation.users_replaced_at);
         let users = |number, operator, admin| {
             Some(Users { number, operator: text(secret, operator)?, admin: text(secret, admin)? })
         };
@@ -113,13 +118,14 @@ impl DatabaseSecrets {
         Ok(Self {
             users: Users { number, operator: needed("operator-password")?, admin: needed("admin-password")? },
             next_users: users(number.saturating_add(1), "next-operator-password", "next-admin-password"),
-            previous_users: replaced.map(|users| PreviousUsers { users, replaced_at: users_replaced_at }),
-            current,
-            previous,
-            issuer,
-            incoming,
-            rotated,
-            reloading,
+            previous_users: replaced.map(|users| PreviousUsers { users, replaced_at }),
+            current: rotation.current,
+            previous: rotation.previous,
+            issuer: rotation.issuer,
+            incoming: rotation.incoming,
+            rotated: rotation.rotated,
+            reloading: rotation.reloading,
+            clients_replaced_at: rotation.clients_replaced_at,
         })
     }
 
@@ -134,6 +140,7 @@ impl DatabaseSecrets {
             users: self.users.number,
             users_replaced_at: self.previous_users.as_ref().and_then(|previous| previous.replaced_at),
             reloading: self.reloading,
+            clients_replaced_at: self.clients_replaced_at,
         };
         let mut data = vec![
             (ROTATION, serde_json::to_string(&rotation)?),
@@ -186,7 +193,13 @@ impl DatabaseSecrets {
     pub fn admin_secret(&self, identity: &Identity, uri: String) -> Secret {
         let admin = self.users.admin();
         let mut data = vec![("username", admin.user), ("password", admin.password), ("uri", uri)];
-        data.extend(self.current.tls.as_ref().map(|tls| ("ca.crt", tls.bundle())));
+        if let Some(tls) = &self.current.tls {
+            data.push(("ca.crt", tls.bundle()));
+            let clients = tls.clients.iter();
+            data.extend(clients.flat_map(|ClientCertificates { admin, .. }| {
+                [("tls.crt", admin.certificate.clone()), ("tls.key", admin.key.clone())]
+            }));
+        }
         Secret {
             metadata: ObjectMeta {
                 name: Some(names::admin_secret(&identity.name)),

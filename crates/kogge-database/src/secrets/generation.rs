@@ -17,6 +17,7 @@ use kube_core::metadata::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::clients::ClientCertificates;
 use super::mint::Certificate;
 
 /// What pods are made with.
@@ -42,6 +43,9 @@ pub struct Tls {
     pub trust: Vec<String>,
     /// The certificates, by component.
     pub leaves: BTreeMap<String, Certificate>,
+    /// The certificates of those who call the servers; none where servers ask for none, or Kogge cannot issue them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientCertificates>,
 }
 
 impl fmt::Debug for Generation {
@@ -99,7 +103,7 @@ impl Generation {
     /// restart: whoever trusts this generation's certificates trusts the other's as well.
     pub(super) fn differs_in_certificates_alone(&self, other: &Self) -> bool {
         let (Some(tls), Some(others)) = (&self.tls, &other.tls) else { return false };
-        let same = Tls { leaves: others.leaves.clone(), ..tls.clone() };
+        let same = Tls { leaves: others.leaves.clone(), clients: others.clients.clone(), ..tls.clone() };
         tls.leaves != others.leaves && Self { tls: Some(same), ..self.clone() } == *other
     }
 
@@ -108,8 +112,16 @@ impl Generation {
         Some(&self.leaf(component)?.certificate)
     }
 
+    /// The certificate that Kogge shows to servers that ask for one: its own, or where Kogge cannot issue one the servers',
+    /// which is good for clients as well.
+    pub fn operator_certificate(&self) -> Option<&Certificate> {
+        let tls = self.tls.as_ref()?;
+        let own = tls.clients.as_ref().map(|clients| &clients.operator);
+        own.or_else(|| tls.leaves.values().next())
+    }
+
     /// The certificate of a component's servers, with its key.
-    pub fn leaf(&self, component: &ComponentKey) -> Option<&Certificate> {
+    fn leaf(&self, component: &ComponentKey) -> Option<&Certificate> {
         self.tls.as_ref()?.leaves.get(component.as_str())
     }
 

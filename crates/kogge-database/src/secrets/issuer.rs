@@ -1,13 +1,12 @@
 //! By whom certificates are issued, and what is asked for.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::federated_cluster::SecuritySpec;
 use kogge_engine::{Component, Database, Identity};
 use serde::{Deserialize, Serialize};
 
-use super::generation::server_names;
+use super::clients::ClientCertificates;
+use super::generation::{Tls, server_names};
 use super::mint::{Certificate, Mint, MintError};
 use super::stored::{IncompleteSecret, text};
 
@@ -49,13 +48,32 @@ impl Issuer {
         }
     }
 
+    /// New certificates for everybody, over those in `tls`.
     pub(super) fn issue_all(
+        &self,
+        tls: &mut Tls,
+        wanted: &Wanted<'_>,
+        mint: &mut dyn Mint,
+    ) -> Result<(), MintError> {
+        let issue = |component: &Component| Ok((component.key.to_string(), self.issue(wanted, component, mint)?));
+        tls.leaves = wanted.components.iter().map(issue).collect::<Result<_, MintError>>()?;
+        tls.clients = self.client_certificates(wanted, mint)?;
+        Ok(())
+    }
+
+    /// The certificates of those who call servers; none where servers ask for none, or where the authority is a user's,
+    /// whose key Kogge does not have.
+    pub(super) fn client_certificates(
         &self,
         wanted: &Wanted<'_>,
         mint: &mut dyn Mint,
-    ) -> Result<BTreeMap<String, Certificate>, MintError> {
-        let issue = |component: &Component| Ok((component.key.to_string(), self.issue(wanted, component, mint)?));
-        wanted.components.iter().map(issue).collect()
+    ) -> Result<Option<ClientCertificates>, MintError> {
+        match self {
+            Self::Own { authority } if wanted.client_certificates => {
+                ClientCertificates::issue(authority, wanted.identity, mint).map(Some)
+            }
+            Self::Own { .. } | Self::Given { .. } => Ok(None),
+        }
     }
 
     pub(super) fn is_due(&self, now: i64) -> bool {
@@ -74,12 +92,21 @@ pub struct Wanted<'a> {
     pub components: Vec<Component>,
     /// What the user's Secret holds, where the spec names one.
     pub given: Option<Issuer>,
+    /// Whether servers ask whoever calls them for a certificate.
+    pub client_certificates: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// What a database asks for. `given` is what the Secret that its spec names holds.
     pub fn new(identity: &'a Identity, database: &'a Database, given: Option<Issuer>) -> Self {
-        Self { identity, security: &database.security, components: database.components.clone(), given }
+        let (security, components) = (&database.security, database.components.clone());
+        Self { identity, security, components, given, client_certificates: false }
+    }
+
+    /// The same, for an engine whose servers ask whoever calls them for a certificate, or do not.
+    #[must_use]
+    pub fn with_client_certificates(self, asked: bool) -> Self {
+        Self { client_certificates: asked, ..self }
     }
 
     /// The names that every server is called by, by its peers, by clients and by the operator: what one certificate

@@ -52,6 +52,9 @@ pub trait Mint {
 
     /// A certificate for servers and clients, for those names and addresses.
     fn leaf(&mut self, authority: &Certificate, names: &[String]) -> Result<Certificate, MintError>;
+
+    /// A certificate for a client alone, by the user's name, which comes from those names and addresses.
+    fn client(&mut self, authority: &Certificate, user: &str, from: &[String]) -> Result<Certificate, MintError>;
 }
 
 /// The clusterID that a database without one is planned under.
@@ -93,6 +96,11 @@ impl Mint for Sample {
 
     fn leaf(&mut self, authority: &Certificate, _: &[String]) -> Result<Certificate, MintError> {
         let certificate = self.next(&format!("leaf-of-{}", authority.certificate));
+        Ok(Certificate { certificate, key: self.next("private"), renew_at: None })
+    }
+
+    fn client(&mut self, authority: &Certificate, user: &str, _: &[String]) -> Result<Certificate, MintError> {
+        let certificate = self.next(&format!("{user}-by-{}", authority.certificate));
         Ok(Certificate { certificate, key: self.next("private"), renew_at: None })
     }
 }

@@ -1,6 +1,7 @@
 //! The secrets that a database cannot live without. They stand in Kogge's own namespace, in one Secret that says how
 //! far their rotation is, and are copied to where they are used.
 
+mod clients;
 mod database;
 mod generation;
 mod issuer;
@@ -14,6 +15,7 @@ use kogge_api::ClusterId;
 
 use super::problem::Problem;
 
+pub use clients::ClientCertificates;
 pub use database::{DatabaseSecrets, Granted};
 pub use generation::{Generation, Mounted, Tls, server_names};
 pub use issuer::{Issuer, Wanted};

@@ -2,6 +2,8 @@
 //! gets along with. The next step is taken only when every pod runs the present generation, so whoever is killed
 //! anywhere finds in the Secret where to go on.
 
+use std::collections::BTreeMap;
+
 use kogge_api::federated_cluster::{RotationSpec, SecuritySpec, TlsMode};
 use kogge_engine::Component;
 
@@ -9,6 +11,7 @@ use super::database::{DatabaseSecrets, Granted};
 use super::generation::{Generation, Tls};
 use super::issuer::{Issuer, Wanted};
 use super::mint::{Certificate, Mint, MintError};
+use super::user_steps::end_of;
 use super::users::{PreviousUsers, Users};
 
 impl DatabaseSecrets {
@@ -24,6 +27,7 @@ impl DatabaseSecrets {
             incoming: None,
             rotated: Granted::from(&wanted.security.rotation),
             reloading: false,
+            clients_replaced_at: None,
         };
         let mode = wanted.security.tls.mode;
         if mode != TlsMode::Disabled {
@@ -34,27 +38,29 @@ impl DatabaseSecrets {
 
     fn first_tls(&mut self, mode: TlsMode, wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Tls, MintError> {
         let issuer = wanted.issuer(mint)?;
-        let tls =
-            Tls { mode, trust: vec![issuer.authority().to_owned()], leaves: issuer.issue_all(wanted, mint)? };
+        let trust = vec![issuer.authority().to_owned()];
+        let mut tls = Tls { mode, trust, leaves: BTreeMap::new(), clients: None };
+        issuer.issue_all(&mut tls, wanted, mint)?;
         self.issuer = Some(issuer);
         Ok(tls)
     }
 
-    /// With certificates for components that have none yet, such as a shard that is new: no pod of theirs runs, so
-    /// the generation stays. None where nothing lacks.
+    /// With certificates for components that have none yet, such as a shard that is new, and for clients: no pod runs
+    /// with these, so the generation stays. None where nothing lacks.
     pub fn completed(&self, wanted: &Wanted<'_>, mint: &mut dyn Mint) -> Result<Option<Self>, MintError> {
         let (Some(tls), Some(issuer)) = (&self.current.tls, &self.issuer) else { return Ok(None) };
         let lacks = |component: &&Component| !tls.leaves.contains_key(component.key.as_str());
-        let mut missing = wanted.components.iter().filter(lacks).peekable();
-        if missing.peek().is_none() {
+        let mut completed = tls.clone();
+        for component in wanted.components.iter().filter(lacks) {
+            completed.leaves.insert(component.key.to_string(), issuer.issue(wanted, component, mint)?);
+        }
+        if tls.clients.is_none() {
+            completed.clients = issuer.client_certificates(wanted, mint)?;
+        }
+        if completed == *tls {
             return Ok(None);
         }
-        let mut leaves = tls.leaves.clone();
-        for component in missing {
-            leaves.insert(component.key.to_string(), issuer.issue(wanted, component, mint)?);
-        }
-        let tls = Tls { leaves, ..tls.clone() };
-        let current = Generation { tls: Some(tls), ..self.current.clone() };
+        let current = Generation { tls: Some(completed), ..self.current.clone() };
         Ok(Some(Self { current, ..self.clone() }))
     }
 
@@ -131,7 +137,7 @@ impl DatabaseSecrets {
     }
 
     /// A new authority is trusted beside the old one before it issues anything, and the old one until nothing of
-    /// its own is in use.
+    /// its own is in use: where clients have certificates too, for the grace in which they take the next ones.
     fn turn_certificates(
         &mut self,
         mut tls: Tls,
@@ -139,26 +145,32 @@ impl DatabaseSecrets {
         now: i64,
         mint: &mut dyn Mint,
     ) -> Result<Tls, MintError> {
-        let RotationSpec { authority, certificates, .. } = wanted.security.rotation;
+        let RotationSpec { authority, certificates, grace, .. } = wanted.security.rotation;
         let Some(issuer) = self.issuer.clone() else { return Ok(tls) };
         if let Some(incoming) = self.incoming.take() {
-            tls.leaves = incoming.issue_all(wanted, mint)?;
+            self.clients_replaced_at = tls.clients.is_some().then_some(now);
+            incoming.issue_all(&mut tls, wanted, mint)?;
             self.rotated.certificates = certificates;
             self.issuer = Some(incoming);
         } else if tls.trust.len() > 1 {
-            tls.trust = vec![issuer.authority().to_owned()];
+            if self.clients_replaced_at.is_none_or(|since| end_of(since, grace.into()) <= now) {
+                self.clients_replaced_at = None;
+                tls.trust = vec![issuer.authority().to_owned()];
+            }
         } else if self.rotated.authority < authority || issuer.is_due(now) || is_other(&issuer, wanted) {
             let incoming = wanted.issuer(mint)?;
             if incoming.authority() == issuer.authority() {
-                tls.leaves = incoming.issue_all(wanted, mint)?;
+                incoming.issue_all(&mut tls, wanted, mint)?;
                 self.issuer = Some(incoming);
             } else {
                 tls.trust.push(incoming.authority().to_owned());
                 self.incoming = Some(incoming);
             }
             self.rotated.authority = authority;
-        } else if self.rotated.certificates < certificates || tls.leaves.values().any(|leaf| is_due(leaf, now)) {
-            tls.leaves = issuer.issue_all(wanted, mint)?;
+        } else if self.rotated.certificates < certificates
+            || issued(&tls).any(|certificate| is_due(certificate, now))
+        {
+            issuer.issue_all(&mut tls, wanted, mint)?;
             self.rotated.certificates = certificates;
         }
         Ok(tls)
@@ -178,6 +190,12 @@ impl DatabaseSecrets {
         }
         if self.incoming.is_some() {
             under_way.push("authority: the new one is trusted beside the old one".to_owned());
+        } else if trusted > 1 && self.clients_replaced_at.is_some() {
+            under_way.push(
+                "authority: the old one is trusted until spec.security.rotation.grace is over, for clients to read their \
+                 new certificates"
+                    .to_owned(),
+            );
         } else if trusted > 1 {
             under_way.push("authority: certificates are by the new one, the old one is still trusted".to_owned());
         } else if has_tls && self.rotated.authority < *authority {
@@ -215,7 +233,7 @@ impl DatabaseSecrets {
 
     /// When the next certificate is to be renewed, in seconds since 1970.
     pub fn renewal(&self) -> Option<i64> {
-        let leaves = self.current.tls.iter().flat_map(|tls| tls.leaves.values());
+        let leaves = self.current.tls.iter().flat_map(issued);
         let authority = match &self.issuer {
             Some(Issuer::Own { authority }) => Some(authority),
             Some(Issuer::Given { .. }) | None => None,
@@ -224,8 +242,14 @@ impl DatabaseSecrets {
     }
 }
 
-fn is_due(leaf: &Certificate, now: i64) -> bool {
-    leaf.renew_at.is_some_and(|at| at <= now)
+/// All certificates that were issued to servers and to clients.
+fn issued(tls: &Tls) -> impl Iterator<Item = &Certificate> {
+    let clients = tls.clients.iter().flat_map(|clients| [&clients.operator, &clients.admin]);
+    tls.leaves.values().chain(clients)
+}
+
+fn is_due(certificate: &Certificate, now: i64) -> bool {
+    certificate.renew_at.is_some_and(|at| at <= now)
 }
 
 /// Whether the spec names another issuer than the present one, or its Secret holds something else by now.

@@ -32,7 +32,7 @@ fn asking(mode: TlsMode, rotation: [u32; 4]) -> SecuritySpec {
 
 fn wanted<'a>(identity: &'a Identity, security: &'a SecuritySpec) -> Wanted<'a> {
     let components = vec![component("config"), component("shard-0"), component("mongos")];
-    Wanted { identity, security, components, given: None }
+    Wanted { identity, security, components, given: None, client_certificates: false }
 }
 
 fn given(authority: &str, leaf: &str) -> Issuer {
@@ -42,6 +42,11 @@ fn given(authority: &str, leaf: &str) -> Issuer {
         renew_at: None,
     };
     Issuer::Given { authority: authority.to_owned(), leaf }
+}
+
+/// As [`wanted`], of an engine whose servers ask whoever calls them for a certificate.
+fn wanted_with_clients<'a>(identity: &'a Identity, security: &'a SecuritySpec) -> Wanted<'a> {
+    Wanted { client_certificates: true, ..wanted(identity, security) }
 }
 
 /// Whether pods of the one and of the other generation get along, whoever calls.
@@ -177,6 +182,86 @@ fn certificates_are_renewed_in_time_and_by_the_same_authority() {
     assert_eq!(generations.len(), 2);
     let trust = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().trust.clone();
     assert_eq!(trust(&done), trust(&secrets));
+}
+
+#[test]
+fn etcd_55_clients_get_new_certificates_with_the_servers_and_no_pod_is_restarted() {
+    let identity = identity();
+    let mut mint = Sample::default();
+    let begun =
+        DatabaseSecrets::begin(&wanted_with_clients(&identity, &asking(Require, [0; 4])), &mut mint).unwrap();
+    let asked = asking(Require, [0, 1, 0, 0]);
+    let wanted = wanted_with_clients(&identity, &asked);
+    let (done, generations) = carry_on_with(begun.clone(), &wanted, true, &mut mint);
+    assert_eq!(restarts(&generations), 0);
+    let clients = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().clients.clone().unwrap();
+    assert!(clients(&begun).operator != clients(&done).operator && clients(&begun).admin != clients(&done).admin);
+    assert_eq!(done.current.operator_certificate(), Some(&clients(&done).operator));
+    let published = done.admin_secret(&identity, "https://orders:2379".to_owned()).data.unwrap();
+    assert_eq!(published["tls.crt"].0, clients(&done).admin.certificate.as_bytes());
+    assert_eq!(published["tls.key"].0, clients(&done).admin.key.as_bytes());
+    assert!(published.contains_key("ca.crt"));
+    // One that is due is renewed, although the servers' are not.
+    let mut due = done.clone();
+    due.current.tls.as_mut().unwrap().clients.as_mut().unwrap().admin.renew_at = Some(SOON);
+    assert_eq!(due.renewal(), Some(SOON));
+    assert_ne!(due.advanced(&wanted, SOON, true, &mut mint).unwrap(), None);
+}
+
+#[test]
+fn etcd_56_the_old_authority_stays_trusted_until_clients_had_time_to_read_their_new_certificates() {
+    let identity = identity();
+    let mut mint = Sample::default();
+    let begun =
+        DatabaseSecrets::begin(&wanted_with_clients(&identity, &asking(Require, [0; 4])), &mut mint).unwrap();
+    let asked = asking(Require, [0, 0, 1, 0]);
+    let wanted = wanted_with_clients(&identity, &asked);
+    let mut advance = |secrets: &DatabaseSecrets, now| {
+        let stored = secrets.to_secret(&identity.id, "kogge-system").unwrap();
+        let read = DatabaseSecrets::read(&stored).unwrap();
+        assert_eq!(read, *secrets, "it does not read back");
+        read.advanced(&wanted, now, true, &mut mint).unwrap()
+    };
+    let tls = |secrets: &DatabaseSecrets| secrets.current.tls.clone().unwrap();
+    let bundled = advance(&begun, SOON).unwrap();
+    assert_eq!(
+        (bundled.current.number, tls(&bundled).trust.len()),
+        (2, 2),
+        "CAs are read at a start only: a roll"
+    );
+    assert_eq!(tls(&bundled).clients, tls(&begun).clients);
+    let issued = advance(&bundled, SOON).unwrap();
+    assert_eq!((issued.current.number, issued.reloading), (2, true), "certificates are read again: no roll");
+    let by_new = tls(&issued).trust[1].clone();
+    assert!(tls(&issued).clients.unwrap().admin.certificate.contains(by_new.as_str()));
+    let served = issued.with_certificates_served();
+    let grace = 3_600;
+    assert_eq!(advance(&served, SOON + grace - 1), None, "clients still show certificates by the old one");
+    assert!(served.rotating(&asked).unwrap().contains("spec.security.rotation.grace"));
+    let done = advance(&served, SOON + grace).unwrap();
+    assert_eq!((done.current.number, tls(&done).trust), (3, vec![by_new]), "a roll");
+    assert_eq!(
+        (done.rotating(&asked), done.clients_replaced_at),
+        (Some("generation 3 reaches the pods".to_owned()), None)
+    );
+    assert_eq!(advance(&done, SOON + grace).map(|end| end.previous), Some(None));
+}
+
+#[test]
+fn clients_get_certificates_where_a_database_had_none_for_them_and_kogge_can_issue_them() {
+    let (identity, asked) = (identity(), asking(Require, [0; 4]));
+    let mut mint = Sample::default();
+    let begun = DatabaseSecrets::begin(&wanted(&identity, &asked), &mut mint).unwrap();
+    let mut asks = wanted_with_clients(&identity, &asked);
+    let completed = begun.completed(&asks, &mut mint).unwrap().unwrap();
+    assert_eq!(completed.current.number, begun.current.number, "no pod is restarted");
+    assert_eq!(completed.completed(&asks, &mut mint).unwrap(), None);
+    // Whose authority Kogge does not have the key of gets none: Kogge shows the servers' own.
+    asks.given = Some(given("theirs", "1"));
+    let theirs = DatabaseSecrets::begin(&asks, &mut mint).unwrap();
+    assert_eq!(theirs.completed(&asks, &mut mint).unwrap(), None);
+    assert!(theirs.current.operator_certificate().unwrap().certificate.contains("leaf-of-theirs"));
+    assert!(!theirs.admin_secret(&identity, String::new()).data.unwrap().contains_key("tls.crt"));
 }
 
 fn restarts(generations: &[Generation]) -> u32 {

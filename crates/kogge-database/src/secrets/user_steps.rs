@@ -72,7 +72,7 @@ impl DatabaseSecrets {
     }
 }
 
-fn end_of(since: i64, grace: Duration) -> i64 {
+pub(super) fn end_of(since: i64, grace: Duration) -> i64 {
     since.saturating_add(i64::try_from(grace.as_secs()).unwrap_or(i64::MAX))
 }
 

@@ -50,8 +50,13 @@ impl World {
     fn new() -> Self {
         let (identity, asked) = (identity(), asking(0));
         let mut mint = Sample::default();
-        let wanted =
-            Wanted { identity: &identity, security: &asked, components: vec![component("config")], given: None };
+        let wanted = Wanted {
+            identity: &identity,
+            security: &asked,
+            components: vec![component("config")],
+            given: None,
+            client_certificates: false,
+        };
         let secrets = DatabaseSecrets::begin(&wanted, &mut mint).unwrap();
         let known: BTreeMap<String, String> =
             [secrets.users.operator(), secrets.users.admin()].map(|login| (login.user, login.password)).into();
@@ -89,6 +94,7 @@ impl World {
                     security: &self.asked,
                     components: vec![component("config")],
                     given: None,
+                    client_certificates: false,
                 };
                 let Some(next) = secrets.advanced(&wanted, self.now, false, &mut self.mint).unwrap() else {
                     return true;

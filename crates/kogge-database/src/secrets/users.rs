@@ -3,9 +3,9 @@
 use std::fmt;
 
 /// The operator's own user of the first generation.
-const OPERATOR: &str = "kogge-operator";
+pub(super) const OPERATOR: &str = "kogge-operator";
 /// The administrator's user of the first generation.
-const ADMIN: &str = "admin";
+pub(super) const ADMIN: &str = "admin";
 
 /// A user of the `admin` database and its password.
 #[derive(Clone, PartialEq, Eq)]

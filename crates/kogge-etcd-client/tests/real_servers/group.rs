@@ -107,8 +107,9 @@ impl Group {
             away_from: [].into(),
             max_learners: 1,
             version: Version::new(3, 6, 0),
-            quota_bytes: 0,
-            maintenance_open: false,
+            quota_bytes: 2 << 30,
+            window: kogge_etcd::Window::NotSet,
+            auto_compaction: true,
             recovery: kogge_etcd::Recovery::default(),
             paused: false,
         }

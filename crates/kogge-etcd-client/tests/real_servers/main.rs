@@ -9,6 +9,7 @@ mod login;
 mod membership;
 mod observing;
 mod outcome;
+mod rotation;
 mod server;
 mod tls;
 mod wait;

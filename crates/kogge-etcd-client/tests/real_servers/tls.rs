@@ -6,6 +6,8 @@ use kogge_etcd::Action;
 use kogge_etcd_client::Credentials;
 use kogge_lab::Etcd;
 use rstest::rstest;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::certificates::Authority;
 use crate::group::{Group, Security, observed, pod, serving, unreachable};
@@ -68,5 +70,41 @@ async fn a_server_is_reached_by_nobody_with_other_certificates(
     }
     group.security.credentials = credentials(Some(good.clone()), Some(good));
     group.settled(1).await?;
+    Ok(())
+}
+
+/// What a port answers to a question by HTTP; nothing where it refuses who asks.
+async fn answer(tls: &Trust, port: std::net::SocketAddr, path: &str) -> String {
+    let mut answer = Vec::new();
+    let asked = async {
+        let mut stream = tls.connect("127.0.0.1", Some(b"http/1.1"), TcpStream::connect(port).await?).await?;
+        let question = format!("GET {path} HTTP/1.1\r\nHost: {port}\r\nConnection: close\r\n\r\n");
+        stream.write_all(question.as_bytes()).await?;
+        stream.read_to_end(&mut answer).await
+    };
+    let refused = asked.await.err();
+    format!("{}{}", String::from_utf8_lossy(&answer), refused.map(|error| error.to_string()).unwrap_or_default())
+}
+
+/// Both ports trust the same authority.
+#[rstest]
+#[tokio::test]
+async fn the_administrators_certificate_opens_the_port_for_clients_and_not_that_for_peers(
+    #[values(Etcd::V3_5, Etcd::V3_6)] release: Etcd,
+) -> Result<()> {
+    let ours = Authority::new()?;
+    let (operator, administrator) = (ours.trusted_as_kogge()?, ours.trusted_as_administrator()?);
+    let group = Group::start_with(release, 1, 0, |dir| {
+        let credentials = credentials(Some(operator.clone()), Some(operator.clone()));
+        Ok(Security { flags: ours.server_flags(dir)?, tls: true, credentials })
+    })
+    .await?;
+    let [client, peer, _] = group.servers[0].addresses();
+    let answered = answer(&administrator, client, "/version").await;
+    assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    let answered = answer(&operator, peer, "/members").await;
+    assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    let answered = answer(&administrator, peer, "/members").await;
+    assert!(!answered.contains("HTTP/1.1"), "{answered}");
     Ok(())
 }

@@ -5,14 +5,22 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Posts a request and returns the answer's text.
 pub(crate) async fn post(to: SocketAddr, path: &str, body: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(to).await?;
+    post_over(TcpStream::connect(to).await?, path, body).await
+}
+
+/// Posts a request over a connection that is there.
+pub(crate) async fn post_over(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    path: &str,
+    body: &str,
+) -> Result<String> {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
          Content-Length: {}\r\n\r\n",
         body.len()
     );

@@ -7,9 +7,11 @@ use kogge_api::anchor::etcd::Record;
 use kogge_api::federated_etcd::{EtcdRole, PlacedMembers};
 use kogge_engine::{GoalInput, Identity, Member, Placement, PodName, Requests, Vdc};
 
+use serde_json::{Map, Value};
+
 use super::components::{CLIENT, PEER, component, has_tls, url};
 use super::record;
-use crate::goal::{Goal, LeavingMember, MemberGoal, MemberRole, Recovery};
+use crate::goal::{Goal, LeavingMember, MemberGoal, MemberRole, Recovery, Window};
 use crate::names::MemberId;
 use crate::version::Version;
 
@@ -48,9 +50,31 @@ pub(super) fn goal(input: &GoalInput<'_, FederatedEtcdSpec, Record>) -> Goal {
         away_from: requests.away_from.clone(),
         max_learners: MAX_LEARNERS,
         version: spec.version.parse().unwrap_or(UNKNOWN),
-        quota_bytes: 0,
-        maintenance_open: false,
+        quota_bytes: spec.quota().bytes(),
+        window: window(spec, input.now),
+        auto_compaction: compacts(&spec.values) && spec.placement.iter().all(|p| compacts(&p.values)),
         paused: input.paused,
+    }
+}
+
+fn window(spec: &FederatedEtcdSpec, now: i64) -> Window {
+    match &spec.maintenance.window {
+        None => Window::NotSet,
+        Some(window) if window.is_open(now) => Window::Open,
+        Some(_) => Window::Closed,
+    }
+}
+
+/// Whether a layer of values leaves automatic compaction on, as the charts have it: etcd's own default is a retention of
+/// 0, which is off.
+fn compacts(values: &Map<String, Value>) -> bool {
+    let flags = values.get("flags").and_then(Value::as_object);
+    let retention = flags.and_then(|flags| flags.get("auto-compaction-retention"));
+    match retention {
+        None => true,
+        Some(Value::String(retention)) => retention.chars().any(|c| ('1'..='9').contains(&c)),
+        Some(Value::Number(retention)) => retention.as_f64() != Some(0.0),
+        Some(_) => false,
     }
 }
 
@@ -122,11 +146,17 @@ pub(super) fn members(goal: &Goal) -> Vec<Member> {
 #[cfg(test)]
 mod tests {
     use kogge_api::anchor::etcd::AnchoredMember;
+    use kogge_engine::Engine as _;
     use serde_json::json;
 
     use super::*;
+    use crate::Etcd;
 
-    fn goal_of(spec: serde_json::Value, record: &Record) -> Goal {
+    fn goal_of(spec: Value, record: &Record) -> Goal {
+        goal_at(spec, record, 0)
+    }
+
+    fn goal_at(spec: Value, record: &Record, now: i64) -> Goal {
         goal(&GoalInput {
             identity: &Identity {
                 name: "orders".to_owned(),
@@ -142,6 +172,7 @@ mod tests {
             rolling: false,
             requests: &Requests::default(),
             paused: false,
+            now,
         })
     }
 
@@ -171,7 +202,42 @@ mod tests {
         );
         assert_eq!(goal.leaving[0].pod.as_str(), "orders-etcd-vdc9-0");
         assert_eq!((goal.uid.as_str(), goal.version), ("abcdefgh", Version::new(3, 6, 14)));
+        assert_eq!(goal.quota_bytes, 2 << 30, "etcd's own default");
         assert!(goal.validate().is_ok());
+    }
+
+    #[test]
+    fn etcd_49_the_quota_of_the_goal_is_that_of_the_template() {
+        let spec =
+            json!({"version": "3.6.14", "placement": [{"name": "a", "vdc": "a"}], "quotaBackendBytes": "4Gi"});
+        assert_eq!(goal_of(spec.clone(), &Record::default()).quota_bytes, 4 << 30);
+        let settings = Etcd::settings(&serde_json::from_value(spec).unwrap());
+        assert_eq!(settings["quotaBackendBytes"], json!(4_u64 << 30));
+    }
+
+    #[test]
+    fn the_window_is_read_by_the_time_of_the_pass() {
+        let spec = |maintenance: Value| json!({"version": "3.6.14", "placement": [{"name": "a", "vdc": "a"}], "maintenance": maintenance});
+        let night = json!({"window": {"start": "02:00", "duration": "1h"}});
+        let at = |hour: i64| goal_at(spec(night.clone()), &Record::default(), hour * 3600).window;
+        assert_eq!([at(1), at(2), at(3), at(26)], [Window::Closed, Window::Open, Window::Closed, Window::Open]);
+        assert_eq!(goal_at(spec(json!({})), &Record::default(), 2 * 3600).window, Window::NotSet);
+    }
+
+    #[test]
+    fn compaction_that_values_turn_off_is_known() {
+        let compacts = |flags: Value, here: Value| {
+            let placement = json!([{"name": "a", "vdc": "a", "values": {"flags": here}}]);
+            let spec = json!({"version": "3.6.14", "placement": placement, "values": {"flags": flags}});
+            goal_of(spec, &Record::default()).auto_compaction
+        };
+        let retention = |value: Value| json!({"auto-compaction-retention": value});
+        assert!(compacts(json!({}), json!({"snapshot-count": 5000})));
+        assert!(compacts(retention(json!("30m")), retention(json!(10))));
+        for off in [json!(null), json!(0), json!("0"), json!("0h")] {
+            assert!(!compacts(retention(off.clone()), json!({})), "{off}");
+            assert!(!compacts(json!({}), retention(off.clone())), "{off}");
+        }
     }
 
     #[test]

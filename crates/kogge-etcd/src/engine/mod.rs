@@ -37,7 +37,7 @@ impl Engine for Etcd {
     const PORT: Port = components::CLIENT;
     const PEER_PORTS: &'static [Port] = &[components::PEER];
     const HAS_KEYFILE: bool = false;
-    const SHOWS_CERTIFICATE_OF: Option<&'static str> = Some(COMPONENT);
+    const ASKS_FOR_CERTIFICATES: bool = true;
 
     fn database(resource: &FederatedEtcd) -> Database {
         resource::database(resource)
@@ -82,6 +82,10 @@ impl Engine for Etcd {
 
     fn discovery(_: &Identity, _: &Component, _: &[String]) -> Map<String, Value> {
         [("peerPort".to_owned(), components::PEER.number.into())].into_iter().collect()
+    }
+
+    fn settings(spec: &Self::Spec) -> Map<String, Value> {
+        [("quotaBackendBytes".to_owned(), spec.quota().bytes().into())].into_iter().collect()
     }
 
     fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {

@@ -10,7 +10,7 @@ use kogge_engine::{
 
 use super::components::component;
 use crate::goal::{Goal, MemberGoal, Start};
-use crate::outcome::{FindingKind, GroupStatus, Health, MemberState, MemberStatus, Plan};
+use crate::outcome::{Finding as Found, FindingKind, GroupStatus, Health, MemberState, MemberStatus, Plan};
 use crate::plan::plan;
 use crate::step::{Action, Executor, Step};
 use crate::topology::{Server, Topology};
@@ -18,6 +18,7 @@ use crate::topology::{Server, Topology};
 pub(super) fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {
     let plan = plan(goal, topology, now);
     let name = group_name(goal);
+    let (advice, findings): (Vec<_>, Vec<_>) = plan.findings.iter().partition(|found| found.kind.is_advice());
     EngineView {
         availability: availability(&plan, &name),
         data_version: plan.group.cluster_version.map(|series| series.to_string()),
@@ -36,11 +37,8 @@ pub(super) fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<
                 since: waiting.since,
             })
             .collect(),
-        findings: plan
-            .findings
-            .iter()
-            .map(|found| Finding { reason: found.kind.reason(), message: found.message.clone() })
-            .collect(),
+        findings: findings.into_iter().map(finding).collect(),
+        advice: advice.into_iter().map(finding).collect(),
         approvals: plan
             .approvals
             .iter()
@@ -53,6 +51,10 @@ pub(super) fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<
         groups: [(name.clone(), group(&plan.group))].into(),
         steps: plan.steps.into_iter().map(|taken| step(&name, taken)).collect(),
     }
+}
+
+fn finding(found: &Found) -> Finding {
+    Finding { reason: found.kind.reason(), message: found.message.clone() }
 }
 
 /// As [`names::group`](kogge_api::names::group) has it: the goal's token begins with the clusterID.

@@ -53,8 +53,9 @@ impl World {
             away_from: BTreeSet::new(),
             max_learners: 1,
             version: VERSION,
-            quota_bytes: 0,
-            maintenance_open: false,
+            quota_bytes: 2 << 30,
+            window: kogge_etcd::Window::NotSet,
+            auto_compaction: true,
             recovery: Recovery::default(),
             paused: false,
         }

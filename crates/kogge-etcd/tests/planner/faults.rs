@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kogge_etcd::{Alarm, AlarmKind, FindingKind, Health, MemberId, RefusedPeer, Server, Topology, plan};
+use kogge_etcd::{Alarm, AlarmKind, FindingKind, Health, MemberId, RefusedPeer, Server, Topology, Window, plan};
 
 use crate::support::{World, pod, voters};
 
@@ -142,11 +142,40 @@ fn etcd_49_a_database_over_its_quota_is_told_and_not_rolled() {
     let plan = world.plan();
     let finding = plan.findings.iter().find(|f| f.kind == FindingKind::NoSpace).unwrap();
     assert!(finding.message.contains("e-vdc2-0") && finding.message.contains("quotaBackendBytes"));
-    // A larger quota needs the rollout, and the alarm goes after it.
+    assert!(finding.message.contains(&quota.to_string()), "{}", finding.message);
+    // A larger quota needs the rollout, and the alarm goes after it: also while other placements keep the former template.
     world.goal.quota_bytes = 2 * quota;
+    world.goal.rolling = true;
+    let mut early = world.clone();
+    early.run(60);
+    assert!(early.group().alarms.len() == 1, "disarmed before all templates have the new quota");
+    assert!(early.plan().waiting.iter().any(|w| w.message.contains("NOSPACE")));
+    world.goal.rolling = false;
     let steps = world.run_until_settled(100);
     assert_eq!(World::names(&steps).last(), Some(&"DisarmAlarm"));
     assert_eq!(World::members_of(&steps, "RestartPod").len(), 3);
+}
+
+#[test]
+fn a_quota_above_what_etcd_advises_is_told_and_keeps_nothing_from_being_ready() {
+    let mut world = World::settled(THREE);
+    world.goal.quota_bytes = 8 << 30;
+    assert!(world.plan().findings.is_empty());
+    world.goal.quota_bytes = 9 << 30;
+    let plan = world.plan();
+    let advice = plan.findings.iter().find(|f| f.kind == FindingKind::QuotaAboveAdvised).unwrap();
+    assert!(advice.kind.is_advice() && advice.message.contains("8Gi"), "{}", advice.message);
+    assert!(plan.ready());
+}
+
+#[test]
+fn compaction_that_is_turned_off_is_told() {
+    let mut world = World::settled(THREE);
+    world.goal.auto_compaction = false;
+    let plan = world.plan();
+    let advice = plan.findings.iter().find(|f| f.kind == FindingKind::NoAutoCompaction).unwrap();
+    assert!(advice.kind.is_advice() && advice.message.contains("flags.auto-compaction-retention"));
+    assert!(plan.ready());
 }
 
 #[test]
@@ -171,7 +200,21 @@ fn members_are_defragmented_in_the_window_only_and_the_leader_last() {
         node.sizes = (1 << 30, 1 << 28);
     }
     assert!(world.run(10).is_empty());
-    world.goal.maintenance_open = true;
+    // Told in words that do not change with the sizes, and nothing is kept from being Ready by it.
+    let said = |world: &mut World, words: &str| {
+        let plan = world.plan();
+        let advice = plan.findings.iter().find(|f| f.kind == FindingKind::Fragmented).unwrap();
+        assert!(advice.kind.is_advice() && advice.message.contains(words), "{}", advice.message);
+        assert!(plan.ready() && plan.findings.len() == 1);
+        advice.message.clone()
+    };
+    let message = said(&mut world, "set spec.maintenance.window");
+    world.node(&pod("vdc1", 0)).sizes.1 += 1;
+    assert_eq!(said(&mut world, "e-vdc1-0, e-vdc2-0, e-vdc3-0"), message);
+    world.goal.window = Window::Closed;
+    said(&mut world, "in the next maintenance window");
+    assert!(world.run(10).is_empty());
+    world.goal.window = Window::Open;
     world.goal.rolling = true;
     assert!(world.run(10).is_empty());
     world.goal.rolling = false;

@@ -196,6 +196,7 @@ mod tests {
             rolling: false,
             requests: &Requests::default(),
             paused: false,
+            now: 0,
         })
     }
 

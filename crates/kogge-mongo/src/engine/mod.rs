@@ -35,7 +35,7 @@ impl Engine for MongoDb {
     const PORT: Port = components::PORT;
     const PEER_PORTS: &'static [Port] = &[];
     const HAS_KEYFILE: bool = true;
-    const SHOWS_CERTIFICATE_OF: Option<&'static str> = None;
+    const ASKS_FOR_CERTIFICATES: bool = false;
 
     fn database(resource: &FederatedCluster) -> Database {
         resource::database(resource)
@@ -81,6 +81,10 @@ impl Engine for MongoDb {
 
     fn discovery(identity: &Identity, component: &Component, seeds: &[String]) -> Map<String, Value> {
         components::discovery(identity, component, seeds)
+    }
+
+    fn settings(_: &Self::Spec) -> Map<String, Value> {
+        Map::new()
     }
 
     fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {

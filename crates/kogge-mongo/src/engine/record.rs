@@ -142,6 +142,7 @@ mod tests {
             rolling: false,
             requests: &Requests::default(),
             paused: false,
+            now: 0,
         });
         recorded(&goal, before, steps.iter()).unwrap()
     }

@@ -53,6 +53,7 @@ pub(super) fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<
             .into_iter()
             .map(|found| Finding { reason: found.kind.reason(), message: found.message })
             .collect(),
+        advice: Vec::new(),
         approvals: plan
             .approvals
             .into_iter()

@@ -34,6 +34,7 @@ fn wanted(placements: &[&str], record: &Record) -> Goal {
         requests: &Requests::default(),
         rolling: false,
         paused: false,
+        now: 0,
     })
 }
 

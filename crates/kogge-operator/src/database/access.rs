@@ -21,7 +21,7 @@ pub(super) fn access<E: Engine>(
     context: &Context,
 ) -> Result<ClusterAccess, TrustError> {
     let secrets = &prepared.observation.secrets;
-    let own = E::SHOWS_CERTIFICATE_OF.and_then(|component| secrets.current.leaf(&component.into()));
+    let own = secrets.current.operator_certificate().filter(|_| E::ASKS_FOR_CERTIFICATES);
     let own = own.map(|leaf| OwnCertificate { chain: leaf.certificate.clone(), key: leaf.key.clone() });
     let trust = secrets.operator_trust().map(|bundle| Trust::new(&bundle, own)).transpose()?;
     Ok(ClusterAccess { reach: Arc::new(ways(prepared, context)), credentials: credentials(secrets), trust })

@@ -57,6 +57,7 @@ fn view(leader: &str, health: Health) -> EngineView<()> {
         steps: Vec::new(),
         waiting: Vec::new(),
         findings: Vec::new(),
+        advice: Vec::new(),
         approvals: Vec::new(),
         listed: Listed::default(),
     }

@@ -221,6 +221,7 @@ async fn rotate(from: &SecuritySpec, to: &SecuritySpec) -> Vec<u32> {
         security,
         components: vec![MongoDb::component(SHARD).unwrap()],
         given: None,
+        client_certificates: false,
     };
     let mut mint = OperatorMint::now();
     let mut secrets = DatabaseSecrets::begin(&wanted(from), &mut mint).unwrap();

@@ -32,4 +32,8 @@ impl Mint for WorldMint {
     fn leaf(&mut self, authority: &Certificate, names: &[String]) -> Result<Certificate, MintError> {
         self.0.leaf(authority, names)
     }
+
+    fn client(&mut self, authority: &Certificate, user: &str, from: &[String]) -> Result<Certificate, MintError> {
+        self.0.client(authority, user, from)
+    }
 }
