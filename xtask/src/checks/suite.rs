@@ -1,5 +1,5 @@
-//! Every test of the workspace: what fails fast first, the cases on real clusters last. They have the machine for
-//! themselves: beside other tests they meet elections that no rollout asked for.
+//! Every test of the workspace. The cases on real clusters wait most of the time; the others run beside them, on what the
+//! cases leave of the machine: servers that wait for a processor meet elections that no rollout asked for.
 
 use std::process::Stdio;
 use std::time::Instant;
@@ -17,6 +17,8 @@ use crate::timeline::Seconds;
 const CASES: &str = "tests/e2e";
 /// How many of the others run at once: some compute, some wait for servers.
 const AT_ONCE: usize = 2;
+/// What the others are started with.
+const AFTER_THE_CASES: [&str; 2] = ["nice", "-n19"];
 
 /// Runs all tests whose names hold `filter`, and shows what they print: the lines of the cases as they come, those
 /// of each other program together, when it has ended.
@@ -27,9 +29,9 @@ pub(crate) async fn run(filter: Option<&str>) -> anyhow::Result<Summary> {
         cases.len() == 1,
         "there is no test program {CASES}; say in xtask/src/checks/suite.rs what it is called now"
     );
-    let mut summary = show_ended(&others, filter).await?;
+    let (mut summary, ended) = tokio::try_join!(show_live(&cases, filter), show_ended(&others, filter))?;
+    summary += ended;
     summary += examples(filter).await?;
-    summary += show_live(&cases, filter).await?;
     ensure!(summary.succeeded(), "{summary}");
     Ok(summary)
 }
@@ -53,7 +55,7 @@ async fn show_live(programs: &[&Program], filter: Option<&str>) -> anyhow::Resul
 async fn show_ended(programs: &[&Program], filter: Option<&str>) -> anyhow::Result<Summary> {
     let ended = stream::iter(programs).map(async |program| {
         let began = Instant::now();
-        let output = program.command(&[], filter).output().await.context(program.failure())?;
+        let output = program.command(&AFTER_THE_CASES, filter).output().await.context(program.failure())?;
         anyhow::Ok((program, output, Seconds(began.elapsed())))
     });
     let shown = ended.buffer_unordered(AT_ONCE).try_fold(Summary::default(), async |mut summary, ended| {
