@@ -7,6 +7,7 @@ use kogge_api::gate::HoldReason;
 
 use crate::draft::Draft;
 use crate::goal::MemberRole;
+use crate::held_out;
 use crate::names::{Url, Vdc};
 use crate::outcome::FindingKind;
 use crate::topology::{Millis, PodFacts};
@@ -73,8 +74,9 @@ fn foreign_members(view: &GroupView<'_>, draft: &mut Draft) {
 }
 
 fn holds(view: &GroupView<'_>, draft: &mut Draft) {
-    for member in view.goal.ordered_members() {
-        let pod = &member.pod;
+    // Those that are held out are told of as such: that says more than what their gates see.
+    let held_out = held_out::pods(view.goal);
+    for pod in view.goal.ordered_members().into_iter().map(|m| &m.pod).filter(|pod| !held_out.contains(pod)) {
         if let Some(hold) = view.hold(pod).filter(|hold| hold.reason != HoldReason::LostDisk) {
             draft.finding_on(FindingKind::HeldByGate, pod, format!("the gate of {pod} holds its server ({hold})"));
         }

@@ -18,7 +18,7 @@ const CASES: &str = "tests/e2e";
 /// How many of the others run at once: some compute, some wait for servers.
 const AT_ONCE: usize = 2;
 /// What the others are started with.
-const AFTER_THE_CASES: [&str; 2] = ["nice", "-n19"];
+const AFTER_THE_CASES: [&str; 2] = ["nice", "-n10"];
 
 /// Runs all tests whose names hold `filter`, and shows what they print: the lines of the cases as they come, those
 /// of each other program together, when it has ended.

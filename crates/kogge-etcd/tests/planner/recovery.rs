@@ -135,6 +135,10 @@ fn etcd_46_a_lost_vdc_that_returns_is_held_and_joins_only_empty() {
     let steps = world.run(20);
     assert!(steps.is_empty(), "{:?}", World::names(&steps));
     assert!(both().iter().all(|pod| world.nodes[pod].process.is_none()), "an old quorum serves on");
+    // Their gates hold them as they should: what is told is how they may come back.
+    let plan = world.plan();
+    let told = |kind: FindingKind| plan.findings.iter().filter(|f| f.kind == kind).count();
+    assert_eq!((told(FindingKind::HeldOut), told(FindingKind::HeldByGate)), (2, 0), "{:#?}", plan.findings);
     // Wiped alone does not let them in, and neither does your word alone.
     world.wipe(&pod("vdc1", 0));
     world.goal.recovery.readmitted.insert(pod("vdc2", 0));
