@@ -146,7 +146,7 @@ pub struct MemberAnchor {
     pub removed: Option<MemberId>,
 }
 
-/// How a gate starts a server that has no data yet. It is good for one pod and for one start: a gate that has used it
+/// How a gate starts a server that has no data yet, or restores its data first. It is good for one pod and for one start: a gate that has used it
 /// and finds an empty disk holds, because what the server promised under its id is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -39,7 +39,8 @@ pub enum Executor {
 pub enum Action {
     /// Record in every anchor which pod alone begins the group, and under which ids. The pod's own record gets the member
     /// id; `initialized` and `start` are cleared unless it has that id already, and another id that it had becomes its
-    /// `removed` id. With [`SeedSource::OwnDisk`] its gate restores the disk of that cluster into the new one, once.
+    /// `removed` id. With [`SeedSource::OwnDisk`] its gate restores the disk of that cluster into the new one, once, as soon as
+    /// [`Action::AllowStart`] lets it.
     RecordSeed {
         /// The record.
         seed: Seed,

@@ -72,7 +72,7 @@ pub struct AnchoredMember {
     pub fenced: Option<Id>,
 }
 
-/// How a server starts that has no data yet: in one pod, once.
+/// How a server starts that has no data yet, or whose data are restored first: in one pod, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Start {

@@ -220,6 +220,15 @@ mod tests {
     }
 
     #[test]
+    fn a_survivor_that_is_restored_is_known_by_the_id_that_its_disk_has() {
+        let ran = after(&begun(), &[Action::MarkInitialized { pod: POD.into(), member_id: MemberId(7) }]);
+        let seed = Seed { incarnation: 1, member_id: MemberId(8), ..seed(&ran).unwrap() };
+        let restored = after(&ran, &[Action::RecordSeed { seed }]);
+        let known = &restored.members[POD];
+        assert_eq!((known.member_id, known.removed, known.initialized), (Some(Id(8)), Some(Id(7)), false));
+    }
+
+    #[test]
     fn a_worker_that_was_away_brings_nothing_back() {
         let old = after(&begun(), &[Action::MarkInitialized { pod: POD.into(), member_id: MemberId(7) }]);
         let new = after(&old, &[Action::RecordRemoved { pod: POD.into(), member_id: MemberId(7) }]);

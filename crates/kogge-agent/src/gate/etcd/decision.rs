@@ -123,23 +123,21 @@ fn restoration(
 
 fn restore(seed: &Seed, start: &Start, from: Id) -> Result<Restore, Held> {
     let mut members = start.initial_cluster.iter();
-    match (start.state, members.next(), members.next()) {
-        (StartState::New, Some((peer_url, name)), None) => Ok(Restore {
-            from,
-            into: Owner { member_id: seed.member_id, cluster_id: seed.cluster_id },
-            name: name.clone(),
-            peer_url: peer_url.clone(),
-            token: start.token.clone(),
-        }),
-        _ => {
-            let message = format!(
-                "the anchor allows no start with which cluster {} is restored: that has state new and one member; Kogge \
-                 writes the anchor again when it can",
-                seed.cluster_id
-            );
-            Err((HoldReason::NoAnchor, message))
-        }
-    }
+    let (StartState::New, Some((peer_url, name)), None) = (start.state, members.next(), members.next()) else {
+        let message = format!(
+            "the anchor allows no start with which cluster {} is restored: that has state new and one member; Kogge writes \
+             the anchor again when it can",
+            seed.cluster_id
+        );
+        return Err((HoldReason::NoAnchor, message));
+    };
+    Ok(Restore {
+        from,
+        into: Owner { member_id: seed.member_id, cluster_id: seed.cluster_id },
+        name: name.clone(),
+        peer_url: peer_url.clone(),
+        token: start.token.clone(),
+    })
 }
 
 /// A disk with a log: the server starts on it where it is the member's own.
@@ -151,13 +149,14 @@ fn on_data(
     owner: Owner,
 ) -> Result<Look, Held> {
     is_own(record, member, owner)?;
-    let mut message = format!("the disk holds the data of member {} of {}", owner.member_id, me.component);
-    if !seen.kept.is_empty() {
-        message += &format!(
-            "; beside them {} holds what the cluster was restored from: remove that once nobody needs it",
-            seen.kept.join(", ")
-        );
-    }
+    let own = format!("the disk holds the data of member {} of {}", owner.member_id, me.component);
+    let message = match &seen.kept[..] {
+        [] => own,
+        kept => format!(
+            "{own}; beside them {} holds what the cluster was restored from: remove that once nobody needs it",
+            kept.join(", ")
+        ),
+    };
     // A restore is over once its server has started: another disk with the former data is an old one from then on.
     let restored = begins_with_data(record, me.pod, member).and_then(|_| allowed(me, member));
     let start =
@@ -210,14 +209,15 @@ fn lost(member: &AnchoredMember) -> Held {
 /// Whether a log is that of the member as the anchor knows it.
 fn is_own(record: &Record, member: &AnchoredMember, owner: Owner) -> Result<(), Held> {
     let Owner { member_id, cluster_id } = owner;
-    if let Some(seed) = &record.seed {
-        if seed.cluster_id != cluster_id && member.removed != Some(member_id) {
-            let message = format!(
-                "the disk holds the data of cluster {cluster_id}, and this is cluster {}; bind the member's own volume",
-                seed.cluster_id
-            );
-            return Err((HoldReason::ForeignDisk, message));
-        }
+    if let Some(seed) = &record.seed
+        && seed.cluster_id != cluster_id
+        && member.removed != Some(member_id)
+    {
+        let message = format!(
+            "the disk holds the data of cluster {cluster_id}, and this is cluster {}; bind the member's own volume",
+            seed.cluster_id
+        );
+        return Err((HoldReason::ForeignDisk, message));
     }
     if member.fenced == Some(member_id) {
         let message = format!(

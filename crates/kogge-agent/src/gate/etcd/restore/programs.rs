@@ -23,7 +23,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long it may take to end.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 /// etcd's advice. Whatever a client of the former cluster may have seen is far below.
 const REVISIONS: &str = "1000000000";
 const BUMP: &str = "--bump-revision";
@@ -59,14 +59,14 @@ impl Programs {
     /// Runs the server on the copy until its database holds all that is committed in its log. Without the others it leads
     /// alone; it hears nobody, and answers on a socket that nobody else has.
     pub(super) async fn run_alone(&self, name: &str, folders: &Folders) -> Result<(), ProgramError> {
-        let mut command = self.command(&self.etcd, folders);
+        let mut command = command(&self.etcd, folders);
         command.arg("--force-new-cluster").args([format!("--name={name}"), data_dir(&folders.copy)]);
         for flag in ["listen-client-urls", "advertise-client-urls"] {
             command.arg(format!("--{flag}=unix://{CLIENTS}"));
         }
         // An alarm that it raises here would be restored.
         command.args(["--listen-peer-urls=unix://peer:0", "--quota-backend-bytes=-1", "--log-level=error"]);
-        let mut server = command.spawn().map_err(|source| self.start_error(&self.etcd, source))?;
+        let mut server = command.spawn().map_err(|source| start_error(&self.etcd, source))?;
         loop {
             tokio::select! {
                 status = server.wait() => {
@@ -95,10 +95,10 @@ impl Programs {
     /// Makes a member of a new cluster from the copy's database. Clients of the former one find that revisions went on, and
     /// that those which they do not know are compacted, so that they read again what they watch.
     pub(super) async fn restore(&self, restore: &Restore, folders: &Folders) -> Result<(), ProgramError> {
-        let start_error = |source| self.start_error(&self.etcdutl, source);
-        let mut help = self.command(&self.etcdutl, folders);
-        let help = help.args(["snapshot", "restore", "--help"]).output().await.map_err(start_error)?;
-        let mut command = self.command(&self.etcdutl, folders);
+        let not_started = |source| start_error(&self.etcdutl, source);
+        let mut help = command(&self.etcdutl, folders);
+        let help = help.args(["snapshot", "restore", "--help"]).output().await.map_err(not_started)?;
+        let mut command = command(&self.etcdutl, folders);
         command.args(["snapshot", "restore"]).arg(folders.copy.join("member/snap/db")).args([
             // No snapshot that etcd sent, so it has no hash at its end.
             "--skip-hash-check".to_owned(),
@@ -111,7 +111,7 @@ impl Programs {
         if String::from_utf8_lossy(&help.stdout).contains(BUMP) {
             command.args([BUMP, REVISIONS, "--mark-compacted"]);
         }
-        let output = command.stderr(Stdio::piped()).output().await.map_err(start_error)?;
+        let output = command.stderr(Stdio::piped()).output().await.map_err(not_started)?;
         let words = String::from_utf8_lossy(&output.stderr);
         print!("{words}");
         if output.status.success() {
@@ -121,23 +121,23 @@ impl Programs {
         Err(ProgramError::Restore { status: output.status, words })
     }
 
-    /// A program in the work folder, which ends with the gate. What the container's environment says to the server is not
-    /// for it.
-    fn command(&self, program: &Path, folders: &Folders) -> Command {
-        let mut command = Command::new(program);
-        let path: Option<OsString> = std::env::var_os("PATH");
-        command.env_clear().envs(path.map(|path| ("PATH", path))).current_dir(&folders.work);
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        command
-    }
-
-    fn start_error(&self, program: &Path, source: io::Error) -> ProgramError {
-        ProgramError::Start { program: program.to_owned(), source }
-    }
-
     fn wait_error(&self, source: io::Error) -> ProgramError {
         ProgramError::Wait { program: self.etcd.clone(), source }
     }
+}
+
+/// A program in the work folder, which ends with the gate. What the container's environment says to the server is not for
+/// it.
+fn command(program: &Path, folders: &Folders) -> Command {
+    let mut command = Command::new(program);
+    let path: Option<OsString> = std::env::var_os("PATH");
+    command.env_clear().envs(path.map(|path| ("PATH", path))).current_dir(&folders.work);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+fn start_error(program: &Path, source: io::Error) -> ProgramError {
+    ProgramError::Start { program: program.to_owned(), source }
 }
 
 fn data_dir(folder: &Path) -> String {

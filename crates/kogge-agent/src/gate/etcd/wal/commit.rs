@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    fn committed(files: Vec<Vec<u8>>) -> Result<(u64, Last), LogError> {
+    fn committed(files: &[Vec<u8>]) -> Result<(u64, Last), LogError> {
         let folder = tempfile::tempdir().unwrap();
         let mut paths = Vec::new();
         for (number, bytes) in files.iter().enumerate() {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_lies_behind_the_saved_commit_index_is_committed() {
         let file = with_zeros(Draft::new().state(3).entry(4).entry(5).0);
-        let (index, last) = committed(vec![file]).unwrap();
+        let (index, last) = committed(&[file]).unwrap();
         assert_eq!((index, last.entry), (5, Some(5)));
         assert_eq!(last.state, Some(State { term: 3, vote: 7, commit: 5 }));
     }
@@ -178,17 +178,17 @@ mod tests {
     #[test]
     fn the_last_entry_counts_where_a_leader_wrote_over_later_ones() {
         let file = Draft::new().state(3).entry(4).entry(5).entry(6).entry(5).0;
-        assert_eq!(committed(vec![file]).unwrap().0, 5);
+        assert_eq!(committed(&[file]).unwrap().0, 5);
     }
 
     #[test]
     fn a_new_file_without_entries_leaves_the_last_entry_in_the_one_before() {
         let old = with_zeros(Draft::new().state(3).entry(8).0);
         let new = with_zeros(Draft::new().state(6).record(SNAPSHOT, &[(1, 5), (2, 3)]).0);
-        let (index, last) = committed(vec![old, new]).unwrap();
+        let (index, last) = committed(&[old, new]).unwrap();
         assert_eq!((index, last.state.unwrap().commit), (8, 8));
         let from_a_leader = Draft::new().state(3).entry(8).record(SNAPSHOT, &[(1, 20), (2, 3)]).0;
-        assert_eq!(committed(vec![from_a_leader]).unwrap().0, 20);
+        assert_eq!(committed(&[from_a_leader]).unwrap().0, 20);
     }
 
     #[test]
@@ -196,18 +196,18 @@ mod tests {
         let whole = Draft::new().state(3).entry(4).0;
         let long = with_zeros(vec![1; 2000]);
         let mut torn = [whole.clone(), frame(ENTRY, &long, 1)].concat();
-        let (index, last) = committed(vec![torn.clone()]).unwrap();
+        let (index, last) = committed(&[torn.clone()]).unwrap();
         assert_eq!((index, last.state.unwrap().commit), (4, 4));
         torn.truncate(whole.len() + 100);
-        assert_eq!(committed(vec![torn]).unwrap().0, 4);
+        assert_eq!(committed(&[torn]).unwrap().0, 4);
         let damaged = [whole.clone(), frame(ENTRY, &[1; 40], 1)].concat();
-        let error = committed(vec![damaged]).unwrap_err();
+        let error = committed(&[damaged]).unwrap_err();
         assert!(matches!(error, LogError::Damaged { offset, .. } if offset == whole.len()), "{error}");
     }
 
     #[test]
     fn a_log_that_no_server_has_served_with_is_told() {
-        assert!(matches!(committed(vec![Draft::new().0]), Err(LogError::Unused(_))));
-        assert!(matches!(committed(Vec::new()), Err(LogError::Unused(_))));
+        assert!(matches!(committed(&[Draft::new().0]), Err(LogError::Unused(_))));
+        assert!(matches!(committed(&[]), Err(LogError::Unused(_))));
     }
 }
