@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kogge_api::FederatedEtcd;
-use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::conditions::database::READY;
 use kogge_e2e::{DATABASES, Harness, VDCS};
 use kogge_lab::CONTROL;
 use kogge_lab::wait;
@@ -24,8 +24,8 @@ pub(super) async fn a_cluster_forms_in_three_data_centres(harness: &Harness) -> 
     println!("{}", harness.kubectl(CONTROL, &["get", "fe", "-n", DATABASES, "-o", "wide"]).await?);
 
     let status = database.status.context("no status")?;
-    ensure!(status.available && status.leader.is_some(), "{status:?}");
-    ensure!(status.cluster_version.as_deref() == Some("3.6"), "{:?}", status.cluster_version);
+    ensure!(status.available && status.leaders.is_some(), "{status:?}");
+    ensure!(status.data_version.as_deref() == Some("3.6"), "{:?}", status.data_version);
     let group = status.groups.values().next().context("no group")?;
     let voters = group.members.iter().filter(|member| member.votes == 1);
     let voting: BTreeSet<&str> = voters.map(|member| member.vdc.as_str()).collect();

@@ -2,8 +2,6 @@
 
 mod effective;
 mod spec;
-mod status;
 
 pub use effective::PlacedMembers;
 pub use spec::{COMPONENT, EtcdPlacementSpec, EtcdRole, FederatedEtcd, FederatedEtcdSpec};
-pub use status::FederatedEtcdStatus;
