@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use jiff::Timestamp;
 use kogge_api::FederatedCluster;
-use kogge_api::conditions::federated_cluster::{READY, SPEC_VALID};
+use kogge_api::conditions::database::{READY, SPEC_VALID};
 use kogge_e2e::{Database, Harness, SCRATCH, VDCS, audit, condition, is};
 use serde_json::json;
 
@@ -86,7 +86,7 @@ pub(super) async fn an_object_of_another_owner_is_left_alone(harness: &Harness) 
     // The config servers' names cannot be published in vdc2, so that set waits; the shard does not need them.
     database
         .until("goes on elsewhere", GOES_ON, |cluster| {
-            let sets = cluster.status.iter().flat_map(|status| &status.replica_sets);
+            let sets = cluster.status.iter().flat_map(|status| &status.groups);
             match sets.into_iter().find(|(name, _)| name.as_str() == "taken-shard-0") {
                 Some((_, shard)) if shard.ready == 3 => Ok(()),
                 Some((_, shard)) => Err(format!("{} of 3 members of the shard are ready", shard.ready)),

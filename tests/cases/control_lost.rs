@@ -9,9 +9,8 @@ use kogge_lab::CONTROL;
 pub(super) async fn a08_elections_and_clients_go_on(harness: &Harness) -> anyhow::Result<()> {
     let database = super::example(harness).await?;
     let status = database.get().await?.status.context("no status")?;
-    let shard =
-        status.replica_sets.get(&names::service(database.name, Component::Shard(0))).context("no shard")?;
-    let primary = shard.primary.as_deref().context("no primary")?;
+    let shard = status.groups.get(&names::service(database.name, Component::Shard(0))).context("no shard")?;
+    let primary = shard.leader.as_deref().context("no primary")?;
     let member = shard.members.iter().find(|member| member.name == primary).context("no such member")?;
     let other =
         shard.members.iter().find(|other| other.vdc != member.vdc).context("there is one data centre only")?;

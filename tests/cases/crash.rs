@@ -48,8 +48,8 @@ fn everything_is_as_asked(cluster: &FederatedCluster) -> anyhow::Result<()> {
     let voters = voters(cluster);
     ensure!(voters.len() == 2 && voters.values().all(|count| *count == 5), "five voters in each set: {voters:?}");
     let status = cluster.status.as_ref().context("no status")?;
-    for (name, set) in &status.replica_sets {
-        ensure!(set.members.len() == 5 && set.ready == 5 && set.primary.is_some(), "{name}: {set:?}");
+    for (name, set) in &status.groups {
+        ensure!(set.members.len() == 5 && set.ready == 5 && set.leader.is_some(), "{name}: {set:?}");
     }
     ensure!(status.chart_version.as_deref() == Some("1.1.0"), "chart {:?}", status.chart_version);
     for (name, placement) in &status.placement {

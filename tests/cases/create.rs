@@ -18,9 +18,9 @@ pub(super) async fn a_database_forms_in_three_data_centres(harness: &Harness) ->
     let voters = voters(&cluster);
     ensure!(voters.len() == 2 && voters.values().all(|count| *count == 3), "three voters in each set: {voters:?}");
     let status = cluster.status.context("no status")?;
-    ensure!(status.available && status.mongos.as_ref().is_some_and(|routers| routers.ready == 3), "{status:?}");
-    let shard = status.replica_sets.get(&names::service("ll2022", Component::Shard(0))).context("no shard")?;
-    ensure!(shard.added_as_shard && shard.primary.is_some() && shard.ready == 3, "{shard:?}");
+    ensure!(status.available && status.routers.as_ref().is_some_and(|routers| routers.ready == 3), "{status:?}");
+    let shard = status.groups.get(&names::service("ll2022", Component::Shard(0))).context("no shard")?;
+    ensure!(shard.joined == Some(true) && shard.leader.is_some() && shard.ready == 3, "{shard:?}");
     let waiting_for = status.waiting_for;
     ensure!(waiting_for.is_none(), "Ready, and still waiting for {waiting_for:?}");
     Ok(())

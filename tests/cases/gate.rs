@@ -7,9 +7,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod};
 use kogge_api::FederatedCluster;
 use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::{AnchoredMember, Record};
-use kogge_api::federated_cluster::{Component, MemberStatus};
+use kogge_api::federated_cluster::Component;
 use kogge_api::gate::{self, Hold, HoldReason, Report};
 use kogge_api::names;
+use kogge_api::status::MemberStatus;
 use kogge_e2e::{Database, Harness, HistoryClient, ready, voters};
 use kogge_lab::wait;
 use kube::Api;
@@ -196,7 +197,7 @@ fn last_word(gate: &ContainerStatus) -> Option<Hold> {
 
 fn shard(cluster: &FederatedCluster) -> anyhow::Result<&[MemberStatus]> {
     let status = cluster.status.as_ref().context("no status")?;
-    let set = status.replica_sets.get(&names::service("gated", Component::Shard(0)));
+    let set = status.groups.get(&names::service("gated", Component::Shard(0)));
     Ok(&set.context("no shard")?.members)
 }
 

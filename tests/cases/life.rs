@@ -5,8 +5,9 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use kogge_api::FederatedCluster;
-use kogge_api::federated_cluster::{Component, GroupStatus};
+use kogge_api::federated_cluster::Component;
 use kogge_api::names;
+use kogge_api::status::GroupStatus;
 use kogge_e2e::{Database, ELECTION, Harness, HistoryClient, SCRATCH, VDCS, ready, voters};
 use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ async fn add_vdc4(database: &Database<'_>) -> anyhow::Result<()> {
 }
 
 fn votes_in(cluster: &FederatedCluster, vdc: &str) -> Result<(), String> {
-    let sets = cluster.status.iter().flat_map(|status| status.replica_sets.values());
+    let sets = cluster.status.iter().flat_map(|status| status.groups.values());
     let votes = sets.flat_map(|set| &set.members).any(|member| member.vdc == vdc && member.votes > 0);
     if votes { Ok(()) } else { Err(ready(cluster).err().unwrap_or_else(|| format!("nobody votes in {vdc}"))) }
 }
@@ -109,11 +110,11 @@ fn expect_voters(cluster: &FederatedCluster, count: usize) -> anyhow::Result<()>
 
 fn shard(cluster: &FederatedCluster) -> anyhow::Result<&GroupStatus> {
     let status = cluster.status.as_ref().context("no status")?;
-    status.replica_sets.get(&names::service("life", Component::Shard(0))).context("no shard")
+    status.groups.get(&names::service("life", Component::Shard(0))).context("no shard")
 }
 
 fn primary(cluster: &FederatedCluster) -> anyhow::Result<String> {
-    shard(cluster)?.primary.clone().context("no primary")
+    shard(cluster)?.leader.clone().context("no primary")
 }
 
 /// The client beside the changes.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use jiff::Timestamp;
 use kogge_api::FederatedCluster;
-use kogge_api::conditions::federated_cluster::{AVAILABLE, READY};
+use kogge_api::conditions::database::{AVAILABLE, READY};
 use kogge_api::conditions::worker_cluster::API_REACHABLE;
 use kogge_e2e::{Database, Harness, SCRATCH, VDCS, audit, condition, is, ready, worker_name};
 use kogge_lab::{CONTROL, wait};
@@ -147,7 +147,7 @@ async fn known_to_be_silent(harness: &Harness, vdc: &str) -> anyhow::Result<()> 
 }
 
 fn initiated(cluster: &FederatedCluster) -> Result<(), String> {
-    let sets = cluster.status.as_ref().map(|status| &status.replica_sets).filter(|sets| sets.len() == 2);
+    let sets = cluster.status.as_ref().map(|status| &status.groups).filter(|sets| sets.len() == 2);
     let sets = sets.ok_or("no replica sets yet")?;
     match sets.iter().find(|(_, set)| !set.initialized) {
         None => Ok(()),
@@ -158,7 +158,7 @@ fn initiated(cluster: &FederatedCluster) -> Result<(), String> {
 /// Both replica sets have a primary and the members of vdc1 and vdc2, and a router serves.
 fn others_serve(cluster: &FederatedCluster) -> Result<(), String> {
     is(cluster, AVAILABLE, "True", "Serving")?;
-    let sets = cluster.status.iter().flat_map(|status| &status.replica_sets);
+    let sets = cluster.status.iter().flat_map(|status| &status.groups);
     for (name, set) in sets {
         let serving = |vdc: &str| set.members.iter().any(|member| member.vdc == vdc && member.ready);
         if let Some(vdc) = VDCS[..2].iter().find(|vdc| !serving(vdc)) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kogge_api::FederatedCluster;
-use kogge_api::conditions::federated_cluster::{DELETION_PENDING, READY};
+use kogge_api::conditions::database::{DELETION_PENDING, READY};
 use kogge_api::federated_cluster::Component;
 use kogge_api::names;
 use kogge_e2e::{Database, Harness, SCRATCH, condition, is, ready};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use kogge_api::conditions::federated_cluster::{APPROVAL_NEEDED, AVAILABLE, READY};
+use kogge_api::conditions::database::{APPROVAL_NEEDED, AVAILABLE, READY};
 use kogge_api::federated_cluster::Component;
 use kogge_api::{FederatedCluster, labels, names};
 use kogge_e2e::{Database, Harness, Kind, SCRATCH, condition, is};
@@ -88,7 +88,7 @@ pub(super) async fn a_lost_majority_is_given_up_by_a_person(harness: &Harness) -
 
 /// The members of all sets, with their votes.
 fn members(cluster: &FederatedCluster) -> Vec<(String, u32)> {
-    let sets = cluster.status.iter().flat_map(|status| status.replica_sets.values());
+    let sets = cluster.status.iter().flat_map(|status| status.groups.values());
     sets.flat_map(|set| set.members.iter().map(|member| (member.name.clone(), member.votes))).collect()
 }
 
@@ -113,14 +113,14 @@ pub(super) async fn annotate<K: Kind>(
 
 /// A planned switchover: primaries leave a vdc, and may come back.
 pub(super) async fn primaries_leave_a_data_centre_and_come_back(harness: &Harness) -> anyhow::Result<()> {
-    use kogge_api::conditions::federated_cluster::SWITCHED_OVER;
+    use kogge_api::conditions::database::SWITCHED_OVER;
     let database = super::scratch(harness, super::LATE).await?;
     let asked = Instant::now();
     annotate(&database, labels::AWAY_FROM, Some("vdc1")).await?;
     let cluster = database.until("away from vdc1", ANSWERED, |c| is(c, SWITCHED_OVER, "True", "InForce")).await?;
     println!("\nno primary in vdc1 {:.1} s after the request", asked.elapsed().as_secs_f32());
-    for (name, set) in cluster.status.iter().flat_map(|status| &status.replica_sets) {
-        let primary = set.primary.as_deref().with_context(|| format!("{name} has no primary"))?;
+    for (name, set) in cluster.status.iter().flat_map(|status| &status.groups) {
+        let primary = set.leader.as_deref().with_context(|| format!("{name} has no primary"))?;
         ensure!(!primary.contains("-vdc1-"), "{primary} is primary");
     }
     annotate(&database, labels::AWAY_FROM, Some("vdc9")).await?;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kogge_api::FederatedCluster;
-use kogge_api::federated_cluster::{Component, GroupStatus};
+use kogge_api::federated_cluster::Component;
 use kogge_api::names;
+use kogge_api::status::GroupStatus;
 use kogge_e2e::{Database, Harness, HistoryClient, SCRATCH, VDCS, ready};
 use rand::Rng as _;
 use serde_json::json;
@@ -35,7 +36,7 @@ pub(super) async fn a_shard_with_data_is_added_and_removed(harness: &Harness) ->
     let adding = ["Initiate", "CreateUsers", "AddMember", "Promote", "SetPriority", "AddShard"];
     kill_within(&database, "the shard is added", &adding).await?;
     let cluster = database.ready().await?;
-    ensure!(shard_1(&cluster).is_some_and(|set| set.added_as_shard), "{:?}", shard_1(&cluster));
+    ensure!(shard_1(&cluster).is_some_and(|set| set.joined == Some(true)), "{:?}", shard_1(&cluster));
 
     // A new database goes to the shard with the fewest.
     let second = HistoryClient::start_in(database, "vdc2", SECOND).await?;
@@ -76,13 +77,13 @@ async fn shard_count(database: &Database<'_>, count: u16) -> anyhow::Result<()> 
 
 fn shard_1(cluster: &FederatedCluster) -> Option<&GroupStatus> {
     let name = names::service(cluster.metadata.name.as_deref()?, Component::Shard(1));
-    cluster.status.as_ref()?.replica_sets.get(&name)
+    cluster.status.as_ref()?.groups.get(&name)
 }
 
 async fn primary_of_shard_1(database: &Database<'_>) -> anyhow::Result<String> {
     let cluster = database.get().await?;
     let primary =
-        shard_1(&cluster).and_then(|set| set.primary.clone()).context("the second shard has no primary")?;
+        shard_1(&cluster).and_then(|set| set.leader.clone()).context("the second shard has no primary")?;
     let service = names::service(database.name, Component::Shard(1));
     let host = names::host(&primary, &service, database.namespace, "cluster.local");
     Ok(format!("mongodb://{host}:27017/?directConnection=true"))

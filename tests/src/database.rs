@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::conditions::database::READY;
 use kogge_api::{FederatedCluster, FederatedEtcd};
 use kogge_lab::{CONTROL, wait};
 use kube::Api;
@@ -222,6 +222,6 @@ pub fn is<K: Kind>(database: &K, type_: &str, status: &str, reason: &str) -> Res
 
 /// The number of voters, by replica set.
 pub fn voters(cluster: &FederatedCluster) -> BTreeMap<&str, usize> {
-    let sets = cluster.status.iter().flat_map(|status| &status.replica_sets);
+    let sets = cluster.status.iter().flat_map(|status| &status.groups);
     sets.map(|(name, set)| (name.as_str(), set.members.iter().filter(|m| m.votes > 0).count())).collect()
 }

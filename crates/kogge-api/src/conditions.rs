@@ -3,8 +3,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Conditions of a FederatedCluster.
-pub mod federated_cluster {
+/// Conditions of a database, whatever its kind.
+pub mod database {
     /// Everything that the spec asks for stands, as last observed, for `observedGeneration`.
     pub const READY: &str = "Ready";
     /// The database serves, by its members' own word.
@@ -13,7 +13,7 @@ pub mod federated_cluster {
     pub const PROGRESSING: &str = "Progressing";
     /// Something that should stand does not.
     pub const DEGRADED: &str = "Degraded";
-    /// One more loss would cost a replica set its majority.
+    /// One more loss would cost a group its majority.
     pub const QUORUM_AT_RISK: &str = "QuorumAtRisk";
     /// A worker's names cannot be brought up to date.
     pub const DISCOVERY_STALE: &str = "DiscoveryStale";
@@ -23,7 +23,7 @@ pub mod federated_cluster {
     pub const DELETION_PENDING: &str = "DeletionPending";
     /// A step waits for a person.
     pub const APPROVAL_NEEDED: &str = "ApprovalNeeded";
-    /// Primaries are kept away from vdcs, as an annotation asks.
+    /// Leaders are kept away from vdcs, as an annotation asks.
     pub const SWITCHED_OVER: &str = "SwitchedOver";
     /// The spec can be carried out: charts found, values accepted, placements known.
     pub const SPEC_VALID: &str = "SpecValid";

@@ -34,9 +34,9 @@ pub const ANCHOR: &str = "kogge.dev/anchor";
 pub const POD_UIDS: &str = "kogge.dev/pod-uids";
 /// Annotation by a user: pauses everything that Kogge would change.
 pub const PAUSE: &str = "kogge.dev/pause";
-/// Annotation by a user: the vdcs, with commas between them, that no primary shall be in.
+/// Annotation by a user: the vdcs, with commas between them, that no leader shall be in.
 pub const AWAY_FROM: &str = "kogge.dev/away-from";
-/// Annotation by a user: which vdcs are lost for good, where replica sets lost their majority with them, as JSON; see
+/// Annotation by a user: which vdcs are lost for good, where groups lost their majority with them, as JSON; see
 /// [`crate::recovery`].
 pub const RECOVER: &str = "kogge.dev/recover";
 /// Annotation by a user: approves the steps whose hashes it names, with commas between them.

@@ -16,11 +16,13 @@ pub mod names;
 pub mod rbac;
 pub mod recovery;
 mod rules;
+pub mod status;
 pub mod worker_cluster;
 
 pub use cluster_id::ClusterId;
-pub use federated_cluster::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
-pub use federated_etcd::{FederatedEtcd, FederatedEtcdSpec, FederatedEtcdStatus};
+pub use federated_cluster::{FederatedCluster, FederatedClusterSpec};
+pub use federated_etcd::{FederatedEtcd, FederatedEtcdSpec};
+pub use status::DatabaseStatus;
 pub use worker_cluster::{WorkerCluster, WorkerClusterSpec, WorkerClusterStatus};
 
 /// The API group of every Kogge resource.

@@ -15,9 +15,9 @@ pub struct RecoveryRequest {
     /// Nothing of them runs any more, or ever reaches the other members again: somebody made sure of that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fenced: bool,
-    /// The replica sets, such as `shard-0`; all where it is empty.
+    /// The groups, by their components, such as `shard-0`; all where it is empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub sets: BTreeSet<String>,
+    pub groups: BTreeSet<String>,
     /// Vdcs, or placements, whose members may join again once their volumes are empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub readmit: BTreeSet<String>,

@@ -29,7 +29,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Reads the pods and the slices of every replica set, also of those that leave, or have left, and still
+    /// Reads the pods and the slices of every group, also of those that leave, or have left, and still
     /// stand.
     pub(crate) fn observe<E: Engine>(observation: &Observation<'_, E>, retired: &BTreeSet<Component>) -> Self {
         let mut names = Self::default();

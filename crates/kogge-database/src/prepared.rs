@@ -190,7 +190,7 @@ impl<E: Engine> Prepared<'_, E> {
         workload::pod_facts(view.objects.get(&key)?)?.ips.first().copied()
     }
 
-    /// Whether a member holds its set's data and users, or a router serves them: only then may it be reached from
+    /// Whether a member holds its group's data and users, or a router serves them: only then may it be reached from
     /// elsewhere than its pod's loopback.
     pub fn has_users(&self, pod: &PodName) -> bool {
         self.routers.contains_key(pod)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::conditions::{Finding, federated_cluster::DISCOVERY_STALE};
+use kogge_api::conditions::{Finding, database::DISCOVERY_STALE};
 
 use crate::facts::{Destination, Source};
 

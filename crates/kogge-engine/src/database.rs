@@ -1,13 +1,8 @@
 //! A database as its resource declares it, whatever its kind.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
-use kogge_api::ClusterId;
-use kogge_api::federated_cluster::{
-    ConnectionStatus, DeletionSpec, DeletionStatus, GroupStatus, PlacementStatus, RolloutSpec, RolloutStatus,
-    RoutersStatus, SecuritySpec, SecurityStatus,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::federated_cluster::{DeletionSpec, RolloutSpec, SecuritySpec};
+use kogge_api::{ClusterId, DatabaseStatus};
 use kogge_plan::ComponentKey;
 use kogge_plan::placement::RequestedPlacement;
 use serde_json::{Map, Value};
@@ -56,49 +51,6 @@ pub struct PlacementFacts {
     pub may_lead: bool,
     /// Its own chart values.
     pub values: Map<String, Value>,
-}
-
-/// What was last told of a database: what all kinds tell.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DatabaseStatus {
-    /// The generation of the resource that it is about.
-    pub observed_generation: Option<i64>,
-    /// Whether clients are served.
-    pub available: bool,
-    /// The clusterID.
-    pub cluster_id: Option<ClusterId>,
-    /// The epoch that the spec is carried out under.
-    pub epoch: Option<i64>,
-    /// The hash of the spec that the epoch stands for.
-    pub spec_hash: Option<String>,
-    /// The chart version that every share has.
-    pub chart_version: Option<String>,
-    /// The version of the data's format that all members have agreed on.
-    pub data_version: Option<String>,
-    /// `ready/size` of all pods.
-    pub summary: Option<String>,
-    /// `ready/size` by placement.
-    pub where_: Option<String>,
-    /// The leaders, in words.
-    pub leaders: Option<String>,
-    /// The most pressing thing between now and Ready.
-    pub waiting_for: Option<String>,
-    /// How clients reach it.
-    pub connection: Option<ConnectionStatus>,
-    /// The groups, by `<database>-<component>`.
-    pub groups: BTreeMap<String, GroupStatus>,
-    /// The pods that are no members.
-    pub routers: Option<RoutersStatus>,
-    /// The placements, by name.
-    pub placement: BTreeMap<String, PlacementStatus>,
-    /// The rollout in progress, or the last one.
-    pub rollout: Option<RolloutStatus>,
-    /// What the pods were made with.
-    pub security: Option<SecurityStatus>,
-    /// The deletion that waits.
-    pub deletion: Option<DeletionStatus>,
-    /// The conditions.
-    pub conditions: Vec<Condition>,
 }
 
 impl Database {

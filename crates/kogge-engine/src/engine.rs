@@ -3,15 +3,15 @@
 use std::fmt;
 
 use k8s_openapi::NamespaceResourceScope;
-use kogge_api::ClusterId;
 use kogge_api::anchor::{Record, SeedsDisagree};
+use kogge_api::{ClusterId, DatabaseStatus};
 use kube_core::{CustomResourceExt, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::component::{Component, Port, Share};
-use crate::database::{Database, DatabaseStatus};
+use crate::database::Database;
 use crate::goal::{GoalInput, Member};
 use crate::heard::Heard;
 use crate::identity::Identity;

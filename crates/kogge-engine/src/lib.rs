@@ -23,12 +23,13 @@ mod step;
 mod view;
 
 pub use component::{Component, Port, Share};
-pub use database::{Database, DatabaseStatus, PlacementFacts};
+pub use database::{Database, PlacementFacts};
 pub use engine::Engine;
 pub use error_class::ErrorClass;
 pub use goal::{GoalInput, Member};
 pub use heard::Heard;
 pub use identity::Identity;
+pub use kogge_api::DatabaseStatus;
 pub use kogge_api::anchor::{Record, SeedsDisagree};
 pub use kogge_plan::ComponentKey;
 pub use names::{GroupName, Placement, PodName, Vdc};

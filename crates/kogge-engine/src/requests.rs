@@ -52,7 +52,7 @@ impl Requests {
 
     /// Whether a recovery that was asked for is about a group.
     pub fn recovers(&self, component: &ComponentKey) -> bool {
-        self.recovery.sets.is_empty() || self.recovery.sets.contains(component.as_str())
+        self.recovery.groups.is_empty() || self.recovery.groups.contains(component.as_str())
     }
 
     /// Whether a member's pod stands in one of these vdcs or placements, whether or not the spec still names them.
@@ -86,7 +86,7 @@ impl Requests {
         }
         if !placements.iter().any(|placement| placement.may_lead && !named.contains(&placement.vdc)) {
             return Err(format!(
-                "the annotation {} leaves no vdc for the primaries; leave at least one with a placement that has the role Voter and a priority above 0",
+                "the annotation {} leaves no vdc in which a member may lead; leave at least one with a placement that has the role Voter and no priority of 0",
                 labels::AWAY_FROM
             ));
         }
@@ -121,7 +121,7 @@ impl Requests {
             ));
         }
         let groups: Vec<&str> = database.groups().map(|component| component.key.as_str()).collect();
-        if let Some(unknown) = request.sets.iter().find(|set| !groups.contains(&set.as_str())) {
+        if let Some(unknown) = request.groups.iter().find(|group| !groups.contains(&group.as_str())) {
             return Err(format!(
                 "the annotation {} names the group {unknown}; name one of {}",
                 labels::RECOVER,
@@ -213,7 +213,7 @@ mod tests {
         assert!(refused(r#"{"lost":["vdc2"],"fence":true}"#).contains("unknown field `fence`"));
         assert!(refused(r#"{"lost":["vdc9"]}"#).contains("vdc9, which is neither a vdc nor a placement"));
         assert!(refused(r#"{"lost":["vdc2"],"readmit":["vdc2"]}"#).contains("say one of the two"));
-        assert!(refused(r#"{"lost":["vdc2"],"sets":["shard-7"]}"#).contains("name one of config, shard-0"));
+        assert!(refused(r#"{"lost":["vdc2"],"groups":["shard-7"]}"#).contains("name one of config, shard-0"));
         assert!(asked(labels::RECOVER, r#"{"lost":["gone"]}"#).refused.is_empty());
     }
 
@@ -225,7 +225,7 @@ mod tests {
             id: "abcdefgh".parse().unwrap(),
             cluster_domain: "cluster.local".to_owned(),
         };
-        let requests = asked(labels::RECOVER, r#"{"lost":["vdc2","gone"],"fenced":true,"sets":["config"]}"#);
+        let requests = asked(labels::RECOVER, r#"{"lost":["vdc2","gone"],"fenced":true,"groups":["config"]}"#);
         let (config, lost) = ("config".into(), &requests.recovery.lost);
         let is_lost = |pod: &str| requests.is_within(&identity, &config, pod, lost);
         assert!(is_lost("ll2022-config-second-0") && is_lost("ll2022-config-gone-1"));

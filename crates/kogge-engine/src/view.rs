@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use kogge_api::conditions::{self, Status};
-use kogge_api::federated_cluster::DrainStatus;
+use kogge_api::status::DrainStatus;
 use kogge_plan::ComponentKey;
 use serde::{Deserialize, Serialize};
 
@@ -129,8 +129,8 @@ pub struct MemberView {
     pub listed: bool,
     /// Its votes.
     pub votes: u32,
-    /// Its priority in elections.
-    pub priority: u32,
+    /// Its priority in elections, where the engine has priorities.
+    pub priority: Option<u32>,
     /// How far it is behind the leader; none while nobody knows.
     pub lag_ms: Option<i64>,
     /// It is as the spec asks.

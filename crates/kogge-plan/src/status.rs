@@ -1,6 +1,6 @@
 //! How shares and placements stand, from what was observed. What was not observed is Unknown (A3).
 
-use kogge_api::federated_cluster::{PlacementStatus, ShareStatus, WorkState};
+use kogge_api::status::{PlacementStatus, ShareStatus, WorkState};
 
 use crate::workload::{self, Database, ShareKey};
 use crate::{WorkerName, WorkerView};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
+use kogge_api::federated_cluster::DataPolicy;
+use kogge_api::status::DeletionStatus;
 use kogge_api::{ClusterId, labels};
 
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};

@@ -20,8 +20,8 @@ pub(in crate::cases) async fn a_cluster_forms_in_three_data_centres(harness: &Ha
     let group = group(&cluster)?;
     ensure!(voters(&cluster)? == VDCS[..3].iter().map(|vdc| (*vdc, 1)).collect(), "{group:?}");
     let status = cluster.status.as_ref().context("no status")?;
-    ensure!(status.available && status.leader.is_some(), "{status:?}");
-    ensure!(status.cluster_version.as_deref() == Some("3.6"), "{:?}", status.cluster_version);
+    ensure!(status.available && status.leaders.is_some(), "{status:?}");
+    ensure!(status.data_version.as_deref() == Some("3.6"), "{:?}", status.data_version);
     ensure!(status.waiting_for.is_none(), "Ready, and still waiting for {:?}", status.waiting_for);
 
     let (near, far) =

@@ -83,7 +83,7 @@ impl Life<'_> {
         self.database.merge(json!({"spec": next})).await?;
         self.killer.kill(2, "upgrade", &self.database).await?;
         let cluster = self.database.ready().await?;
-        let version = cluster.status.and_then(|status| status.cluster_version);
+        let version = cluster.status.and_then(|status| status.data_version);
         ensure!(version.as_deref() == Some("3.6"), "{version:?}");
         self.answers().await
     }

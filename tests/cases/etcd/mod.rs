@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use kogge_api::FederatedEtcd;
-use kogge_api::federated_cluster::GroupStatus;
+use kogge_api::status::GroupStatus;
 
 /// What is said of the members' group.
 fn group(cluster: &FederatedEtcd) -> anyhow::Result<&GroupStatus> {
@@ -24,7 +24,7 @@ fn group(cluster: &FederatedEtcd) -> anyhow::Result<&GroupStatus> {
 /// The pod that leads, and its data centre.
 fn leader(cluster: &FederatedEtcd) -> anyhow::Result<(String, String)> {
     let group = group(cluster)?;
-    let leader = group.primary.as_ref().context("no leader")?;
+    let leader = group.leader.as_ref().context("no leader")?;
     let member = group.members.iter().find(|member| member.name == *leader).context("the leader is not listed")?;
     Ok((leader.clone(), member.vdc.clone()))
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kogge_api::FederatedEtcd;
-use kogge_api::conditions::federated_cluster::{APPROVAL_NEEDED, AVAILABLE, READY};
+use kogge_api::conditions::database::{APPROVAL_NEEDED, AVAILABLE, READY};
 use kogge_api::labels;
 use kogge_e2e::{Etcdctl, Harness, SCRATCH, VDCS, is};
 use kogge_lab::wait;

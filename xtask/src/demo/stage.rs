@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::conditions::database::READY;
 use kogge_api::{FederatedCluster, WorkerCluster};
 use kogge_lab::{CONTROL, Lab};
 use kube::{Api, Client};

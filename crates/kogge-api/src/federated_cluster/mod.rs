@@ -5,7 +5,6 @@ mod defaults;
 mod effective;
 mod security;
 mod spec;
-mod status;
 
 pub use component::{Component, InvalidComponent};
 pub use effective::PlacedComponent;
@@ -14,8 +13,4 @@ pub use spec::{
     DataPolicy, DeletionSpec, FederatedCluster, FederatedClusterSpec, GlobalSpec, MemberOverride, MemberSpec,
     OnFailure, PlacementSpec, ResourcesSpec, Role, RolloutSpec, RouterOverride, RouterSpec, ShardSpec,
     StorageSpec,
-};
-pub use status::{
-    ConnectionStatus, DeletionStatus, DrainStatus, FederatedClusterStatus, GroupStatus, MemberStatus,
-    PlacementStatus, RolloutStatus, RoutersStatus, ShareStatus, WorkState,
 };

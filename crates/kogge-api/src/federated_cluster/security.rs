@@ -138,7 +138,7 @@ pub struct SecurityStatus {
 pub struct PreviousUser {
     /// Its name.
     pub name: String,
-    /// When Kogge removes it from every replica set: `spec.security.rotation.grace` after it was replaced.
+    /// When Kogge removes it from every group: `spec.security.rotation.grace` after it was replaced.
     pub removed_at: Time,
 }
 

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{FederatedClusterStatus, SecuritySpec, defaults};
-use crate::ClusterId;
+use super::{SecuritySpec, defaults};
 use crate::rules::{by, free_form, rule};
+use crate::{ClusterId, DatabaseStatus};
 
 /// A sharded cluster, its shares in each data centre, and how it changes and ends.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +22,7 @@ use crate::rules::{by, free_form, rule};
     namespaced,
     shortname = "fc",
     category = "kogge",
-    status = "FederatedClusterStatus",
+    status = "DatabaseStatus",
     derive = "PartialEq",
     doc = "One sharded database across many Kubernetes clusters.",
     crates(kube_core = "::kube_core"),
@@ -41,7 +41,7 @@ use crate::rules::{by, free_form, rule};
     printcolumn(name = "Members", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Waiting for", type_ = "string", json_path = ".status.waitingFor"),
     printcolumn(name = "Where", type_ = "string", priority = 1, json_path = ".status.where"),
-    printcolumn(name = "Primaries", type_ = "string", priority = 1, json_path = ".status.primaries"),
+    printcolumn(name = "Primaries", type_ = "string", priority = 1, json_path = ".status.leaders"),
     printcolumn(name = "ID", type_ = "string", priority = 1, json_path = ".status.clusterID"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -4,10 +4,8 @@ mod effective;
 mod maintenance;
 mod quota;
 mod spec;
-mod status;
 
 pub use effective::PlacedMembers;
 pub use maintenance::{MaintenanceSpec, MaintenanceWindow, Weekday};
 pub use quota::Quota;
 pub use spec::{COMPONENT, EtcdPlacementSpec, EtcdRole, FederatedEtcd, FederatedEtcdSpec};
-pub use status::FederatedEtcdStatus;

@@ -5,12 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::FederatedEtcdStatus;
 use super::maintenance::MaintenanceSpec;
 use super::quota::{self, Quota};
-use crate::ClusterId;
 use crate::federated_cluster::{DeletionSpec, ResourcesSpec, RolloutSpec, SecuritySpec, StorageSpec};
 use crate::rules::{by, free_form, rule};
+use crate::{ClusterId, DatabaseStatus};
 
 /// The name of the one component, which is part of every member's host name.
 pub const COMPONENT: &str = "etcd";
@@ -25,7 +24,7 @@ pub const COMPONENT: &str = "etcd";
     namespaced,
     shortname = "fe",
     category = "kogge",
-    status = "FederatedEtcdStatus",
+    status = "DatabaseStatus",
     derive = "PartialEq",
     doc = "One etcd cluster across many Kubernetes clusters.",
     crates(kube_core = "::kube_core"),
@@ -40,12 +39,12 @@ pub const COMPONENT: &str = "etcd";
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Available')].status"
     ),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.clusterVersion"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.dataVersion"),
     printcolumn(name = "Chart", type_ = "string", json_path = ".status.chartVersion"),
     printcolumn(name = "Members", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Waiting for", type_ = "string", json_path = ".status.waitingFor"),
     printcolumn(name = "Where", type_ = "string", priority = 1, json_path = ".status.where"),
-    printcolumn(name = "Leader", type_ = "string", priority = 1, json_path = ".status.leader"),
+    printcolumn(name = "Leader", type_ = "string", priority = 1, json_path = ".status.leaders"),
     printcolumn(name = "ID", type_ = "string", priority = 1, json_path = ".status.clusterID"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::conditions::database::READY;
 use kogge_api::{FederatedCluster, labels};
 use kogge_chart_store::ChartStore;
 use kogge_database::pass::{self, Look, Start, Then, next};

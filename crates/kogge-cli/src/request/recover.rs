@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_api::recovery::RecoveryRequest;
 use kogge_api::{FederatedCluster, labels};
 
@@ -31,9 +31,9 @@ pub(crate) struct Args {
     /// Says that nothing of what is lost runs any more, or ever reaches the other vdcs again by itself
     #[arg(long, requires = "lost")]
     fenced: bool,
-    /// Only these replica sets, such as shard-0; by default all that lost their majority
-    #[arg(long = "set", value_name = "SET", value_delimiter = ',')]
-    sets: Vec<String>,
+    /// Only these groups, by their components, such as shard-0; by default all that lost their majority
+    #[arg(long = "group", value_name = "GROUP", value_delimiter = ',')]
+    groups: Vec<String>,
     /// Approves what the operator showed, by its hash; several with commas between them
     #[arg(long, value_name = "HASH", value_delimiter = ',')]
     approve: Vec<String>,
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
         return approve(&args, &subject, &present).await;
     }
     let request =
-        RecoveryRequest { readmit: set(&args.readmit), sets: set(&args.sets), ..RecoveryRequest::default() };
+        RecoveryRequest { readmit: set(&args.readmit), groups: set(&args.groups), ..RecoveryRequest::default() };
     let value = if args.withdraw { None } else { Some(serde_json::to_string(&request)?) };
     subject.annotate(&present, &[(labels::RECOVER, value), (labels::APPROVE, None)]).await?;
     if args.withdraw {
@@ -84,7 +84,7 @@ async fn declare(
     let request = RecoveryRequest {
         lost: set(&args.lost),
         fenced: args.fenced,
-        sets: set(&args.sets),
+        groups: set(&args.groups),
         ..RecoveryRequest::default()
     };
     let text = serde_json::to_string(&request)?;
@@ -136,8 +136,8 @@ async fn approve(args: &Args, subject: &Subject, present: &FederatedCluster) -> 
         let serves = |cluster: &FederatedCluster| {
             condition(cluster, types::AVAILABLE).filter(|available| available.status == "True").map(drop)
         };
-        subject.wait("a primary in every replica set", Duration::from_secs(args.wait), serves).await?;
-        println!("{}: every replica set has a primary", subject.full_name());
+        subject.wait("a leader in every group", Duration::from_secs(args.wait), serves).await?;
+        println!("{}: every group has a leader", subject.full_name());
     }
     Ok(ExitCode::SUCCESS)
 }

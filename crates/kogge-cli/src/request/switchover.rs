@@ -1,10 +1,10 @@
-//! `kogge switchover`: primaries leave a vdc before its maintenance, and may come back after it.
+//! `kogge switchover`: leaders leave a vdc before its maintenance, and may come back after it.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_api::{FederatedCluster, labels};
 
 use super::{Subject, Target, condition};
@@ -14,7 +14,7 @@ use crate::ControlArgs;
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
-    /// The vdcs that no primary shall be in, with commas between them
+    /// The vdcs that no leader shall be in, with commas between them
     #[arg(
         long,
         value_name = "VDC",
@@ -23,7 +23,7 @@ pub(crate) struct Args {
         conflicts_with = "back"
     )]
     away_from: Vec<String>,
-    /// Lets primaries be in every vdc again
+    /// Lets leaders be in every vdc again
     #[arg(long)]
     back: bool,
     /// How long to wait until it is done, in seconds; 0 does not wait
@@ -40,8 +40,8 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
     }
     subject.annotate(&present, &[(labels::AWAY_FROM, vdcs.clone())]).await?;
     match &vdcs {
-        Some(vdcs) => println!("{}: primaries shall leave {vdcs}", subject.full_name()),
-        None => println!("{}: primaries may be in every vdc", subject.full_name()),
+        Some(vdcs) => println!("{}: leaders are asked to leave {vdcs}", subject.full_name()),
+        None => println!("{}: leaders may be in every vdc", subject.full_name()),
     }
     if args.wait == 0 {
         return Ok(ExitCode::SUCCESS);

@@ -173,9 +173,9 @@ async fn a_recovery_is_shown_before_it_is_asked_for(place: &Place) -> Result<()>
     assert_eq!(annotation(place, labels::RECOVER).await?, None);
     let said = kogge(&[&["recover", "databases/ll2022", "--lost=vdc9"], &to])?;
     assert!(said.contains("vdc9, which is neither a vdc nor a placement"), "{said}");
-    kogge(&[&["recover", "databases/ll2022", "--lost=vdc1", "--fenced", "--set=shard-0"], &to])?;
+    kogge(&[&["recover", "databases/ll2022", "--lost=vdc1", "--fenced", "--group=shard-0"], &to])?;
     let asked = annotation(place, labels::RECOVER).await?;
-    assert_eq!(asked.as_deref(), Some(r#"{"lost":["vdc1"],"fenced":true,"sets":["shard-0"]}"#));
+    assert_eq!(asked.as_deref(), Some(r#"{"lost":["vdc1"],"fenced":true,"groups":["shard-0"]}"#));
     let said = kogge_fails(&[&["recover", "databases/ll2022", "--approve=0123456789abcdef"], &to])?;
     assert!(said.contains("asks for no approval of 0123456789abcdef"), "{said}");
     kogge(&[&["recover", "databases/ll2022", "--withdraw"], &to])?;

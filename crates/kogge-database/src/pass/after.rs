@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kogge_api::conditions::federated_cluster::PROGRESSING;
+use kogge_api::conditions::database::PROGRESSING;
 use kogge_api::names;
 use kogge_engine::{Database, Engine, PodName};
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kogge_api::federated_cluster::{DataPolicy, DeletionStatus};
+use kogge_api::federated_cluster::DataPolicy;
+use kogge_api::status::DeletionStatus;
 use kogge_api::{ClusterId, names};
 use kogge_engine::{Database, DatabaseStatus, Engine};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};

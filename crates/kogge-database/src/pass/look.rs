@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kogge_api::ClusterId;
-use kogge_api::conditions::federated_cluster::READY;
+use kogge_api::conditions::database::READY;
 use kogge_engine::{Database, DatabaseStatus, Engine, PodName};
 use kogge_plan::teardown::TeardownPlan;
 

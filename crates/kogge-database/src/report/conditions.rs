@@ -1,8 +1,8 @@
 //! The conditions of a database.
 
-use kogge_api::conditions::{Finding, Status, federated_cluster as types};
-use kogge_api::federated_cluster::{DeletionStatus, WorkState};
+use kogge_api::conditions::{Finding, Status, database as types};
 use kogge_api::labels;
+use kogge_api::status::{DeletionStatus, WorkState};
 use kogge_engine::{Engine, Finding as Advice, RECOVERY_REFUSED, Vdc};
 use kogge_plan::obstacle::Obstacle;
 
@@ -168,7 +168,7 @@ fn switched_over<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) 
         return Finding::new(types::SWITCHED_OVER, false, "RequestRefused", refused);
     }
     if away.is_empty() {
-        return Finding::new(types::SWITCHED_OVER, false, "NotAsked", "primaries may be in every vdc");
+        return Finding::new(types::SWITCHED_OVER, false, "NotAsked", "Leaders may be in every vdc.");
     }
     let vdcs: Vec<&str> = away.iter().map(Vdc::as_str).collect();
     let vdcs = vdcs.join(", ");
@@ -184,13 +184,14 @@ fn switched_over<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) 
     let without: Vec<&str> = groups.map(|(name, _)| name.as_str()).collect();
     if still.is_empty() && without.is_empty() {
         let message =
-            format!("primaries are kept away from {vdcs} until the annotation {} goes", labels::AWAY_FROM);
+            format!("Leaders are kept away from {vdcs} until the annotation {} is removed.", labels::AWAY_FROM);
         Finding::new(types::SWITCHED_OVER, true, "InForce", message)
     } else if still.is_empty() {
-        let message = format!("primaries left {vdcs}; these sets have no primary yet: {}", without.join(", "));
+        let message =
+            format!("No leader is in {vdcs} any more; these groups have no leader yet: {}.", without.join(", "));
         Finding::new(types::SWITCHED_OVER, false, "Moving", message)
     } else {
-        let message = format!("primaries are to leave {vdcs}; still there are {}", still.join(", "));
+        let message = format!("Leaders are leaving {vdcs}; still there: {}.", still.join(", "));
         Finding::new(types::SWITCHED_OVER, false, "Moving", message)
     }
 }

@@ -7,11 +7,10 @@ mod rollout;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kogge_api::conditions::{self as api_conditions, Finding, Status, federated_cluster as types};
-use kogge_api::federated_cluster::{
-    ConnectionStatus, DeletionStatus, PreviousUser, SecurityStatus, ShareStatus, WorkState,
-};
+use kogge_api::conditions::{self as api_conditions, Finding, Status, database as types};
+use kogge_api::federated_cluster::{PreviousUser, SecurityStatus};
 use kogge_api::names;
+use kogge_api::status::{ConnectionStatus, DeletionStatus, ShareStatus, WorkState};
 use kogge_engine::{Database, DatabaseStatus, Engine};
 use kogge_plan::obstacle::Obstacle;
 

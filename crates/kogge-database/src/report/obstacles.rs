@@ -1,7 +1,7 @@
 //! Everything between now and Ready, the most pressing first.
 
-use kogge_api::federated_cluster::WorkState;
 use kogge_api::labels;
+use kogge_api::status::WorkState;
 use kogge_engine::Engine;
 use kogge_plan::obstacle::{Obstacle, Rank};
 

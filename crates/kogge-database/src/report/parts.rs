@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kogge_api::federated_cluster::{
-    GroupStatus, MemberStatus, PlacementStatus, RoutersStatus, ShareStatus, WorkState,
-};
 use kogge_api::names;
+use kogge_api::status::{GroupStatus, MemberStatus, PlacementStatus, RoutersStatus, ShareStatus, WorkState};
 use kogge_engine::{ComponentKey, Engine, Group, Health, MemberView};
 use kogge_plan::rollout::UseRevision;
 use kogge_plan::status::{self, ShareReport};
@@ -95,7 +93,7 @@ impl Parts {
         let leaders: Vec<String> = self
             .groups
             .iter()
-            .map(|(name, group)| group.primary.clone().unwrap_or_else(|| format!("{name}: none")))
+            .map(|(name, group)| group.leader.clone().unwrap_or_else(|| format!("{name}: none")))
             .collect();
         leaders.join(", ")
     }
@@ -168,7 +166,7 @@ fn placements<E: Engine>(
 fn group_status(group: &Group, in_queue: bool, placement: BTreeMap<String, ShareStatus>) -> GroupStatus {
     GroupStatus {
         initialized: group.initialized,
-        added_as_shard: group.joined == Some(true),
+        joined: group.joined,
         in_queue,
         read_only: group.initialized && group.leader.is_none(),
         ready: count(group.ready),
@@ -179,7 +177,7 @@ fn group_status(group: &Group, in_queue: bool, placement: BTreeMap<String, Share
             Health::Degraded | Health::Unavailable => WorkState::Degraded,
             Health::Unknown => WorkState::Unknown,
         },
-        primary: group.leader.as_ref().map(ToString::to_string),
+        leader: group.leader.as_ref().map(ToString::to_string),
         draining: group.draining.clone(),
         members: group.members.iter().map(member).collect(),
         placement,

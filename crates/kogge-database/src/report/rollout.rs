@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kogge_api::federated_cluster::RolloutStatus;
+use kogge_api::status::RolloutStatus;
 use kogge_engine::{Database, DatabaseStatus, Engine};
 use kogge_plan::rollout::UseRevision;
 

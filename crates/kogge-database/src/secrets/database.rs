@@ -21,9 +21,9 @@ const ROTATION: &str = "rotation.json";
 /// The secrets of one database. Its `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseSecrets {
-    /// The users that every replica set knows.
+    /// The users that every group knows.
     pub users: Users,
-    /// The users that are being made; until all replica sets know them, some do.
+    /// The users that are being made; until all groups know them, some do.
     pub next_users: Option<Users>,
     /// The users that the present ones replaced; until they are removed everywhere.
     pub previous_users: Option<PreviousUsers>,

@@ -218,7 +218,7 @@ impl DatabaseSecrets {
 
     fn rotating_users(&self, asked: u32) -> Option<String> {
         if let Some(next) = &self.next_users {
-            return Some(format!("passwords: user {} is being created on every replica set", next.admin().user));
+            return Some(format!("passwords: user {} is being created on every group", next.admin().user));
         }
         if self.rotated.passwords >= asked {
             return None;

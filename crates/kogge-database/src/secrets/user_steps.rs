@@ -1,5 +1,5 @@
 //! The users that Kogge makes, by generation. MongoDB has one password for a user, so the next password comes with
-//! the next user: it is made on every replica set, then the administrator's Secret names it, and the previous user
+//! the next user: it is made on every group, then the administrator's Secret names it, and the previous user
 //! is removed a grace later. Who reads the Secret again within the grace is never refused. Each step is written
 //! down before the next one begins, so whoever is killed anywhere goes on where the Secret says.
 
@@ -11,12 +11,12 @@ use super::users::{Login, PreviousUsers, Users};
 /// The next step from one generation of users to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsersStep<'a> {
-    /// To make these users on every replica set. Then comes [`DatabaseSecrets::with_next_users`].
+    /// To make these users on every group. Then comes [`DatabaseSecrets::with_next_users`].
     Create(&'a Users),
     /// To write down that the administrator's Secret names the present user, [`DatabaseSecrets::with_grace_from`],
     /// once that is so.
     BeginGrace,
-    /// To remove these users from every replica set. Then comes [`DatabaseSecrets::without_previous_users`].
+    /// To remove these users from every group. Then comes [`DatabaseSecrets::without_previous_users`].
     Remove(&'a Users),
 }
 
@@ -34,7 +34,7 @@ impl DatabaseSecrets {
         }
     }
 
-    /// With the next users as the present ones: every replica set knows them.
+    /// With the next users as the present ones: every group knows them.
     #[must_use]
     pub fn with_next_users(&self) -> Self {
         let Some(users) = self.next_users.clone() else { return self.clone() };
@@ -49,7 +49,7 @@ impl DatabaseSecrets {
         Self { previous_users: self.previous_users.as_ref().map(begun), ..self.clone() }
     }
 
-    /// Without the previous users: no replica set knows them any more.
+    /// Without the previous users: no group knows them any more.
     #[must_use]
     pub fn without_previous_users(&self) -> Self {
         Self { previous_users: None, ..self.clone() }
@@ -59,7 +59,7 @@ impl DatabaseSecrets {
     /// the previous one.
     pub fn fallback_operator(&self) -> Option<Login> {
         // Versions of Kogge before users had generations gave the present user the next password; where one was
-        // replaced in the middle of that, some sets have it already.
+        // replaced in the middle of that, some groups have it already.
         let renewed = |next: &Users| Login { password: next.operator.clone(), ..self.users.operator() };
         let previous = |previous: &PreviousUsers| previous.users.operator();
         self.previous_users.as_ref().map(previous).or_else(|| self.next_users.as_ref().map(renewed))

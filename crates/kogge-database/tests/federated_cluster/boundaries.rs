@@ -1,7 +1,7 @@
 //! A9, A10 and A12: what belongs to others stays theirs. That owners stand beside what they own, that every object
 //! carries our label, and that no secret is told, are laws of the world.
 
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_api::labels;
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_plan::object::label;
@@ -37,7 +37,7 @@ fn a_name_that_another_database_has_is_told_and_the_rest_goes_on() {
     assert!(ready.message.contains("worker-vdc2") && ready.message.contains("zzzzzzzz"), "{}", ready.message);
     assert!(ready.message.contains("rename the database, or remove that object"), "{}", ready.message);
     assert_eq!(world.servers.voters(SHARD).len(), 3, "the members do not need it");
-    assert!(world.status().replica_sets["ll2022-shard-0"].added_as_shard);
+    assert_eq!(world.status().groups["ll2022-shard-0"].joined, Some(true));
     let theirs = world.worker("vdc2").object("Service", "ll2022-mongos").unwrap();
     assert_eq!(label(theirs, labels::CLUSTER_ID), Some("zzzzzzzz"));
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_plan::ObjectKey;
 use proptest::prelude::*;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn a_pass_that_fails_shows_it_and_keeps_what_was_judged_before() {
     assert_eq!(world.round().failed.as_deref(), Some("ControlClusterSilent"));
     let ready = world.condition(types::READY);
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("Unknown", "ControlClusterSilent"));
-    let conditions = |status: &kogge_api::FederatedClusterStatus| {
+    let conditions = |status: &kogge_api::DatabaseStatus| {
         let judged = status.conditions.iter().filter(|condition| condition.type_ != types::READY);
         judged.cloned().collect::<Vec<_>>()
     };

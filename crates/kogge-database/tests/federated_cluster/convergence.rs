@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::conditions::federated_cluster as types;
-use kogge_api::federated_cluster::WorkState;
+use kogge_api::conditions::database as types;
+use kogge_api::status::WorkState;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -21,9 +21,9 @@ fn a_database_forms_and_says_so() {
     assert_eq!(status.where_.as_deref(), Some("vdc1 3/3, vdc2 3/3, vdc3 3/3"));
     assert_eq!(status.chart_version.as_deref(), Some("1.0.0"));
     assert!(status.available && status.rollout.is_none());
-    let shard = &status.replica_sets["ll2022-shard-0"];
-    assert!(shard.added_as_shard && shard.initialized && shard.status == WorkState::Ready);
-    assert_eq!(shard.primary.as_deref(), Some(world.servers.primary(SHARD).as_str()));
+    let shard = &status.groups["ll2022-shard-0"];
+    assert!(shard.joined == Some(true) && shard.initialized && shard.status == WorkState::Ready);
+    assert_eq!(shard.leader.as_deref(), Some(world.servers.primary(SHARD).as_str()));
     let uri = "mongodb://ll2022-mongos.databases.svc.cluster.local:27017/";
     assert_eq!(status.connection.map(|c| c.uri).as_deref(), Some(uri));
     for (type_, expected) in [

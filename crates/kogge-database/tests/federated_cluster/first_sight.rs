@@ -3,7 +3,7 @@
 
 use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::Record;
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_plan::{Action, Object, anchors};
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! A spec that cannot be carried out: what runs is left alone, and its names are kept up to date.
 
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_api::labels;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -34,10 +34,10 @@ fn a_member_whose_volume_is_wiped_comes_back_under_another_id() {
     world.wipe("vdc3", VICTIM);
     let told = (0..8).any(|_| {
         world.round();
-        let member = &world.status().replica_sets["ll2022-shard-0"].members[2];
+        let member = &world.status().groups["ll2022-shard-0"].members[2];
         member.reason.as_ref().is_some_and(|reason| reason.contains("LostDisk"))
     });
-    assert!(told, "{:#?}", world.status().replica_sets);
+    assert!(told, "{:#?}", world.status().groups);
     world.settle();
     assert_eq!(world.servers.voters(SHARD), voters);
     for vdc in ["vdc1", "vdc2", "vdc3"] {
@@ -54,7 +54,7 @@ fn a_volume_wiped_under_its_running_server_is_held_when_only_the_container_is_st
     let (before, voters) = (id_of(&world, "vdc1"), world.servers.voters(SHARD));
     world.wipe_running("vdc3", VICTIM);
     world.round();
-    let member = &world.status().replica_sets["ll2022-shard-0"].members[2];
+    let member = &world.status().groups["ll2022-shard-0"].members[2];
     assert!(member.reason.as_ref().is_some_and(|reason| reason.contains("LostDisk")), "{member:#?}");
     world.settle();
     assert_eq!(world.servers.voters(SHARD), voters);

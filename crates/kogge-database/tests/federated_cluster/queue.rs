@@ -27,7 +27,7 @@ fn free(world: &World) {
 
 fn waits_for_its_turn(world: &World) {
     let status = world.status();
-    assert!(status.replica_sets.values().any(|set| set.in_queue), "{:#?}", status.replica_sets);
+    assert!(status.groups.values().any(|set| set.in_queue), "{:#?}", status.groups);
     let waits = status.waiting_for.unwrap_or_default();
     assert!(waits.contains("is queued"), "{waits}");
     assert!(!world.is_ready());
@@ -38,7 +38,7 @@ fn one_set_at_a_time_reaches_the_same() {
     let mut world = World::three();
     world.turns = Some(RefCell::new(Queue::new(1)));
     world.settle();
-    assert!(world.status().replica_sets.values().all(|set| !set.in_queue));
+    assert!(world.status().groups.values().all(|set| !set.in_queue));
 }
 
 #[test]

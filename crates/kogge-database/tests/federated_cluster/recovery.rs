@@ -1,6 +1,6 @@
 //! Two of three data centres are gone: told and left alone, given up by a person, held out when they come back.
 
-use kogge_api::conditions::federated_cluster::{APPROVAL_NEEDED, READY};
+use kogge_api::conditions::database::{APPROVAL_NEEDED, READY};
 use kogge_api::labels;
 use proptest::prelude::*;
 

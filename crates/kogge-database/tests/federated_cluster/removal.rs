@@ -1,7 +1,7 @@
 //! A1 and A2: nothing goes on doubt, and data outlives everything. That no StatefulSet, claim, Secret or anchor is
 //! ever deleted of what is a part of the database is a law of the world, so here it is enough to provoke it.
 
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_api::labels;
 use kogge_plan::Action;
 use rstest::rstest;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_plan::{Action, Object, WorkerName};
 use rstest::rstest;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Shards that come and go: their data leaves them first, and nothing of them goes before.
 
-use kogge_api::conditions::federated_cluster as types;
+use kogge_api::conditions::database as types;
 use kogge_mongo::{Action as EngineAction, ShardingAction, Step};
 use kogge_plan::Action;
 use proptest::prelude::*;
@@ -46,8 +46,8 @@ fn a_shard_more_is_added_beside_the_others() {
     shard_count(&mut world, 2);
     world.settle();
     assert!(world.servers.routers.lists(SECOND));
-    assert_eq!(world.status().replica_sets["ll2022-shard-1"].ready, 3);
-    assert!(world.status().replica_sets["ll2022-shard-1"].added_as_shard);
+    assert_eq!(world.status().groups["ll2022-shard-1"].ready, 3);
+    assert_eq!(world.status().groups["ll2022-shard-1"].joined, Some(true));
     assert_eq!(world.status().rollout, None, "to grow is no rollout");
 }
 
@@ -59,8 +59,8 @@ fn the_database_is_available_while_a_shard_is_added() {
     for _ in 0..400 {
         world.round();
         let status = world.status();
-        let added = status.replica_sets.get("ll2022-shard-1");
-        seen_without_a_primary |= added.is_some_and(|set| set.primary.is_none());
+        let added = status.groups.get("ll2022-shard-1");
+        seen_without_a_primary |= added.is_some_and(|set| set.leader.is_none());
         assert!(status.available, "{:?}", status.conditions);
         assert_eq!(world.condition(types::AVAILABLE).status, "True");
         if world.is_ready() {
@@ -80,7 +80,7 @@ fn a_shard_fewer_gives_its_databases_away_before_its_members_go() {
     assert!(!world.servers.routers.lists(SECOND));
     assert_eq!(world.servers.routers.cluster.databases[SHARD].len(), 3);
     assert_eq!(stands(&world), ["PersistentVolumeClaim"], "its claims are kept");
-    assert!(!world.status().replica_sets.contains_key("ll2022-shard-1"));
+    assert!(!world.status().groups.contains_key("ll2022-shard-1"));
     let anchor = world.anchor("vdc1").unwrap();
     assert!(anchor.record.members.keys().all(|pod| !pod.contains("shard-1")));
     assert_eq!(
@@ -117,7 +117,7 @@ fn the_status_tells_how_far_the_drain_is_and_names_the_databases() {
     world.servers.routers.cluster.chunks.insert(SECOND.to_owned(), left);
     shard_count(&mut world, 1);
     world.rounds(20);
-    let draining = world.status().replica_sets["ll2022-shard-1"].draining.clone().unwrap();
+    let draining = world.status().groups["ll2022-shard-1"].draining.clone().unwrap();
     assert_eq!((draining.databases, draining.chunks), (vec!["shop".to_owned(), "wiki".to_owned()], 12));
     let waiting = world.status().waiting_for.unwrap();
     assert!(waiting.contains("the balancer") || waiting.contains("12 chunks remain"), "{waiting}");
@@ -205,10 +205,10 @@ fn the_feature_version_is_raised_when_the_spec_says_so() {
     let mut world = World::three_settled();
     world.servers.routers.cluster.feature_compatibility_version = Some("6.0".to_owned());
     world.rounds(3);
-    assert_eq!(world.status().feature_compatibility_version.as_deref(), Some("6.0"));
+    assert_eq!(world.status().data_version.as_deref(), Some("6.0"));
     world.edit(|spec| spec.global.feature_compatibility_version = Some("7.0".to_owned()));
     world.settle();
-    assert_eq!(world.status().feature_compatibility_version.as_deref(), Some("7.0"));
+    assert_eq!(world.status().data_version.as_deref(), Some("7.0"));
     assert!(world.steps.iter().any(|(_, step)| matches!(&step.action,
         EngineAction::Sharding { step: ShardingAction::SetFeatureCompatibilityVersion { version, .. } } if version == "7.0")));
 }

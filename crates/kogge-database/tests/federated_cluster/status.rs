@@ -1,7 +1,8 @@
 //! A3: what was not seen is Unknown, and never Ready.
 
-use kogge_api::conditions::federated_cluster as types;
-use kogge_api::federated_cluster::{FederatedClusterStatus, WorkState};
+use kogge_api::DatabaseStatus;
+use kogge_api::conditions::database as types;
+use kogge_api::status::WorkState;
 use kogge_database::report::Problem;
 use rstest::rstest;
 use serde_json::json;
@@ -19,11 +20,11 @@ fn a_worker_that_is_not_seen_is_unknown_and_the_database_available(#[case] lose:
     assert!(!world.is_ready() && status.available, "{:?}", status.conditions);
     assert_eq!(status.placement["vdc2"].status, WorkState::Unknown);
     assert_eq!(status.placement["vdc1"].status, WorkState::Ready);
-    for set in status.replica_sets.values() {
+    for set in status.groups.values() {
         assert_eq!(set.placement["vdc2"].status, WorkState::Unknown);
         assert_ne!(set.status, WorkState::Ready);
     }
-    assert_eq!(status.mongos.as_ref().unwrap().placement["vdc2"].status, WorkState::Unknown);
+    assert_eq!(status.routers.as_ref().unwrap().placement["vdc2"].status, WorkState::Unknown);
     assert_eq!(world.condition(types::DISCOVERY_STALE).status, "True");
     assert!(status.waiting_for.as_ref().unwrap().contains("vdc2"));
     assert_eq!(status.summary.as_deref(), Some("6/9"));
@@ -62,10 +63,10 @@ fn a_pass_that_is_blocked_leaves_nothing_that_is_known() {
     assert_eq!(world.status(), status);
 }
 
-fn all_unknown(status: &FederatedClusterStatus) {
-    let sets = status.replica_sets.values();
+fn all_unknown(status: &DatabaseStatus) {
+    let sets = status.groups.values();
     let shares = sets.clone().flat_map(|set| set.placement.values()).map(|share| share.status);
-    let routers = status.mongos.iter().flat_map(|mongos| mongos.placement.values()).map(|share| share.status);
+    let routers = status.routers.iter().flat_map(|routers| routers.placement.values()).map(|share| share.status);
     let placements = status.placement.values().map(|placement| placement.status);
     let states: Vec<WorkState> =
         sets.clone().map(|set| set.status).chain(shares).chain(routers).chain(placements).collect();
@@ -88,7 +89,7 @@ fn a_member_that_is_down_is_named() {
     assert_eq!(world.condition(types::DEGRADED).status, "True");
     let waiting = status.waiting_for.unwrap();
     assert!(waiting.contains("vdc3") && waiting.contains("CrashLoopBackOff"), "{waiting}");
-    let member = &status.replica_sets["ll2022-shard-0"].members[2];
+    let member = &status.groups["ll2022-shard-0"].members[2];
     assert!(!member.ready && member.reason.is_some(), "{member:?}");
     world.worker("vdc3").crashing.clear();
     world.settle();

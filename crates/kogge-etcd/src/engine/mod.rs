@@ -52,7 +52,7 @@ impl Engine for Etcd {
     }
 
     fn with_status(resource: &FederatedEtcd, status: DatabaseStatus) -> FederatedEtcd {
-        FederatedEtcd { status: Some(resource::status(status)), ..resource.clone() }
+        FederatedEtcd { status: Some(status), ..resource.clone() }
     }
 
     fn shares(spec: &Self::Spec, component: &Component) -> Vec<Share> {

@@ -1,8 +1,8 @@
 //! A FederatedEtcd in the words that all kinds of databases share.
 
+use kogge_api::FederatedEtcd;
 use kogge_api::federated_etcd::{EtcdPlacementSpec, EtcdRole};
-use kogge_api::{FederatedEtcd, FederatedEtcdStatus};
-use kogge_engine::{Database, DatabaseStatus, PlacementFacts};
+use kogge_engine::{Database, PlacementFacts};
 
 use super::components::component;
 
@@ -20,7 +20,7 @@ pub(super) fn database(resource: &FederatedEtcd) -> Database {
         rollout: spec.rollout.clone(),
         deletion: spec.deletion.clone(),
         security: spec.security.clone(),
-        status: resource.status.clone().map(told),
+        status: resource.status.clone(),
     }
 }
 
@@ -31,93 +31,5 @@ fn placement(placement: &EtcdPlacementSpec) -> PlacementFacts {
         worker_cluster: placement.worker_cluster.clone(),
         may_lead: placement.role == EtcdRole::Voter,
         values: placement.values.clone(),
-    }
-}
-
-fn told(status: FederatedEtcdStatus) -> DatabaseStatus {
-    let FederatedEtcdStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        cluster_version,
-        summary,
-        where_,
-        leader,
-        waiting_for,
-        connection,
-        groups,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
-    } = status;
-    DatabaseStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        data_version: cluster_version,
-        summary,
-        where_,
-        leaders: leader,
-        waiting_for,
-        connection,
-        groups,
-        routers: None,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
-    }
-}
-
-pub(super) fn status(status: DatabaseStatus) -> FederatedEtcdStatus {
-    let DatabaseStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        data_version,
-        summary,
-        where_,
-        leaders,
-        waiting_for,
-        connection,
-        groups,
-        routers: _,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
-    } = status;
-    FederatedEtcdStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        cluster_version: data_version,
-        summary,
-        where_,
-        leader: leaders,
-        waiting_for,
-        connection,
-        groups,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
     }
 }

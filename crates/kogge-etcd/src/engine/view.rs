@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kogge_api::conditions::{self, Status, federated_cluster::AVAILABLE};
+use kogge_api::conditions::{self, Status, database::AVAILABLE};
 use kogge_engine::{
     Approval, EngineView, Executor as Who, Finding, Group, GroupName, Health as NeutralHealth, Heard, Listed,
     MemberView, Millis, Pod, PodName, Step as NeutralStep, Waiting,
@@ -100,7 +100,7 @@ fn member(member: &MemberStatus) -> MemberView {
         in_transition: false,
         listed: member.member_id.is_some(),
         votes: votes.into(),
-        priority: votes.into(),
+        priority: None,
         // How far it is behind is counted in entries, not in time.
         lag_ms: None,
         ready: member.ready,

@@ -50,7 +50,7 @@ impl Engine for MongoDb {
     }
 
     fn with_status(resource: &FederatedCluster, status: DatabaseStatus) -> FederatedCluster {
-        FederatedCluster { status: Some(resource::status(status)), ..resource.clone() }
+        FederatedCluster { status: Some(status), ..resource.clone() }
     }
 
     fn shares(spec: &Self::Spec, component: &Component) -> Vec<Share> {

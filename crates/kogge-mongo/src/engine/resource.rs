@@ -1,8 +1,8 @@
 //! A FederatedCluster in the words that all kinds of databases share.
 
+use kogge_api::FederatedCluster;
 use kogge_api::federated_cluster::{Component as Kind, PlacementSpec, Role};
-use kogge_api::{FederatedCluster, FederatedClusterStatus};
-use kogge_engine::{Database, DatabaseStatus, PlacementFacts};
+use kogge_engine::{Database, PlacementFacts};
 
 use super::components::component;
 
@@ -20,7 +20,7 @@ pub(super) fn database(resource: &FederatedCluster) -> Database {
         rollout: spec.rollout.clone(),
         deletion: spec.deletion.clone(),
         security: spec.security.clone(),
-        status: resource.status.clone().map(told),
+        status: resource.status.clone(),
     }
 }
 
@@ -31,95 +31,5 @@ fn placement(placement: &PlacementSpec) -> PlacementFacts {
         worker_cluster: placement.worker_cluster.clone(),
         may_lead: placement.role == Role::Voter && placement.priority != Some(0),
         values: placement.values.clone(),
-    }
-}
-
-fn told(status: FederatedClusterStatus) -> DatabaseStatus {
-    let FederatedClusterStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        feature_compatibility_version,
-        summary,
-        where_,
-        primaries,
-        waiting_for,
-        connection,
-        replica_sets,
-        mongos,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
-    } = status;
-    DatabaseStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        data_version: feature_compatibility_version,
-        summary,
-        where_,
-        leaders: primaries,
-        waiting_for,
-        connection,
-        groups: replica_sets,
-        routers: mongos,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
-    }
-}
-
-pub(super) fn status(status: DatabaseStatus) -> FederatedClusterStatus {
-    let DatabaseStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        data_version,
-        summary,
-        where_,
-        leaders,
-        waiting_for,
-        connection,
-        groups,
-        routers,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
-    } = status;
-    FederatedClusterStatus {
-        observed_generation,
-        available,
-        cluster_id,
-        epoch,
-        spec_hash,
-        chart_version,
-        feature_compatibility_version: data_version,
-        summary,
-        where_,
-        primaries: leaders,
-        waiting_for,
-        connection,
-        replica_sets: groups,
-        mongos: routers,
-        placement,
-        rollout,
-        security,
-        deletion,
-        conditions,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kogge_api::conditions::{self, Status, federated_cluster::AVAILABLE};
-use kogge_api::federated_cluster::DrainStatus;
+use kogge_api::conditions::{self, Status, database::AVAILABLE};
+use kogge_api::status::DrainStatus;
 use kogge_engine::{
     Approval, EngineView, Executor as Who, Finding, Group, GroupName, Health, Heard, Listed, MemberView, Millis,
     Step as NeutralStep, Waiting,
@@ -104,7 +104,7 @@ fn member(member: &MemberStatus) -> MemberView {
         in_transition: member.state.is_some_and(MemberState::in_transition),
         listed: member.listed,
         votes: member.votes,
-        priority: member.priority.round() as u32,
+        priority: Some(member.priority.round() as u32),
         lag_ms: member.lag_ms,
         ready: member.ready,
         reason: member.reason.clone(),

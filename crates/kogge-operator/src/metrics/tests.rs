@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use kogge_api::conditions::{Finding, Status, federated_cluster::AVAILABLE};
+use kogge_api::conditions::{Finding, Status, database::AVAILABLE};
 use kogge_engine::{Group, Health, Listed, MemberView};
 
 use super::*;
@@ -18,7 +18,7 @@ fn member(pod: &str, state: &str, lag_ms: Option<i64>) -> MemberView {
         in_transition: false,
         listed: true,
         votes: 1,
-        priority: 1,
+        priority: Some(1),
         lag_ms,
         ready: true,
         reason: None,

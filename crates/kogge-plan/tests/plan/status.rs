@@ -1,5 +1,5 @@
-use kogge_api::federated_cluster::WorkState;
 use kogge_api::gate::{Disk, HoldReason};
+use kogge_api::status::WorkState;
 use kogge_plan::status::{placement, share, worst};
 use kogge_plan::workload::{self, PodFacts, ShareKey};
 use kogge_plan::{Object, WorkerView};

@@ -35,6 +35,6 @@ pub(in crate::demo) async fn run(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn voters(cluster: &FederatedCluster) -> Vec<(String, usize)> {
-    let sets = cluster.status.iter().flat_map(|status| &status.replica_sets);
+    let sets = cluster.status.iter().flat_map(|status| &status.groups);
     sets.map(|(name, set)| (name.clone(), set.members.iter().filter(|member| member.votes > 0).count())).collect()
 }

@@ -37,8 +37,8 @@ pub(in crate::demo) async fn run(stage: &Stage) -> anyhow::Result<()> {
 
 /// The primary of the first shard, and its data centre.
 fn primary(cluster: &FederatedCluster) -> Option<(String, String)> {
-    let set = cluster.status.as_ref()?.replica_sets.get(&names::service(DATABASE, Component::Shard(0)))?;
-    let name = set.primary.clone()?;
+    let set = cluster.status.as_ref()?.groups.get(&names::service(DATABASE, Component::Shard(0)))?;
+    let name = set.leader.clone()?;
     let vdc = set.members.iter().find(|member| member.name == name)?.vdc.clone();
     Some((name, vdc))
 }

@@ -1,7 +1,7 @@
 //! What holds in every pass, whatever a test is about.
 
 use kogge_api::anchor::mongodb::Record;
-use kogge_api::conditions::federated_cluster as conditions;
+use kogge_api::conditions::database as conditions;
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels;
 use kogge_database::pass::{Endings, Write};

@@ -21,8 +21,8 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::Record;
-use kogge_api::conditions::federated_cluster::READY;
-use kogge_api::{FederatedCluster, FederatedClusterSpec, FederatedClusterStatus};
+use kogge_api::conditions::database::READY;
+use kogge_api::{DatabaseStatus, FederatedCluster, FederatedClusterSpec};
 use kogge_chart_store::ChartStore;
 use kogge_database::acceptance::Rendered;
 use kogge_database::pass::{Endings, Event};
@@ -269,7 +269,7 @@ impl World {
         self.steps.clear();
     }
 
-    pub(crate) fn status(&self) -> FederatedClusterStatus {
+    pub(crate) fn status(&self) -> DatabaseStatus {
         self.cluster.status.clone().unwrap_or_default()
     }
 

@@ -1,4 +1,5 @@
-//! What Kogge last saw, for the person who is on call. Nothing in it changes while nothing happens (A5).
+//! What Kogge last saw of a database, whatever its kind, for the person who is on call. Nothing in it changes while
+//! nothing happens (A5).
 
 use std::collections::BTreeMap;
 
@@ -6,14 +7,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecurityStatus;
 use crate::ClusterId;
+use crate::federated_cluster::SecurityStatus;
 use crate::rules::by;
 
-/// The state of a FederatedCluster.
+/// The state of a database. All kinds have the same: a database consists of groups of members, and each group has a
+/// leader; what an engine does not have is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct FederatedClusterStatus {
+pub struct DatabaseStatus {
     /// The generation that the status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
@@ -32,30 +34,31 @@ pub struct FederatedClusterStatus {
     /// The chart version that is pinned, or was rolled out last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart_version: Option<String>,
-    /// The feature compatibility version as the routers report it.
+    /// The version of the data's format that all members agreed on: the featureCompatibilityVersion of MongoDB, the
+    /// cluster version of etcd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feature_compatibility_version: Option<String>,
-    /// `ready/size` of all members.
+    pub data_version: Option<String>,
+    /// `ready/size` of all pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// `ready/size` by placement, in words.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     pub where_: Option<String>,
-    /// The primaries, in words.
+    /// The leader of each group, in words: in MongoDB, the primaries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub primaries: Option<String>,
+    pub leaders: Option<String>,
     /// What Kogge waits for, in words that do not change while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
     /// How clients reach the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionStatus>,
-    /// The replica sets, by name.
+    /// The groups of members, by name: replica sets of MongoDB, the cluster of etcd.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub replica_sets: BTreeMap<String, GroupStatus>,
-    /// The routers.
+    pub groups: BTreeMap<String, GroupStatus>,
+    /// The routers, where the database has any: `mongos` of MongoDB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mongos: Option<RoutersStatus>,
+    pub routers: Option<RoutersStatus>,
     /// The placements, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placement: BTreeMap<String, PlacementStatus>,
@@ -81,7 +84,7 @@ pub struct FederatedClusterStatus {
 pub struct ConnectionStatus {
     /// The connection string, without credentials.
     pub uri: String,
-    /// The Secret, beside the FederatedCluster, with the administrator's credentials.
+    /// The Secret, beside the database's resource, with the administrator's credentials.
     pub credentials_secret: String,
 }
 
@@ -99,17 +102,19 @@ pub enum WorkState {
     Unknown,
 }
 
-/// A replica set.
+/// A group: the members that keep one set of data in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupStatus {
-    /// Whether it has a configuration.
+    /// Whether it holds the database, or its part of it.
     pub initialized: bool,
-    /// Whether the routers know it as a shard; always false for the config servers.
-    pub added_as_shard: bool,
-    /// Whether it waits for its turn.
+    /// Whether the rest of the database counts on it: for a shard, whether the routers list it. Absent where there is no
+    /// rest that could, and while no router answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<bool>,
+    /// Whether its next change is queued behind those of other groups.
     pub in_queue: bool,
-    /// Whether it has no primary.
+    /// Whether it is initialized and has no leader.
     pub read_only: bool,
     /// Members that are healthy and take their part.
     pub ready: u32,
@@ -117,9 +122,9 @@ pub struct GroupStatus {
     pub size: u32,
     /// How it stands.
     pub status: WorkState,
-    /// The pod of the primary.
+    /// The pod of the member that takes writes: in MongoDB, the primary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub primary: Option<String>,
+    pub leader: Option<String>,
     /// What is still to leave it, where it is a shard that is being removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<DrainStatus>,
@@ -145,7 +150,7 @@ pub struct DrainStatus {
     pub jumbo_chunks: u64,
 }
 
-/// A member of a replica set.
+/// A member of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberStatus {
@@ -153,12 +158,14 @@ pub struct MemberStatus {
     pub name: String,
     /// Its data centre.
     pub vdc: String,
-    /// Its state in the engine's words: PRIMARY, SECONDARY, …; or why there is none.
+    /// Its state in the engine's words: PRIMARY, SECONDARY, … of MongoDB; Leader,
+    /// Follower, Learner, … of etcd.
     pub state: String,
     /// Whether it votes.
     pub votes: u32,
-    /// Its priority in elections.
-    pub priority: u32,
+    /// Its priority in elections, where the engine has priorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
     /// Whether it is healthy and takes its part.
     pub ready: bool,
     /// Why it is not ready.
