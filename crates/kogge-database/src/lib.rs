@@ -8,6 +8,7 @@
 //! [`plan()`] → the plan is carried out → [`report`].
 
 pub mod acceptance;
+pub mod carrying;
 mod departure;
 mod desired;
 mod discovery;
@@ -33,7 +34,7 @@ pub mod template;
 pub use desired::DesiredError;
 pub use discovery::Names;
 pub use observation::{Observation, ObservationError};
-pub use plan::{DatabasePlan, plan};
+pub use plan::{DatabasePlan, departures, plan};
 pub use prepared::{Prepared, Running};
 pub use sighting::{Sighting, accepted_epoch};
 pub use teardown::teardown;

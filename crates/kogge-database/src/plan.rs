@@ -48,19 +48,6 @@ pub struct DatabasePlan<E: Engine> {
 }
 
 impl<E: Engine> DatabasePlan<E> {
-    /// The writes that keep members findable, which go on whatever else a person has yet to mend.
-    pub fn upkeep(&self) -> Vec<Action> {
-        self.actions.iter().filter(|action| is_mirrored(action)).cloned().collect()
-    }
-
-    /// The deletions that take what has left the database away, with its members or its data.
-    pub fn departures(&self) -> impl Iterator<Item = &Action> {
-        let guarded = ["Deployment", "PersistentVolumeClaim", "StatefulSet"];
-        self.actions.iter().filter(
-            move |action| matches!(action, Action::Delete { key, .. } if guarded.contains(&key.kind.as_str())),
-        )
-    }
-
     /// Whether every pod of the database was seen, and runs what the present generation of the secrets was
     /// rendered to.
     pub fn has_one_generation(&self, prepared: &Prepared<'_, E>) -> bool {
@@ -218,7 +205,7 @@ impl<E: Engine> DatabasePlan<E> {
         self.desired = desired;
         if observation.held || observation.paused() {
             // Members must find each other whatever a person has yet to decide.
-            self.actions = self.upkeep();
+            self.actions = upkeep(&self.actions);
             return;
         }
         order::sort(&mut self.actions);
@@ -281,6 +268,19 @@ impl<E: Engine> DatabasePlan<E> {
             self.leaving.insert(worker.clone(), names.join(", "));
         }
     }
+}
+
+/// The writes that keep members findable, which go on whatever else a person has yet to mend.
+pub(crate) fn upkeep(actions: &[Action]) -> Vec<Action> {
+    actions.iter().filter(|action| is_mirrored(action)).cloned().collect()
+}
+
+/// The deletions that take what has left the database away, with its members or its data.
+pub fn departures(actions: &[Action]) -> impl Iterator<Item = &Action> {
+    let guarded = ["Deployment", "PersistentVolumeClaim", "StatefulSet"];
+    actions
+        .iter()
+        .filter(move |action| matches!(action, Action::Delete { key, .. } if guarded.contains(&key.kind.as_str())))
 }
 
 fn is_mirrored(action: &Action) -> bool {

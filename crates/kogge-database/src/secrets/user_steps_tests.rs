@@ -257,7 +257,7 @@ fn a_request_within_the_grace_waits_for_its_end_and_says_so() {
         Some("passwords: the rotation starts once user admin is removed")
     );
     world.pass(&mut 100);
-    assert_eq!(world.secrets().users.number, 2);
+    assert_eq!((world.secrets().users.number, world.secrets().next_users), (2, None));
 }
 
 /// A Secret of a Kogge whose users had no generations yet, as `key: value`.
@@ -312,6 +312,6 @@ fn a_member_that_is_behind_is_reached_as_the_previous_user() {
 fn a12_no_password_is_in_a_debug_text() {
     let secrets = World::new().secrets();
     let step = UsersStep::Create(&secrets.users);
-    let text = format!("{step:?} {:?} {:?}", secrets.users, secrets.users.admin());
+    let text = format!("{secrets:?} {step:?} {:?} {:?}", secrets.users, secrets.users.admin());
     assert!(!text.contains(&secrets.users.admin) && !text.contains(&secrets.users.operator), "{text}");
 }

@@ -183,6 +183,21 @@ fn a_silent_data_centre_holds_a_rotation() {
 }
 
 #[test]
+fn users_are_made_only_while_every_member_is_seen() {
+    let mut world = World::three_settled();
+    world.edit(|spec| spec.security.rotation.passwords = 1);
+    while secrets(&world).next_users.is_none() {
+        world.round();
+    }
+    world.worker("vdc3").silent = true;
+    world.rounds(10);
+    assert_eq!(secrets(&world).users.admin().user, "admin", "a set may be there that nobody sees");
+    world.worker("vdc3").silent = false;
+    world.settle();
+    assert_eq!(secrets(&world).users.admin().user, "admin-2");
+}
+
+#[test]
 fn a_chart_that_mounts_no_certificate_is_refused_with_tls() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts/bytedoc/1.0.0");
     let mut files = BTreeMap::new();

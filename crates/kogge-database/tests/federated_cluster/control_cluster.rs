@@ -8,8 +8,7 @@ use kogge_plan::ObjectKey;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::crashes::fortune;
-use crate::world::{Fortune, World};
+use crate::world::{Fortune, World, fortune};
 
 #[test]
 fn a_pass_that_fails_shows_it_and_keeps_what_was_judged_before() {
@@ -59,6 +58,9 @@ fn the_administrators_secret_is_kept() {
     world.admin_secret = None;
     world.round();
     assert_eq!(world.admin_secret, kept);
+    world.admin_secret.as_mut().unwrap().data.as_mut().unwrap().remove("password");
+    world.round();
+    assert_eq!(world.admin_secret, kept, "whatever it lacks");
 }
 
 #[test]
@@ -77,6 +79,12 @@ fn a_certificate_that_is_not_there_or_not_whole_is_named() {
     let valid = world.condition(types::SPEC_VALID);
     assert!(valid.reason == "TlsSecretIncomplete" && valid.message.contains("ca.crt"), "{valid:?}");
     world.named_secret = Some(data(&["tls.crt", "tls.key", "ca.crt"]));
+    world.find_unfit(Some("tls.crt has expired"));
+    world.rounds(2);
+    let valid = world.condition(types::SPEC_VALID);
+    assert!(valid.reason == "TlsSecretUnfit" && valid.message.contains("tls.crt has expired"), "{valid:?}");
+    assert!(world.secrets.is_none() && world.writes.is_empty());
+    world.find_unfit(None);
     world.settle();
 }
 

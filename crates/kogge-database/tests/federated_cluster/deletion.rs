@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::crashes::{live_through, round};
-use crate::world::{Fate, ID, Worker, World, name};
+use crate::world::{Fate, ID, Worker, World, live_through, name, round};
 
 /// Rounds within which a teardown is over.
 const ROUNDS: usize = 60;
@@ -87,6 +86,23 @@ fn a_worker_that_is_not_seen_is_waited_for() {
     assert!(world.worker("vdc2").list("StatefulSet").any(|set| name(set) == "ll2022-config-vdc2"));
     world.worker("vdc2").silent = false;
     until_released(&mut world);
+}
+
+#[test]
+fn no_secret_is_made_beside_a_resource_that_is_being_deleted() {
+    let mut world = deleted("30s", "Delete");
+    world.admin_secret = None;
+    world.rounds(5);
+    assert_eq!(world.admin_secret, None, "its namespace may be going, too, and takes no new object");
+    assert!(world.status().available);
+}
+
+#[test]
+fn what_the_status_does_not_name_goes_as_well() {
+    let mut world = deleted("0s", "Delete");
+    world.cluster.status.as_mut().unwrap().placement.remove("vdc3");
+    until_released(&mut world);
+    assert_eq!(standing(&world), [""; 0]);
 }
 
 #[test]

@@ -29,6 +29,32 @@ fn nothing_is_written_on_a_partial_view(#[case] disturb: fn(&mut World), #[case]
 }
 
 #[test]
+fn a_resource_that_brings_its_id_is_claimed_before_anything_is_written() {
+    let mut world = World::three();
+    world.cluster.spec.cluster_id = Some(ID.parse().unwrap());
+    world.observe();
+    world.pass(&Fate::Lives);
+    assert!(world.cluster.metadata.finalizers.is_some(), "it is not lost while it runs");
+    assert!(world.revisions.is_empty() && world.secrets.is_none() && world.writes.is_empty());
+    world.settle();
+}
+
+#[test]
+fn a_young_process_says_nothing_of_workers_that_it_has_not_reached_yet() {
+    let mut world = World::three_settled();
+    let status = world.status();
+    world.settling_in = true;
+    world.worker("vdc2").silent = true;
+    world.rounds(5);
+    assert_eq!(world.status(), status, "it is as it was said before");
+    world.settling_in = false;
+    world.rounds(2);
+    assert!(!world.is_ready());
+    (world.settling_in, world.worker("vdc2").silent) = (true, false);
+    world.settle();
+}
+
+#[test]
 fn a_placement_without_a_worker_is_named_and_nothing_is_written() {
     let mut world = World::three();
     world.set(&[("placement", json!([{"name": "vdc1", "vdc": "vdc1"}, {"name": "far", "vdc": "vdc9"}]))]);

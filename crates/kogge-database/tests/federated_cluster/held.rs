@@ -102,6 +102,36 @@ fn a_pause_stops_everything_but_the_names() {
 }
 
 #[test]
+fn a_pause_holds_a_rotation_of_users() {
+    let mut world = World::three_settled();
+    world.edit(|spec| {
+        spec.security.rotation.passwords = 1;
+        spec.security.rotation.grace = std::time::Duration::from_secs(5).into();
+    });
+    while world.status().security.unwrap().previous_user.is_none() {
+        world.round();
+    }
+    world.annotate(labels::PAUSE, Some("true"));
+    world.rounds(20);
+    assert!(world.status().security.unwrap().previous_user.is_some(), "its grace is over, and it stays");
+    world.annotate(labels::PAUSE, None);
+    world.rounds(3);
+    assert_eq!(world.status().security.unwrap().previous_user, None);
+    world.settle();
+}
+
+#[test]
+fn a_chart_of_another_engine_is_refused() {
+    let mut world = World::three_settled();
+    let before = world.picture();
+    world.set(&[("global", json!({"chart": "etcd", "chartVersion": "1.0.0"}))]);
+    world.rounds(3);
+    let invalid = world.condition(types::SPEC_VALID);
+    assert_eq!((invalid.status.as_str(), invalid.reason.as_str()), ("False", "ChartOfOtherEngine"));
+    assert!(world.writes.is_empty() && world.picture() == before);
+}
+
+#[test]
 fn a_suspended_worker_is_not_written_and_the_others_are() {
     let mut world = World::three_settled();
     world.worker("vdc2").suspended = true;

@@ -22,6 +22,8 @@ mod growth;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod kind;
+#[cfg(test)]
 mod lost_disk;
 #[cfg(test)]
 mod queue;
@@ -38,4 +40,6 @@ mod shards;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+#[path = "../world/mod.rs"]
+#[allow(dead_code, reason = "the world has what etcd's tests use, too")]
 mod world;

@@ -7,7 +7,7 @@ use kogge_plan::{Action, Object, WorkerName};
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::{World, applied, kind, name, revision, template_revision};
+use crate::world::{Fate, World, applied, kind, name, revision, template_revision};
 
 /// The workloads in the order in which their templates changed.
 fn turns(world: &World) -> Vec<String> {
@@ -88,6 +88,33 @@ fn members_are_restarted_by_their_deletion_and_the_primary_hands_over_first() {
     assert_eq!(pods.len(), 6, "each member once: {pods:?}");
     let handed_over = world.steps.iter().filter(|(_, step)| step.action.name() == "StepDown").count();
     assert!(handed_over >= 2, "both sets had a primary to restart");
+}
+
+/// One that came back to health by itself meanwhile is left alone.
+#[test]
+fn a_pod_that_changed_since_it_was_seen_is_not_restarted() {
+    let mut world = World::three_settled();
+    world.chart_version("1.1.0");
+    let is_restart = |action: &Action| matches!(action, Action::Delete { key, .. } if key.kind == "Pod");
+    let mut tried = 0;
+    for second in 0..40 {
+        world.observe();
+        for vdc in ["vdc1", "vdc2", "vdc3"] {
+            let pods: Vec<String> = world.worker(vdc).list("Pod").map(|pod| name(pod).to_owned()).collect();
+            for pod in pods {
+                world.worker(vdc).edit("Pod", &pod, |pod| pod.data["status"]["message"] = json!(second));
+            }
+        }
+        let before = world.writes.len();
+        world.pass(&Fate::Lives);
+        tried += world.writes[before..].iter().filter(|(_, action)| is_restart(action)).count();
+        for vdc in ["vdc1", "vdc2", "vdc3"] {
+            let mut pods = world.worker(vdc).list("Pod");
+            assert!(pods.all(|pod| pod.metadata.deletion_timestamp.is_none()), "it was restarted on an old view");
+        }
+        world.tick();
+    }
+    assert!(tried > 0);
 }
 
 #[test]

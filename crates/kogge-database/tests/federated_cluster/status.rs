@@ -115,6 +115,45 @@ fn times_move_only_when_something_changes() {
     assert_ne!(world.condition(types::READY).last_transition_time, since);
 }
 
+#[test]
+fn a_settled_database_is_told_once() {
+    let mut world = World::three_settled();
+    world.events.clear();
+    for _ in 0..5 {
+        assert_eq!(world.round().control_writes, 0, "A5: a status that says nothing new is not written");
+    }
+    world.worker("vdc2").silent = true;
+    world.rounds(5);
+    assert_eq!(world.events.len(), 1, "{:?}", world.events);
+    assert_eq!(world.events[0].reason, world.condition(types::READY).reason);
+    world.chart_version("9.9.9");
+    world.rounds(5);
+    assert_eq!(world.events.len(), 2, "another reason is told: {:?}", world.events);
+}
+
+#[test]
+fn a_switchover_is_told_as_done_once_the_primaries_have_left() {
+    let mut world = World::three_settled();
+    let leaders_in = |world: &World, vdc: &str| {
+        world.servers.set_names().filter(|set| world.servers.primary(set.as_str()).as_str().contains(vdc)).count()
+    };
+    assert!(leaders_in(&world, "vdc1") > 0);
+    world.annotate(kogge_api::labels::AWAY_FROM, Some("vdc1"));
+    let mut moving = 0;
+    for _ in 0..100 {
+        let before = leaders_in(&world, "vdc1");
+        world.round();
+        let told = world.condition(types::SWITCHED_OVER);
+        if told.status == "True" {
+            assert_eq!((before, told.reason.as_str()), (0, "InForce"), "{}", told.message);
+            break;
+        }
+        moving += 1;
+    }
+    assert!(moving > 0 && leaders_in(&world, "vdc1") == 0);
+    world.settle();
+}
+
 /// Lets the database grow by a data centre, while servers do not do `action`.
 fn growing_where(action: &'static str, problem: Problem) -> World {
     let mut world = World::three_settled();

@@ -1,11 +1,13 @@
-//! Carries a plan out: writes to all workers at once and in order within each, then the engine's steps.
+//! Carries a plan out, in the order that [`kogge_database::carrying`] has: writes to all workers at once and in order
+//! within each, steps on all members at once.
 
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use kogge_database::carrying::{Carrying, Part};
 use kogge_database::pass::{Carried, is_reported};
 use kogge_database::report::Problem;
-use kogge_database::{DatabasePlan, Prepared};
+use kogge_database::{DatabasePlan, Prepared, departures};
 use kogge_engine::{Database, Engine, Millis, Step};
 use kogge_engine_client::{ClusterAccess, Execute, StepFailure};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
@@ -41,10 +43,6 @@ enum Writing {
     InEarnest,
 }
 
-/// A pod is deleted only while what its restart was planned on is this young: slow writes and steps come before it, and
-/// another member may have died since.
-const RESTART_WITHIN: Millis = 10_000;
-
 /// The database that a plan is carried out on, and the way to its members.
 pub(super) struct Target<'a, C: Execute> {
     pub(super) resource: &'a ResourceOf<C>,
@@ -55,7 +53,7 @@ pub(super) struct Target<'a, C: Execute> {
 }
 
 impl<C: Execute> Target<'_, C> {
-    /// Carries out a plan on what was observed at a time. A rollout that fails its rehearsal changes nothing.
+    /// Carries out a plan on what was observed at a time; the order is that of [`Carrying`].
     pub(super) async fn carry_out(
         &self,
         prepared: &Prepared<'_, EngineOf<C>>,
@@ -64,26 +62,32 @@ impl<C: Execute> Target<'_, C> {
     ) -> Carried {
         let Self { resource, context, .. } = *self;
         let fleet = prepared.observation.fleet;
-        let rehearsed = write(fleet, &plan.rehearsal, Writing::Rehearsal, context).await;
-        if rehearsed.problem.is_some() {
-            let kept_up = write(fleet, &plan.upkeep(), Writing::InEarnest, context).await;
-            return Carried { changed: kept_up.changed, ..rehearsed };
+        let mut carrying = Carrying::of(plan);
+        while let Some(part) = carrying.next(context.now().saturating_sub(observed_at)) {
+            let came_of_it = match part {
+                Part::Rehearse(actions) => write(fleet, actions, Writing::Rehearsal, context).await,
+                Part::Write(actions) => {
+                    let written = write(fleet, &actions, Writing::InEarnest, context).await;
+                    for action in departures(&actions) {
+                        context.tell(resource, EventType::Normal, "Departed", &action.to_string()).await;
+                    }
+                    written
+                }
+                Part::Take(steps) => {
+                    let taken = join_all(steps.iter().map(|step| self.take(step))).await;
+                    taken.into_iter().fold(Carried::default(), Carried::and)
+                }
+                Part::Restart(restarts) => {
+                    let restarted = write(fleet, restarts, Writing::InEarnest, context).await;
+                    for action in restarts {
+                        context.tell(resource, EventType::Normal, "RestartPod", &action.to_string()).await;
+                    }
+                    restarted
+                }
+            };
+            carrying.came_of(came_of_it);
         }
-        let mut carried = write(fleet, &plan.actions, Writing::InEarnest, context).await;
-        for action in plan.departures() {
-            context.tell(resource, EventType::Normal, "Departed", &action.to_string()).await;
-        }
-        let steps = join_all(plan.steps.iter().map(|step| self.take(step))).await;
-        carried = steps.into_iter().fold(carried, Carried::and);
-        if context.now().saturating_sub(observed_at) > RESTART_WITHIN {
-            carried.changed |= !plan.restarts.is_empty();
-            return carried;
-        }
-        let restarted = write(fleet, &plan.restarts, Writing::InEarnest, context).await;
-        for action in &plan.restarts {
-            context.tell(resource, EventType::Normal, "RestartPod", &action.to_string()).await;
-        }
-        carried.and(restarted)
+        carrying.over()
     }
 
     /// Takes one step on the members.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kogge_etcd::{ListedMember, Pod, PodName, Start, StartState, Url, ids};
+use kogge_etcd::{ListedMember, MemberAnchor, Pod, PodName, Seed, Start, StartState, Url, ids};
 
 use super::World;
 use super::group::Group;
@@ -55,7 +55,12 @@ impl World {
         if self.node(pod).facts().hold().is_some() {
             return;
         }
-        match self.node(pod).look(&anchor, seed.as_ref()) {
+        self.start_server(pod, &anchor, seed.as_ref());
+    }
+
+    /// The gate in a pod looks, and lets the server start or not.
+    pub(crate) fn start_server(&mut self, pod: &PodName, anchor: &MemberAnchor, seed: Option<&Seed>) {
+        match self.node(pod).look(anchor, seed) {
             Opens::No => {}
             _ if self.nodes[pod].crashes => {}
             Opens::OnData => self.run_server(pod),
@@ -64,7 +69,7 @@ impl World {
     }
 
     /// A member that applied its removal, or that a peer tells of it, exits 0; its disk stays.
-    fn leave_if_removed(&mut self, pod: &PodName) {
+    pub(crate) fn leave_if_removed(&mut self, pod: &PodName) {
         let Some(data) = self.nodes[pod].runs() else { return };
         let group = &self.groups[&data.cluster];
         let applied = group.members_at(data.applied).iter().all(|m| m.id != data.id);

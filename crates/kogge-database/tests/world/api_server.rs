@@ -1,14 +1,14 @@
 //! A worker's API server: what it stores, fills in, and refuses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kogge_api::SYSTEM_NAMESPACE;
 use kogge_plan::object::cluster_id;
-use kogge_plan::{Action, ApplyPrecondition, Liveness, Object, ObjectKey, WorkerName, WorkerView};
+use kogge_plan::{Action, ApplyPrecondition, Liveness, Object, ObjectKey, WorkerName, WorkerView, anchors};
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
+use super::{ANCHOR, NAMESPACE, Record};
 
 /// A worker cluster.
 pub(crate) struct Worker {
@@ -29,8 +29,6 @@ pub(crate) struct Worker {
     pub(crate) refuses: Option<&'static str>,
     /// Every pod of these revisions crashes.
     pub(crate) crashing: Vec<String>,
-    /// Pods whose servers have been started on their volumes: these are not empty.
-    pub(crate) disks: BTreeSet<String>,
     pub(super) objects: BTreeMap<ObjectKey, Object>,
     pub(super) version: u64,
     pub(super) addresses: u16,
@@ -65,7 +63,6 @@ impl Worker {
             loses_next_answer: false,
             refuses: None,
             crashing: Vec::new(),
-            disks: BTreeSet::new(),
             objects: BTreeMap::new(),
             version: 0,
             addresses: 0,
@@ -115,6 +112,12 @@ impl Worker {
     pub(crate) fn object(&self, kind: &str, name: &str) -> Option<&Object> {
         let found = self.objects.iter().find(|(key, _)| key.kind == kind && key.name == name);
         found.map(|(_, object)| object)
+    }
+
+    /// What it remembers of the database.
+    pub(super) fn record(&self) -> Record {
+        let anchor = self.object("ConfigMap", ANCHOR).map(|object| anchors::read(object).unwrap());
+        anchor.map(|anchor| anchor.record).unwrap_or_default()
     }
 
     /// The objects of a kind, in any namespace.
@@ -194,7 +197,12 @@ impl Worker {
     fn apply(&mut self, object: &Object, precondition: &ApplyPrecondition) -> Answer {
         let answer = self.rehearse(object, precondition);
         if answer == Answer::Done {
-            self.store(ObjectKey::of(object).unwrap(), object.clone());
+            let key = ObjectKey::of(object).unwrap();
+            let merged = match self.objects.get(&key).filter(|_| key.kind == "Pod") {
+                Some(pod) => annotated(pod, object),
+                None => object.clone(),
+            };
+            self.store(key, merged);
         }
         answer
     }
@@ -246,6 +254,15 @@ impl Worker {
         object.metadata.resource_version = Some(self.version.to_string());
         self.objects.insert(key, object);
     }
+}
+
+/// A pod with the annotations that are applied to it; the rest of it is others'.
+fn annotated(pod: &Object, applied: &Object) -> Object {
+    assert_eq!(applied.data, json!({}), "a pod is its workload's");
+    let mut pod = pod.clone();
+    let annotations = applied.metadata.annotations.clone().unwrap_or_default();
+    pod.metadata.annotations.get_or_insert_default().extend(annotations);
+    pod
 }
 
 /// An object as Kogge's watches show it: a Secret without its body.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kogge_api::{FINALIZER, FederatedCluster, SYSTEM_NAMESPACE, gate};
+use kogge_api::{FINALIZER, SYSTEM_NAMESPACE, gate};
 use kogge_database::acceptance::{self, Rendered};
 use kogge_database::pass::{ControlState, Endings, Held, Read, RenderInput, Revisions, Write};
 use kogge_database::report::Problem;
@@ -12,9 +12,8 @@ use kogge_database::revisions::Kept;
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_database::template::Surroundings;
 use kogge_engine::Engine as _;
-use kogge_mongo::MongoDb;
 
-use super::{ID, World, laws};
+use super::{ID, Kind, Resource, World, laws};
 
 /// How a request to the control cluster fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(crate) enum Fortune {
 
 impl World {
     /// The resource as the operator sees it; none once it is gone.
-    pub(super) fn cluster_read(&self) -> Option<FederatedCluster> {
+    pub(super) fn cluster_read(&self) -> Option<Resource> {
         (!self.released).then(|| self.cluster.clone())
     }
 
@@ -67,7 +66,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn write_control(&mut self, read: &FederatedCluster, write: &Write) -> Result<(), ControlFault> {
+    pub(super) fn write_control(&mut self, read: &Resource, write: &Write) -> Result<(), ControlFault> {
         let fortune = self.fortune();
         if fortune == Fortune::Lost {
             return Err(ControlFault::Silent);
@@ -77,7 +76,7 @@ impl World {
         if fortune == Fortune::AnswerLost { Err(ControlFault::Silent) } else { Ok(()) }
     }
 
-    fn carry_out_control(&mut self, read: &FederatedCluster, write: &Write) -> Result<(), ControlFault> {
+    fn carry_out_control(&mut self, read: &Resource, write: &Write) -> Result<(), ControlFault> {
         match write {
             Write::Claim { id } => {
                 self.unchanged_since(read)?;
@@ -113,9 +112,9 @@ impl World {
             Write::Status { status, .. } => {
                 self.unchanged_since(read)?;
                 // As the API server gives it back.
-                let cluster = MongoDb::with_status(&self.cluster, (**status).clone());
+                let cluster = Kind::with_status(&self.cluster, (**status).clone());
                 let value = serde_json::to_value(&cluster).unwrap();
-                self.cluster = serde_json::from_value::<FederatedCluster>(value).unwrap();
+                self.cluster = serde_json::from_value::<Resource>(value).unwrap();
             }
             Write::Admin(secret) => self.admin_secret = Some((**secret).clone()),
             Write::RemoveRevisions(names) => self.remove_revisions(names),
@@ -137,7 +136,7 @@ impl World {
     }
 
     /// What the resourceVersion in a write to the resource guards: nobody wrote to it since it was read.
-    fn unchanged_since(&self, read: &FederatedCluster) -> Result<(), ControlFault> {
+    fn unchanged_since(&self, read: &Resource) -> Result<(), ControlFault> {
         let [read, present] = [read, &self.cluster].map(|cluster| serde_json::to_value(cluster).unwrap());
         if read == present { Ok(()) } else { Err(ControlFault::Stale) }
     }
@@ -195,9 +194,9 @@ impl World {
         let kept = self.kept()?;
         let RenderInput { identity, chart, mounted } = input.clone();
         let chart = self.charts.find_or_newest(&chart.name, chart.version.as_deref());
-        let (database, spec) = (MongoDb::database(&self.cluster), &self.cluster.spec);
+        let (database, spec) = (Kind::database(&self.cluster), &self.cluster.spec);
         let around = Surroundings { kube_version: "1.34.4", agent_image: gate::IMAGE };
-        let result = acceptance::render::<MongoDb>(&database, spec, &identity, &kept, chart, around, mounted);
+        let result = acceptance::render::<Kind>(&database, spec, &identity, &kept, chart, around, mounted);
         self.rendered = Some((inputs, result.clone()));
         result
     }

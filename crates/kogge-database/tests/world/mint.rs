@@ -5,16 +5,17 @@ use kogge_database::secrets::{Certificate, Mint, MintError, Sample};
 
 use super::ID;
 
+/// Beside what it makes: why no server can work with the certificate of the user's; none where they can.
 #[derive(Default)]
-pub(crate) struct WorldMint(Sample);
+pub(crate) struct WorldMint(Sample, pub(super) Option<String>);
 
 impl Mint for WorldMint {
     fn cluster_id(&mut self) -> ClusterId {
         ID.parse().unwrap()
     }
 
-    fn check(&self, authority: &str, leaf: &Certificate, names: &[String]) -> Result<(), String> {
-        self.0.check(authority, leaf, names)
+    fn check(&self, _: &str, _: &Certificate, _: &[String]) -> Result<(), String> {
+        self.1.clone().map_or(Ok(()), Err)
     }
 
     fn key(&mut self) -> String {

@@ -3,14 +3,17 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use kogge_api::anchor::mongodb::Record;
+use kogge_api::gate::{Disk as OnDisk, Hold, HoldReason, Report};
 use kogge_mongo::{
-    Access, Action, Change, ConfigMember, ConfigStamp, Goal, Hello, Host, InitialSync, LOWERED_PRIORITY,
-    MemberObservation, MemberState, Millis, NewMember, OpTime, Pod, PodName, ReplConfig, ReplStatus, Replication,
+    Access, Action, Change, ConfigMember, ConfigStamp, Hello, Host, InitialSync, LOWERED_PRIORITY,
+    MemberObservation, MemberState, NewMember, OpTime, Pod, PodName, ReplConfig, ReplStatus, Replication,
     RouterObservation, RouterServer, Server, ServerState, SetName, SetRole, ShardEntry, StatusMember, Step,
     Topology, majority,
 };
 
 use super::routers::Routers;
+use crate::world::{Question, Running};
 
 /// What a member's volume holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub(crate) struct Servers {
     /// The servers that have loaded their configs, with the UIDs of their pods. A server that has just started has not,
     /// whatever is on its disk.
     loaded: BTreeMap<PodName, String>,
+    /// The pods whose servers have been started on their volumes: these are not empty.
+    started: BTreeSet<PodName>,
     /// What Kogge saw last.
     before: RefCell<Option<Topology>>,
     /// What the routers say and do.
@@ -41,17 +46,6 @@ struct Set {
     /// Volumes with data, by pod.
     disks: BTreeMap<PodName, Disk>,
     stepped_down: Option<PodName>,
-}
-
-/// What is asked, and who can answer.
-pub(super) struct Question<'a> {
-    pub(super) goal: &'a Goal,
-    pub(super) pods: &'a BTreeMap<PodName, Pod>,
-    /// The servers that Kogge reaches.
-    pub(super) reached: &'a BTreeSet<PodName>,
-    /// The servers that run.
-    pub(super) running: &'a BTreeSet<PodName>,
-    pub(super) now: Millis,
 }
 
 impl Servers {
@@ -82,7 +76,8 @@ impl Servers {
     }
 
     /// Empties the volume of a member.
-    pub(super) fn lose_disk(&mut self, pod: &PodName) {
+    pub(crate) fn lose_disk(&mut self, pod: &PodName) {
+        self.started.remove(pod);
         for set in self.sets.values_mut() {
             set.disks.remove(pod);
         }
@@ -98,7 +93,47 @@ impl Servers {
         self.sets.values().all(|set| set.config.is_none() || set.primary.is_some())
     }
 
-    pub(super) fn observe(&self, question: &Question<'_>) -> Topology {
+    /// The pods that are members, as those say that decide.
+    pub(crate) fn members(&self) -> BTreeSet<String> {
+        let sets = self
+            .sets
+            .iter()
+            .filter(|(name, _)| !name.as_str().contains("shard") || self.routers.lists(name.as_str()));
+        let configs = sets.filter_map(|(_, set)| set.config.as_ref());
+        configs.flat_map(|config| &config.members).map(|member| pod_of(&member.host).to_string()).collect()
+    }
+
+    /// The pods that vote, by set.
+    pub(crate) fn votes(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let sets = self.sets.iter().filter(|(_, set)| set.config.is_some());
+        sets.map(|(name, set)| {
+            (name.to_string(), set.votes().iter().map(|host| pod_of(host).to_string()).collect())
+        })
+        .collect()
+    }
+
+    /// What the gate sees on a member's disk.
+    pub(crate) fn look(&mut self, pod: &PodName, _uid: &str, record: &Record) -> Report {
+        let known = record.members.get(pod.as_str()).is_some_and(|member| member.initialized);
+        let empty = !self.started.contains(pod);
+        if empty && known {
+            return Report::Held(Hold { reason: HoldReason::LostDisk, message: "the disk is empty".to_owned() });
+        }
+        self.started.insert(pod.clone());
+        let disk = match (empty, known) {
+            (true, _) => OnDisk::Empty,
+            (false, true) => OnDisk::Data,
+            (false, false) => OnDisk::Unused,
+        };
+        Report::Open { disk, message: "as its anchor says".to_owned() }
+    }
+
+    /// Whether a member that runs is ready: its probe asks no more than whether it listens.
+    pub(crate) fn are_ready(&self, pod: &PodName) -> bool {
+        self.started.contains(pod)
+    }
+
+    pub(crate) fn observe(&self, question: &Question<'_>) -> Topology {
         let mut topology = Topology::default();
         let Question { goal, pods, reached, running, now } = *question;
         for set in &goal.sets {
@@ -136,7 +171,7 @@ impl Servers {
     }
 
     /// Carries a step out, and panics where it must never have been planned.
-    pub(super) fn take(&mut self, step: &Step) {
+    pub(crate) fn take(&mut self, step: &Step) {
         let set = self.sets.entry(step.set.clone()).or_default();
         let before = set.votes();
         match &step.action {
@@ -205,17 +240,17 @@ impl Servers {
     }
 
     /// Members sync, and primaries are elected, among the servers that have run since the second before.
-    pub(super) fn tick(&mut self, running: &BTreeMap<PodName, String>) {
-        self.loaded.retain(|pod, uid| running.get(pod) == Some(uid));
+    pub(crate) fn tick(&mut self, running: &BTreeMap<PodName, Running>) {
+        self.loaded.retain(|pod, uid| running.get(pod).is_some_and(|runs| runs.uid() == uid));
         let loaded: BTreeSet<PodName> = self.loaded.keys().cloned().collect();
         for set in self.sets.values_mut() {
             set.tick(&loaded);
         }
-        self.loaded.extend(running.clone());
+        self.loaded.extend(running.iter().map(|(pod, runs)| (pod.clone(), runs.uid().to_owned())));
     }
 
     /// A server ends and is started again in its pod.
-    pub(super) fn restarted(&mut self, pod: &PodName) {
+    pub(crate) fn restarted(&mut self, pod: &PodName) {
         self.loaded.remove(pod);
     }
 }

@@ -1,5 +1,8 @@
 //! A world for a database: the control cluster that Kogge reads and writes, the workers, and the servers in
 //! their pods. Its passes are those of the operator, without the wire; the laws hold in every one of them.
+//!
+//! It is the same for every kind of database. What differs stands in the program's own module `kind`: the engine with the
+//! names of its types, a resource to begin with, and `Servers`, which answer, take steps, and refuse what a server would.
 
 mod api_server;
 mod control;
@@ -8,8 +11,7 @@ mod gate;
 mod laws;
 mod mint;
 mod pass;
-mod routers;
-mod servers;
+mod peril;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,10 +21,9 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kogge_api::DatabaseStatus;
 use kogge_api::anchor::Anchor;
-use kogge_api::anchor::mongodb::Record;
 use kogge_api::conditions::database::READY;
-use kogge_api::{DatabaseStatus, FederatedCluster, FederatedClusterSpec};
 use kogge_chart_store::ChartStore;
 use kogge_database::acceptance::Rendered;
 use kogge_database::pass::{Endings, Event};
@@ -30,36 +31,67 @@ use kogge_database::queue::Queue;
 use kogge_database::report::Problem;
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::DatabaseSecrets;
-use kogge_mongo::{Millis, MongoDb, PodName, Step};
+use kogge_engine::{Engine, Millis, Pod, PodName};
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors};
+use kube_core::Resource as _;
 use serde_json::{Value, json};
 
+pub(crate) use crate::kind::*;
 pub(crate) use api_server::{Answer, Worker};
 pub(crate) use control::Fortune;
 pub(crate) use controllers::{kind, name, revision, template_revision};
 use mint::WorldMint;
 pub(crate) use pass::{Fate, Passed};
-pub(crate) use servers::Servers;
+pub(crate) use peril::{fortune, live_through, round};
 
 pub(crate) const NAMESPACE: &str = "databases";
 pub(crate) const NAME: &str = "ll2022";
 pub(crate) const ID: &str = "abcdefgh";
 pub(crate) const CONTROL_UID: &str = "uid-of-control";
-pub(crate) const CONFIG: &str = "ll2022-config-abcdefgh";
-pub(crate) const SHARD: &str = "ll2022-shard-0-abcdefgh";
+/// What a worker remembers stands in this ConfigMap.
+const ANCHOR: &str = "ll2022-anchor";
 
 /// Passes after which a world that is left alone must have settled.
 const ROUNDS: usize = 300;
 
-pub(crate) type Known<'a> = kogge_database::pass::Known<'a, MongoDb>;
-pub(crate) type Prepared<'a> = kogge_database::Prepared<'a, MongoDb>;
-pub(crate) type DatabasePlan = kogge_database::DatabasePlan<MongoDb>;
+pub(crate) type Known<'a> = kogge_database::pass::Known<'a, Kind>;
+pub(crate) type Prepared<'a> = kogge_database::Prepared<'a, Kind>;
+pub(crate) type DatabasePlan = kogge_database::DatabasePlan<Kind>;
+type Resource = <Kind as Engine>::Resource;
+type Spec = <Kind as Engine>::Spec;
+type Topology = <Kind as Engine>::Topology;
+type Record = <Kind as Engine>::Record;
+type Step = <Kind as Engine>::Action;
+
+/// A pod that runs.
+pub(crate) struct Running {
+    pub(crate) pod: Object,
+    /// What its worker remembers.
+    pub(crate) record: Record,
+}
+
+impl Running {
+    pub(crate) fn uid(&self) -> &str {
+        self.pod.metadata.uid.as_deref().unwrap()
+    }
+}
+
+/// What is asked of servers, and who can answer.
+pub(crate) struct Question<'a> {
+    pub(crate) goal: &'a <Kind as Engine>::Goal,
+    pub(crate) pods: &'a BTreeMap<PodName, Pod>,
+    /// The servers that Kogge reaches.
+    pub(crate) reached: &'a BTreeSet<PodName>,
+    /// The pods that run.
+    pub(crate) running: &'a BTreeSet<PodName>,
+    pub(crate) now: Millis,
+}
 
 /// What stands, by worker and key.
 pub(crate) type Picture = BTreeMap<(String, ObjectKey), Value>;
 
 pub(crate) struct World {
-    pub(crate) cluster: FederatedCluster,
+    pub(crate) cluster: Resource,
     /// The rollouts and the secrets that are kept in the control cluster.
     pub(crate) revisions: Vec<ControllerRevision>,
     pub(crate) secrets: Option<Secret>,
@@ -83,7 +115,9 @@ pub(crate) struct World {
     pub(crate) passes: usize,
     /// What servers answer to the actions of these names, instead of doing them.
     pub(crate) refused: BTreeMap<&'static str, Problem>,
-    /// Which sets may be changed now; none where all may.
+    /// The operator has just been started.
+    pub(crate) settling_in: bool,
+    /// Which groups may be changed now; none where all may.
     pub(crate) turns: Option<RefCell<Queue>>,
     now: Millis,
     mint: WorldMint,
@@ -98,13 +132,9 @@ impl World {
         let placement: Vec<Value> = vdcs.iter().map(|vdc| json!({"name": vdc, "vdc": vdc})).collect();
         let cluster = serde_json::from_value(json!({
             "apiVersion": "kogge.dev/v1alpha1",
-            "kind": "FederatedCluster",
+            "kind": Resource::kind(&()),
             "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "uid-of-fc", "generation": 1},
-            "spec": {
-                "global": {"chart": "bytedoc", "chartVersion": "1.0.0"},
-                "mongos": {"replicasPerPlacement": 1},
-                "placement": placement,
-            },
+            "spec": spec(&json!(placement)),
         }));
         let mut world = Self {
             cluster: cluster.unwrap(),
@@ -125,6 +155,7 @@ impl World {
             steps: Vec::new(),
             passes: 0,
             refused: BTreeMap::new(),
+            settling_in: false,
             turns: None,
             now: 1_000_000,
             mint: WorldMint::default(),
@@ -161,22 +192,25 @@ impl World {
     /// Ends a member's pod and empties its volume.
     pub(crate) fn wipe(&mut self, vdc: &str, pod: &str) {
         self.servers.lose_disk(&pod.into());
-        let worker = self.worker(vdc);
-        worker.disks.remove(pod);
-        worker.remove("Pod", pod);
+        self.worker(vdc).remove("Pod", pod);
     }
 
     /// Empties the volume of a member under its running server, whose container the kubelet starts again.
     pub(crate) fn wipe_running(&mut self, vdc: &str, pod: &str) {
         self.servers.lose_disk(&pod.into());
-        self.worker(vdc).disks.remove(pod);
         self.restart_container(vdc, pod);
     }
 
     /// A member's server ends, and the kubelet starts its container again.
     pub(crate) fn restart_container(&mut self, vdc: &str, pod: &str) {
         self.servers.restarted(&pod.into());
-        self.worker(vdc).restart_container(pod);
+        let worker = self.workers.get_mut(&WorkerName(format!("worker-{vdc}"))).unwrap();
+        worker.restart_container(pod, &mut self.servers);
+    }
+
+    /// Why no server can work with the certificate that the user gives.
+    pub(crate) fn find_unfit(&mut self, why: Option<&str>) {
+        self.mint.1 = why.map(str::to_owned);
     }
 
     /// Turns the machines of a data centre off, or on again.
@@ -186,7 +220,7 @@ impl World {
     }
 
     /// Changes the spec, as a user would.
-    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut FederatedClusterSpec)) {
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut Spec)) {
         change(&mut self.cluster.spec);
         self.cluster.metadata.generation = self.cluster.metadata.generation.map(|generation| generation + 1);
     }
@@ -203,8 +237,7 @@ impl World {
     }
 
     pub(crate) fn chart_version(&mut self, version: &str) {
-        let version = version.to_owned();
-        self.edit(|spec| spec.global.chart_version = Some(version));
+        self.edit(|spec| set_chart_version(spec, version));
     }
 
     /// Sets or takes away an annotation, as a user would.
@@ -230,7 +263,7 @@ impl World {
     /// A second passes in the data centres.
     pub(crate) fn tick(&mut self) {
         self.now += 1_000;
-        self.workers.values_mut().for_each(Worker::tick);
+        self.workers.values_mut().for_each(|worker| worker.tick(&mut self.servers));
         self.servers.tick(&self.running());
     }
 
@@ -289,17 +322,23 @@ impl World {
     /// The anchor of the database on a worker.
     pub(crate) fn anchor(&self, vdc: &str) -> Option<Anchor<Record>> {
         let worker = &self.workers[&WorkerName(format!("worker-{vdc}"))];
-        worker.object("ConfigMap", "ll2022-anchor").map(|object| anchors::read(object).unwrap())
+        worker.object("ConfigMap", ANCHOR).map(|object| anchors::read(object).unwrap())
     }
 
-    /// The pods that run, with their UIDs.
-    fn running(&self) -> BTreeMap<PodName, String> {
-        let pods = self.workers.values().filter(|worker| !worker.off).flat_map(|worker| worker.list("Pod"));
-        pods.filter(|pod| pod.data.pointer("/status/phase").is_some_and(|phase| phase == "Running"))
-            .filter(|pod| !controllers::waits(pod))
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .map(|pod| (name(pod).into(), pod.metadata.uid.clone().unwrap()))
-            .collect()
+    /// The pods that run.
+    fn running(&self) -> BTreeMap<PodName, Running> {
+        let on = self.workers.values().filter(|worker| !worker.off);
+        on.flat_map(|worker| {
+            let record = worker.record();
+            let runs = |pod: &&Object| {
+                pod.data.pointer("/status/phase").is_some_and(|phase| phase == "Running")
+                    && !controllers::waits(pod)
+                    && pod.metadata.deletion_timestamp.is_none()
+            };
+            let running = worker.list("Pod").filter(runs);
+            running.map(move |pod| (name(pod).into(), Running { pod: pod.clone(), record: record.clone() }))
+        })
+        .collect()
     }
 
     /// The kinds and names of what Kogge wrote on a worker since the history was forgotten.

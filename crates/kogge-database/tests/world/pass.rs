@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kogge_api::SYSTEM_NAMESPACE;
 use kogge_api::worker_cluster::AllowedNamespaces;
-use kogge_api::{FederatedCluster, SYSTEM_NAMESPACE};
+use kogge_database::carrying::{Carrying, Part};
 use kogge_database::pass::{Carried, Look, MembersAnswer, Start, Then, Write, next};
 use kogge_database::report::{self, Problem};
-use kogge_engine::{Database, Engine as _, PodName};
-use kogge_mongo::{MongoDb, Topology};
+use kogge_engine::{Database, Engine as _, PodName, Step as EngineStep};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::{Action, FleetView, WorkerName};
 
 use super::control::ControlFault;
 use super::mint::WorldMint;
-use super::servers::Question;
-use super::{Answer, CONTROL_UID, DatabasePlan, Known, Prepared, World, laws};
+use super::{
+    Answer, CONTROL_UID, DatabasePlan, Kind, Known, Prepared, Question, Resource, Step, Topology, World, laws,
+};
 
 /// More questions than any pass has.
 const QUESTIONS: usize = 64;
@@ -94,7 +95,7 @@ impl World {
         self.passes += 1;
         let mut passed = Passed::default();
         let Some(cluster) = self.cluster_read() else { return passed };
-        let database = MongoDb::database(&cluster);
+        let database = Kind::database(&cluster);
         if let Err(End::Failed { reason, message }) = self.drive(&cluster, &database, fate, &mut passed) {
             let status = report::failed(&database, &reason, &message, &self.clock());
             passed.failed = Some(reason);
@@ -111,7 +112,7 @@ impl World {
 
     fn drive(
         &mut self,
-        cluster: &FederatedCluster,
+        cluster: &Resource,
         database: &Database,
         fate: &Fate,
         passed: &mut Passed,
@@ -119,12 +120,12 @@ impl World {
         let (fleet, workers, now) = (self.fleet(), self.registered(), self.clock());
         let mut known = Known::new(Start {
             database,
-            spec: MongoDb::spec(cluster),
+            spec: Kind::spec(cluster),
             workers: &workers,
             fleet: &fleet,
             control_uid: CONTROL_UID,
             system_namespace: SYSTEM_NAMESPACE,
-            settling_in: false,
+            settling_in: self.settling_in,
             now: &now,
             clock: self.now,
         });
@@ -137,7 +138,7 @@ impl World {
 
     fn answer(
         &mut self,
-        cluster: &FederatedCluster,
+        cluster: &Resource,
         known: &mut Known<'_>,
         mint: &mut WorldMint,
         fate: &Fate,
@@ -167,11 +168,11 @@ impl World {
                 Look::CarryOut => {
                     let plan = known.asked.as_ref().unwrap().plan.as_ref().unwrap();
                     laws::of_plan(self, plan);
-                    let problem = self.carry_out(plan, fate);
+                    let carried = self.carry_out(plan, fate);
                     if matches!(fate, Fate::Killed { .. }) {
                         return Err(End::Killed);
                     }
-                    known.carried(Carried { changed: !plan.is_idle(), soon: false, problem });
+                    known.carried(carried);
                 }
                 Look::Members(work) => known.worked(&work, MembersAnswer::Done),
                 Look::TearDown(plan) => {
@@ -218,11 +219,12 @@ impl World {
             .collect()
     }
 
-    fn topology(&self, prepared: &Prepared<'_>) -> Topology {
+    fn topology(&mut self, prepared: &Prepared<'_>) -> Topology {
         let running = self.running();
         // A connection goes to the pod that was seen, and to no other of its name.
         let servers = prepared.servers();
-        let reached = servers.iter().filter(|(pod, seen)| running.get(*pod).is_some_and(|uid| uid == seen.uid));
+        let reached =
+            servers.iter().filter(|(pod, seen)| running.get(*pod).is_some_and(|runs| runs.uid() == seen.uid));
         let reached: BTreeSet<PodName> = reached.map(|(pod, _)| pod.clone()).collect();
         let running = running.into_keys().collect();
         let question = Question {
@@ -235,13 +237,30 @@ impl World {
         self.servers.observe(&question)
     }
 
-    /// Carries a plan out as the operator does: workers side by side, each in order; then steps and restarts.
-    fn carry_out(&mut self, plan: &DatabasePlan, fate: &Fate) -> Option<Problem> {
-        if let Some(problem) = self.rehearse(&plan.rehearsal) {
-            return Some(problem);
+    /// Carries a plan out in the operator's order: workers side by side, each in order.
+    fn carry_out(&mut self, plan: &DatabasePlan, fate: &Fate) -> Carried {
+        let mut carrying = Carrying::of(plan);
+        while let Some(part) = carrying.next(0) {
+            let problem = match part {
+                Part::Rehearse(actions) => self.rehearse(actions),
+                Part::Write(actions) => self.write(&actions, fate),
+                Part::Take(steps) => self.take(&steps[..steps.len().min(fate.steps())]),
+                Part::Restart(restarts) => {
+                    let restarts = &restarts[..restarts.len().min(fate.steps())];
+                    for restart in restarts {
+                        laws::of_restart(self, restart);
+                    }
+                    self.write(restarts, fate)
+                }
+            };
+            carrying.came_of(Carried { changed: !plan.is_idle(), soon: false, problem });
         }
-        let mut problems: Vec<Problem> = self.write(&plan.actions, fate).into_iter().collect();
-        for step in plan.steps.iter().take(fate.steps()) {
+        carrying.over()
+    }
+
+    fn take(&mut self, steps: &[EngineStep<Step>]) -> Option<Problem> {
+        let mut problems = Vec::new();
+        for step in steps {
             laws::of_step(self, &step.payload);
             if let Some(problem) = self.refused.get(step.name) {
                 problems.push(problem.clone());
@@ -250,15 +269,10 @@ impl World {
             self.servers.take(&step.payload);
             self.steps.push((self.passes, step.payload.clone()));
         }
-        let restarts = &plan.restarts[..plan.restarts.len().min(fate.steps())];
-        for restart in restarts {
-            laws::of_restart(self, restart);
-        }
-        problems.extend(self.write(restarts, fate));
         Problem::most_pressing(problems)
     }
 
-    /// A rollout that fails its rehearsal changes nothing.
+    /// What the API servers say to a rollout that is only tried.
     fn rehearse(&self, actions: &[Action]) -> Option<Problem> {
         actions.iter().find_map(|action| {
             let Action::Apply { worker, object, precondition, .. } = action else { return None };

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use kogge_api::labels;
+use kogge_engine::Engine as _;
 use kogge_plan::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
 use super::api_server::Worker;
+use super::{Kind, NAMESPACE, SERVER, Servers};
 
 impl Worker {
     /// Ends, starts and makes pods; then tells of them in statuses and EndpointSlices.
-    pub(super) fn tick(&mut self) {
+    pub(super) fn tick(&mut self, servers: &mut Servers) {
         self.collect_garbage();
         self.end_pods();
-        self.start_pods();
+        self.start_pods(servers);
         let workloads: Vec<Object> = self.list("StatefulSet").chain(self.list("Deployment")).cloned().collect();
         for workload in &workloads {
             if kind(workload) == "StatefulSet" { self.keep_members(workload) } else { self.roll(workload) }
@@ -44,12 +45,12 @@ impl Worker {
         self.objects.retain(|key, object| key.kind != "Pod" || object.metadata.deletion_timestamp.is_none());
     }
 
-    /// A pod is pending, runs, and is ready, in turn; one that crashes is never ready, and one that its gate holds
-    /// never runs.
-    fn start_pods(&mut self) {
+    /// A pod is pending, runs, and is ready once its server says so, in turn; one that crashes is never ready, and one
+    /// that its gate holds never runs.
+    fn start_pods(&mut self, servers: &mut Servers) {
         let pods: Vec<Object> = self.list("Pod").cloned().collect();
         for mut pod in pods {
-            if self.holds(&mut pod) {
+            if self.holds(&mut pod, servers) {
                 self.store(ObjectKey::of(&pod).unwrap(), pod);
                 continue;
             }
@@ -75,7 +76,8 @@ impl Worker {
                     pod.data["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
                 }
                 Some("Running") if !crashes && !waits(&pod) => {
-                    pod.data["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+                    let ready = if servers.are_ready(&name(&pod).into()) { "True" } else { "False" };
+                    pod.data["status"]["conditions"] = json!([{"type": "Ready", "status": ready}]);
                 }
                 _ => {}
             }
@@ -182,14 +184,20 @@ impl Worker {
             "metadata": {"name": format!("{}-x7k2p", name(service)), "namespace": NAMESPACE, "labels": own},
             "addressType": "IPv4",
             "endpoints": endpoints,
-            "ports": [{"name": "mongodb", "port": 27017, "protocol": "TCP"}],
+            "ports": ports(),
         }));
     }
 }
 
+/// The ports of a Service, as its slices list them.
+fn ports() -> Vec<Value> {
+    let all = [Kind::PORT].into_iter().chain(Kind::PEER_PORTS.iter().copied());
+    all.map(|port| json!({"name": port.name, "port": port.number, "protocol": "TCP"})).collect()
+}
+
 /// The status of a container whose server always ends.
 fn crashing() -> Value {
-    json!([{"name": "mongod", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}])
+    json!([{"name": SERVER, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}])
 }
 
 /// Whether a pod's container does not run.

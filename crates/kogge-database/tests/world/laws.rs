@@ -1,16 +1,18 @@
 //! What holds in every pass, whatever a test is about.
 
-use kogge_api::anchor::mongodb::Record;
 use kogge_api::conditions::database as conditions;
 use kogge_api::federated_cluster::DataPolicy;
-use kogge_api::labels;
+use kogge_api::{FINALIZER, labels};
 use kogge_database::pass::{Endings, Write};
 use kogge_database::secrets::DatabaseSecrets;
-use kogge_mongo::{Action as EngineAction, Host, Step};
+use kogge_engine::Engine as _;
 use kogge_plan::object::{cluster_id, label};
 use kogge_plan::{Action, Object, ObjectKey, anchors};
 
-use super::{DatabasePlan, ID, NAME, Passed, Worker, World, applied, key};
+use super::{
+    DatabasePlan, ID, Kind, NAME, Passed, Record, Step, Worker, World, admitted, applied, founded, key, kind,
+    names_seed, template_revision,
+};
 
 pub(super) fn of_plan(world: &World, plan: &DatabasePlan) {
     let anchors_wait = plan.actions.iter().filter_map(applied).any(anchors::is_anchor);
@@ -95,6 +97,8 @@ fn is_over(world: &World) -> bool {
 pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: Option<i64>) {
     match action {
         Action::Apply { object, .. } => {
+            let finalizers = world.cluster.metadata.finalizers.iter().flatten();
+            assert_eq!(finalizers.collect::<Vec<_>>(), [FINALIZER], "A2: {action} would outlive its resource");
             if anchors::is_anchor(object) {
                 assert_eq!(
                     Some(anchors::read::<Record>(object).unwrap().epoch),
@@ -103,6 +107,11 @@ pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: O
                 );
             }
             assert_eq!(cluster_id(object), Some(ID), "an object without our label: {action}");
+            if let Some(share) = workload_of(object) {
+                let (_, kept) = world.read.as_ref().unwrap();
+                let revision = template_revision(object);
+                assert!(kept.find(&share, revision).is_some(), "{action}: revision {revision} is kept nowhere");
+            }
             for owner in object.metadata.owner_references.iter().flatten() {
                 let here = worker.objects.values().any(|other| other.metadata.uid.as_ref() == Some(&owner.uid));
                 assert!(here, "A9: {action} is owned by what is not on {}", worker.name);
@@ -123,6 +132,13 @@ pub(super) fn of_write(world: &World, worker: &Worker, action: &Action, epoch: O
     }
 }
 
+/// The share that an object is the workload of, as what is kept names it.
+fn workload_of(object: &Object) -> Option<String> {
+    let share = label(object, labels::COMPONENT).zip(label(object, labels::PLACEMENT));
+    let (component, placement) = share.filter(|_| ["StatefulSet", "Deployment"].contains(&kind(object)))?;
+    Some(format!("{component}/{placement}"))
+}
+
 /// Whether nothing of an object's share, or of its whole worker, is a part of the database any more: by the servers
 /// themselves, whatever Kogge saw.
 fn has_left(world: &World, worker: &Worker, key: &ObjectKey) -> bool {
@@ -130,50 +146,40 @@ fn has_left(world: &World, worker: &Worker, key: &ObjectKey) -> bool {
     if key.kind == "PersistentVolumeClaim" && spec.deletion.data != DataPolicy::Delete {
         return false;
     }
-    let is_member = |of: &dyn Fn(&str) -> bool| {
-        let sets = world.servers.set_names().filter(|set| world.servers.has_config(set.as_str()));
-        let live = sets.filter(|set| !set.as_str().contains("shard") || world.servers.routers.lists(set.as_str()));
-        live.flat_map(|set| &world.servers.config(set.as_str()).members).any(|member| of(member.host.as_str()))
-    };
+    let members = world.servers.members();
+    let is_member = |of: &dyn Fn(&str) -> bool| members.iter().any(|pod| of(pod));
     let object = &worker.objects[key];
     let share = label(object, labels::COMPONENT).zip(label(object, labels::PLACEMENT));
     let is_of_the_spec = share.is_some_and(|(component, placement)| {
-        spec.placed_components()
-            .iter()
-            .any(|share| share.component.to_string() == component && share.placement.name == placement)
+        let database = Kind::database(&world.cluster);
+        let mut shares = database.components.iter().flat_map(|component| Kind::shares(spec, component));
+        shares.any(|share| share.component.key.to_string() == component && share.placement == placement)
     });
     if let Some((component, placement)) = share {
         let workload = format!("{NAME}-{component}-{placement}-");
-        !is_of_the_spec && !is_member(&|host| host.starts_with(&workload))
+        !is_of_the_spec && !is_member(&|pod| pod.starts_with(&workload))
     } else {
         let is_named = spec.placement.iter().any(|placement| placement.vdc == worker.vdc);
         let here = format!("-{}-", worker.vdc);
-        !is_named && !is_member(&|host| host.split('.').next().unwrap().contains(&here))
+        !is_named && !is_member(&|pod| pod.contains(&here))
     }
 }
 
+/// A group begins only where every worker remembers with whom, and a member joins only under a name that resolves.
 pub(super) fn of_step(world: &World, step: &Step) {
-    match &step.action {
-        EngineAction::Initiate { seed, member, .. } => {
-            for worker in world.workers.values().filter(|worker| worker.list("StatefulSet").next().is_some()) {
-                let anchor =
-                    anchors::read::<Record>(worker.object("ConfigMap", "ll2022-anchor").unwrap()).unwrap();
-                assert!(
-                    anchor.record.seeds.values().any(|recorded| recorded == seed.as_str()),
-                    "{seed} is initiated and {} does not name it",
-                    worker.name
-                );
-            }
-            resolves(world, &member.host);
+    if let Some(seed) = founded(step) {
+        for worker in world.workers.values().filter(|worker| worker.list("StatefulSet").next().is_some()) {
+            let record = worker.record();
+            assert!(names_seed(&record, seed), "{seed} begins a group and {} does not name it", worker.name);
         }
-        EngineAction::AddMember { member, .. } => resolves(world, &member.host),
-        _ => {}
+    }
+    if let Some(pod) = admitted(step) {
+        resolves(world, pod);
     }
 }
 
 /// A member's name leads to its pod, and to nothing else, in every data centre that answers.
-fn resolves(world: &World, host: &Host) {
-    let pod = host.as_str().split('.').next().unwrap();
+fn resolves(world: &World, pod: &str) {
     let all_pods = || world.workers.values().flat_map(|worker| worker.list("Pod"));
     let found = all_pods().find(|object| object.metadata.name.as_deref() == Some(pod)).unwrap();
     for worker in
@@ -190,14 +196,12 @@ fn resolves(world: &World, host: &Host) {
     }
 }
 
-/// No set of three or more loses its majority by a restart.
+/// No group of three or more loses its majority by a restart.
 pub(super) fn of_restart(world: &World, restart: &Action) {
     let running = world.running();
     let gone = key(restart).name;
-    for set in world.servers.set_names().filter(|set| world.servers.has_config(set.as_str())) {
-        let voters = world.servers.voters(set.as_str());
-        let pods = voters.iter().map(|host| host.split('.').next().unwrap());
-        let left = pods.filter(|pod| running.contains_key(*pod) && **pod != *gone).count();
-        assert!(voters.len() < 3 || left > voters.len() / 2, "{set} loses its majority by {restart}");
+    for (group, voters) in world.servers.votes() {
+        let left = voters.iter().filter(|pod| running.contains_key(pod.as_str()) && **pod != *gone).count();
+        assert!(voters.len() < 3 || left > voters.len() / 2, "{group} loses its majority by {restart}");
     }
 }
