@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Eight lower-case letters and digits: part of every replica set's and volume claim's name, so that two
+/// Eight lower-case letters and digits: part of every group's and volume claim's name, so that two
 /// databases of one name can never be taken for each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -39,7 +39,7 @@ pub enum Disk {
     /// What earlier starts of this member left on a disk that was empty when Kogge first saw it; the anchor has never
     /// said since that the member held data.
     Unused,
-    /// Data that the member has, or may have, from its replica set.
+    /// Data that the member has, or may have, from its group.
     Data,
 }
 

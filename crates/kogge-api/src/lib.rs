@@ -16,6 +16,7 @@ pub mod names;
 pub mod rbac;
 pub mod recovery;
 mod rules;
+mod security;
 pub mod status;
 pub mod worker_cluster;
 

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ClusterId;
-use crate::federated_cluster::SecurityStatus;
 use crate::rules::by;
+use crate::security::SecurityStatus;
 
 /// The state of a database. All kinds have the same: a database consists of groups of members, and each group has a
 /// leader; what an engine does not have is absent.

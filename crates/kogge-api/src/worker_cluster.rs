@@ -104,7 +104,7 @@ pub enum Access {
     #[default]
     PortForward,
     /// At the addresses of their pods, which must be routed to the operator. A member that has not joined its
-    /// replica set yet is reached through the worker's API server all the same: the first users are made from
+    /// group yet is reached through the worker's API server all the same: the first users are made from
     /// the pod's own loopback, and from nowhere else.
     Direct,
 }

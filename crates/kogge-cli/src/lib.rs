@@ -2,6 +2,10 @@
 //! only saves the many steps.
 
 mod cluster;
+mod database;
+mod dry_run;
+mod engines;
+mod kind;
 mod plan;
 mod request;
 mod worker;
@@ -40,15 +44,15 @@ enum Command {
     /// The worker clusters
     #[command(subcommand)]
     Worker(worker::Command),
-    /// What the operator would do next for a FederatedCluster; nothing is written
+    /// What the operator would do next for a database; nothing is written
     ///
     /// The exit code is 0 where nothing is to do, 2 where there are changes, and 1 where a problem is in the way.
     Plan(plan::Args),
-    /// Moves primaries away from vdcs before their maintenance, and lets them back after it
+    /// Moves leaders away from vdcs before their maintenance, and lets them back after it
     Switchover(request::switchover::Args),
     /// Makes keys, certificates or passwords anew, without downtime
     Rotate(request::rotate::Args),
-    /// Goes on without vdcs that are lost for good, where a replica set lost its majority with them
+    /// Goes on without vdcs that are lost for good, where a group lost its majority with them
     Recover(request::recover::Args),
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use kogge_api::anchor::Anchor;
 use kogge_engine::{
-    Component, ComponentKey, Engine, GoalInput, Identity, Member, Pod, PodName, Record as _, Requests, Share,
+    Component, ComponentKey, Engine, GoalInput, Identity, Member, Pod, PodName, Record as _, Requests, Share, Vdc,
 };
 use kogge_plan::{Liveness, ObjectKey, WorkerName, workload};
 
@@ -84,12 +84,24 @@ impl<'a, E: Engine> Observation<'a, E> {
             rolling: self.is_rolling(&placed),
             routers: routers.iter().map(|(pod, router)| (pod.clone(), router.placement.as_str().into())).collect(),
             requests: &requests,
+            vdcs: self.vdcs(&anchor.worker_uids),
             paused: self.paused() || self.held,
             now: self.now,
         });
         let members = E::members(&goal);
         let pods = self.member_pods(&members, &anchor, &names);
         Prepared { placed, retired, routers, observation: self, anchor, goal, members, requests, pods, names }
+    }
+
+    /// The data centre of each placement that was put on a worker. One whose worker is not registered any more counts for
+    /// itself.
+    fn vdcs(&self, worker_uids: &BTreeMap<String, String>) -> BTreeMap<String, Vdc> {
+        let of = |uid: &String| self.fleet.workers.values().find(|view| view.uid.as_ref() == Some(uid));
+        let vdc = |(placement, uid): (&String, &String)| {
+            let vdc = of(uid).map_or(placement.as_str(), |view| view.vdc.as_str());
+            (placement.clone(), Vdc::from(vdc))
+        };
+        worker_uids.iter().map(vdc).collect()
     }
 
     fn running_routers(&self) -> BTreeMap<PodName, Router> {
@@ -193,8 +205,7 @@ impl<E: Engine> Prepared<'_, E> {
     /// Whether a member holds its group's data and users, or a router serves them: only then may it be reached from
     /// elsewhere than its pod's loopback.
     pub fn has_users(&self, pod: &PodName) -> bool {
-        self.routers.contains_key(pod)
-            || self.anchor.record.members().any(|(member, held_data)| held_data && member == pod.as_str())
+        self.routers.contains_key(pod) || self.anchor.record.held_data(pod.as_str())
     }
 
     /// The certificate, as PEM, that each member and router should serve; none without TLS.

@@ -40,8 +40,10 @@ pub enum TemplateError {
         wanted: &'static str,
     },
     /// There is no image.
-    #[error("spec.global.image is not given, and chart {chart} names no image of its own; give one")]
+    #[error("{field} is not given, and chart {chart} names no image of its own; give one")]
     NoImage {
+        /// The field that names it.
+        field: &'static str,
         /// The chart.
         chart: String,
     },
@@ -144,7 +146,7 @@ fn render_share<E: Engine>(
             of_engine: E::discovery(identity, component, &frozen.seeds),
         },
         secrets: secrets.clone(),
-        image: image(database, chart)?,
+        image: image::<E>(database, chart)?,
         agent_image: frozen.agent_image.clone(),
         values: &merged.values,
         settings: E::settings(spec),
@@ -166,9 +168,12 @@ fn mounts(object: &Object, secret: &str) -> bool {
     volumes.into_iter().flatten().any(|volume| volume["secret"]["secretName"] == secret)
 }
 
-fn image(database: &Database, chart: &Chart) -> Result<String, TemplateError> {
+fn image<E: Engine>(database: &Database, chart: &Chart) -> Result<String, TemplateError> {
     let given = database.image.as_ref().or(chart.image.as_ref());
-    given.cloned().ok_or_else(|| TemplateError::NoImage { chart: format!("{} {}", chart.name, chart.version) })
+    given.cloned().ok_or_else(|| TemplateError::NoImage {
+        field: E::IMAGE_FIELD,
+        chart: format!("{} {}", chart.name, chart.version),
+    })
 }
 
 /// `<component>/<placement>`: the key of a share among those that are kept.

@@ -14,6 +14,7 @@ use crate::component::{Component, Port, Share};
 use crate::database::Database;
 use crate::goal::{GoalInput, Member};
 use crate::heard::Heard;
+use crate::holding::Holding;
 use crate::identity::Identity;
 use crate::names::GroupName;
 use crate::observation::Millis;
@@ -45,6 +46,8 @@ pub trait Engine: Sized + Send + Sync + 'static {
 
     /// Its name in `kogge.engine` of a chart.
     const NAME: &'static str;
+    /// The field of the resource that names the servers' image.
+    const IMAGE_FIELD: &'static str;
     /// The port that the operator and clients speak to.
     const PORT: Port;
     /// The ports that members speak to each other on, where these are others.
@@ -101,6 +104,9 @@ pub trait Engine: Sized + Send + Sync + 'static {
 
     /// Which of the servers that were asked answered, and why the others did not.
     fn heard(topology: &Self::Topology) -> Vec<Heard>;
+
+    /// What each wanted member holds, group by group.
+    fn holdings(goal: &Self::Goal, topology: &Self::Topology) -> Vec<Holding>;
 
     /// What follows from what was observed. `now` is on the clock of the observations.
     fn view(goal: &Self::Goal, topology: &Self::Topology, now: Millis) -> EngineView<Self::Action>;

@@ -25,6 +25,8 @@ pub struct GoalInput<'a, S, R> {
     pub rolling: bool,
     /// What people asked for beside the spec.
     pub requests: &'a Requests,
+    /// The data centres of the placements that were put on a worker, whether or not the spec still names them.
+    pub vdcs: BTreeMap<String, Vdc>,
     /// Whether its user asked to change nothing.
     pub paused: bool,
     /// Now, in seconds since 1970: what a calendar is read by. The age of an observation is on another clock.

@@ -106,8 +106,9 @@ pub use goal::{
     Goal, GoalError, LeavingMember, MemberAnchor, MemberGoal, MemberRole, Recovery, Seed, SeedSource, Start,
     StartState, Window,
 };
+pub use kogge_engine::Health;
 pub use names::{ClusterId, MemberId, Placement, PodName, Token, Url, Vdc};
-pub use outcome::{Approval, Finding, FindingKind, GroupStatus, Health, MemberState, MemberStatus, Plan, Waiting};
+pub use outcome::{Approval, Finding, FindingKind, GroupStatus, MemberState, MemberStatus, Plan, Waiting};
 pub use plan::plan;
 pub use step::{Action, Executor, Step};
 pub use topology::{

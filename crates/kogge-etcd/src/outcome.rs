@@ -1,8 +1,8 @@
 //! What a plan says: steps, what is waited for, what you must know, and how things are.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
+use kogge_engine::Health;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{ClusterId, MemberId, Placement, PodName, Vdc};
@@ -167,30 +167,6 @@ pub struct GroupStatus {
     pub critical_vdcs: BTreeSet<Vdc>,
     /// Its wanted members, by name.
     pub members: Vec<MemberStatus>,
-}
-
-/// A group in one word.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Health {
-    /// It has what the goal says, all of it freshly observed.
-    Ready,
-    /// It serves, and steps or waits remain.
-    Progressing,
-    /// It serves, and a member that should be healthy is not.
-    Degraded,
-    /// It does not serve.
-    Unavailable,
-    /// It has not begun yet.
-    Pending,
-    /// Too little was observed to say.
-    #[default]
-    Unknown,
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
 }
 
 /// How one wanted member is.

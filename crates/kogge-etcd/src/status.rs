@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use kogge_engine::Health;
+
 use crate::draft::Draft;
 use crate::goal::MemberGoal;
 use crate::names::Vdc;
-use crate::outcome::{FindingKind, GroupStatus, Health, MemberState, MemberStatus};
+use crate::outcome::{FindingKind, GroupStatus, MemberState, MemberStatus};
 use crate::topology::Pod;
 use crate::version_rules;
 use crate::view::GroupView;

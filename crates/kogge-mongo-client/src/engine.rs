@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use kogge_engine::{Engine as _, Port};
 use kogge_engine_client::{ClusterAccess, Outcome, Questions};
 use kogge_mongo::{
-    Action, Goal, MemberObservation, Millis, MongoDb, Pod, PodName, RouterObservation, RouterServer, Server,
-    ServerState, SetGoal, SetRole, Step, Topology,
+    Action, Goal, MemberObservation, Millis, Pod, PodName, RouterObservation, RouterServer, Server, ServerState,
+    SetGoal, SetRole, Step, Topology,
 };
 use parking_lot::Mutex;
 
@@ -20,9 +19,6 @@ use crate::{observe, reconfig, sets, sharding};
 /// One member's observation ends by then; a member without an answer costs the others nothing, because all
 /// are asked at once.
 pub const MEMBER_DEADLINE: Duration = Duration::from_secs(6);
-
-/// The port that members and routers listen on.
-pub const PORT: Port = MongoDb::PORT;
 
 /// One database's connections. Make one per database and keep it: it holds the sessions and which servers are
 /// silent, and for how many observations each member has been as it is: nothing that a step relies on.

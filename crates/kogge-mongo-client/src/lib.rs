@@ -21,7 +21,7 @@ mod sharding;
 mod users;
 mod wire;
 
-pub use engine::{Engine, MEMBER_DEADLINE, PORT};
+pub use engine::{Engine, MEMBER_DEADLINE};
 pub use error::{CommandError, StepError};
 pub use kogge_engine_client::{
     ClusterAccess, Credentials, Loopback, MemberReach, Outcome, Password, ReachError, Served, Told, Trust,

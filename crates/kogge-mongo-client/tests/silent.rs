@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use kogge_engine::Port;
+use kogge_engine::{Engine as _, Port};
 use kogge_engine_client::Connection;
-use kogge_mongo::{Goal, PodName, RouterServer, Server, SetGoal};
+use kogge_mongo::{Goal, MongoDb, PodName, RouterServer, Server, SetGoal};
 use kogge_mongo_client::{
-    ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, MemberReach, PORT, Password, ReachError, User,
+    ClusterAccess, Credentials, Engine, Loopback, MEMBER_DEADLINE, MemberReach, Password, ReachError, User,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -24,7 +24,7 @@ use support::goal;
 fn access(servers: BTreeMap<PodName, SocketAddr>) -> ClusterAccess {
     let user = |name: &str| User::new(name, Password::new("s3cret"));
     ClusterAccess {
-        reach: Arc::new(Loopback::new(PORT, servers)),
+        reach: Arc::new(Loopback::new(MongoDb::PORT, servers)),
         trust: None,
         credentials: Credentials { operator: user("operator"), admin: user("admin") },
     }
@@ -105,7 +105,8 @@ async fn many_sets_and_ways_that_never_open_cost_one_deadline_together() -> Resu
         })
         .collect();
     let goal = Goal { sets, ..goal(&["none"]) };
-    let reaches: [Arc<dyn MemberReach>; 2] = [Arc::new(Loopback::new(PORT, servers)), Arc::new(NeverOpens)];
+    let reaches: [Arc<dyn MemberReach>; 2] =
+        [Arc::new(Loopback::new(MongoDb::PORT, servers)), Arc::new(NeverOpens)];
     for reach in reaches {
         let access = ClusterAccess { reach, ..access(BTreeMap::new()) };
         let engine = Engine::new();

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kogge_mongo::{Access, Server};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, Trust, User};
+use kogge_engine::Engine as _;
+use kogge_mongo::{Access, MongoDb, Server};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, Trust, User};
 use mongodb::bson::doc;
 use mongosim::net::TlsMode;
 use mongosim::options::TlsArgs;
@@ -62,7 +63,7 @@ async fn seen(member: &Member, trust: Option<Trust>) -> Result<Server> {
     let user = |name: &str| User::new(name, Password::new("s3cret"));
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
     let access = ClusterAccess {
-        reach: Arc::new(Loopback::new(PORT, servers)),
+        reach: Arc::new(Loopback::new(MongoDb::PORT, servers)),
         credentials: Credentials { operator: user("operator"), admin: user("admin") },
         trust,
     };
@@ -115,7 +116,7 @@ async fn a_server_serves_new_certificates_without_a_restart() -> Result<()> {
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
     let user = |name: &str| User::new(name, Password::new("s3cret"));
     let access = ClusterAccess {
-        reach: Arc::new(Loopback::new(PORT, servers)),
+        reach: Arc::new(Loopback::new(MongoDb::PORT, servers)),
         credentials: Credentials { operator: user("operator"), admin: user("admin") },
         trust: Some(Trust::new(&authority.pem(), None)?),
     };

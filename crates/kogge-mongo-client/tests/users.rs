@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, Told, User};
+use kogge_engine::Engine as _;
+use kogge_mongo::MongoDb;
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, Told, User};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongosim::testing::{Member, member_args, write_key_file};
@@ -27,7 +29,7 @@ fn second() -> Credentials {
 
 fn access(member: &Member, credentials: Credentials) -> Result<ClusterAccess> {
     let servers = BTreeMap::from([("pod".into(), member.host().parse()?)]);
-    Ok(ClusterAccess { reach: Arc::new(Loopback::new(PORT, servers)), credentials, trust: None })
+    Ok(ClusterAccess { reach: Arc::new(Loopback::new(MongoDb::PORT, servers)), credentials, trust: None })
 }
 
 /// Whether a user is let in, asked on a connection of its own.

@@ -154,6 +154,10 @@ impl super::Record for Record {
         self.members.iter().map(|(pod, member)| (pod.as_str(), member.initialized))
     }
 
+    fn held_data(&self, pod: &str) -> bool {
+        self.members.get(pod).is_some_and(|member| member.initialized)
+    }
+
     fn components(&self) -> impl Iterator<Item = &str> {
         self.seed.iter().map(|_| GROUP)
     }

@@ -51,6 +51,9 @@ pub trait Record:
     /// The members that it tells of, by pod, and whether each held its group's data.
     fn members(&self) -> impl Iterator<Item = (&str, bool)>;
 
+    /// Whether a member, by its pod, held its group's data.
+    fn held_data(&self, pod: &str) -> bool;
+
     /// The names of components that it tells of beside those of the members.
     fn components(&self) -> impl Iterator<Item = &str>;
 }

@@ -114,6 +114,10 @@ impl super::Record for Record {
         self.members.iter().map(|(pod, member)| (pod.as_str(), member.initialized))
     }
 
+    fn held_data(&self, pod: &str) -> bool {
+        self.members.get(pod).is_some_and(|member| member.initialized)
+    }
+
     fn components(&self) -> impl Iterator<Item = &str> {
         let removed = self.shard_removals.iter().filter(|(_, turns)| turns.is_under_way());
         self.seeds.keys().chain(removed.map(|(component, _)| component)).map(String::as_str)

@@ -26,8 +26,3 @@ pub(super) fn no_soak() -> kube_core::Duration {
 pub(super) fn cool_off() -> kube_core::Duration {
     Duration::from_hours(168).into()
 }
-
-/// An hour: more than any client takes to read a mounted Secret again.
-pub(super) fn grace() -> kube_core::Duration {
-    Duration::from_hours(1).into()
-}

@@ -3,12 +3,13 @@
 mod component;
 mod defaults;
 mod effective;
-mod security;
 mod spec;
 
+pub use crate::security::{
+    PreviousUser, RotationSpec, SecuritySpec, SecurityStatus, TlsMode, TlsSecretRef, TlsSpec,
+};
 pub use component::{Component, InvalidComponent};
 pub use effective::PlacedComponent;
-pub use security::{PreviousUser, RotationSpec, SecuritySpec, SecurityStatus, TlsMode, TlsSecretRef, TlsSpec};
 pub use spec::{
     DataPolicy, DeletionSpec, FederatedCluster, FederatedClusterSpec, GlobalSpec, MemberOverride, MemberSpec,
     OnFailure, PlacementSpec, ResourcesSpec, Role, RolloutSpec, RouterOverride, RouterSpec, ShardSpec,

@@ -10,12 +10,14 @@ use anyhow::{Context as _, bail};
 use kube::config::{Cluster as ClusterEntry, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use crate::ControlArgs;
 pub(crate) use apply::Manifest;
 
 /// The deadline of one request.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A cluster that a kubeconfig leads to.
+#[derive(Clone)]
 pub(crate) struct Cluster {
     /// How messages call it.
     pub(crate) name: String,
@@ -25,6 +27,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// Opens the control cluster. Nothing is sent yet.
+    pub(crate) async fn control(control: &ControlArgs) -> anyhow::Result<Self> {
+        Self::open(kubeconfig(control.kubeconfig.as_deref())?, control.context.as_deref(), "control cluster").await
+    }
+
     /// Opens the cluster behind a context; by default the current one. Nothing is sent yet.
     pub(crate) async fn open(kubeconfig: Kubeconfig, context: Option<&str>, role: &str) -> anyhow::Result<Self> {
         let name = choose(&kubeconfig, context)?;
@@ -44,6 +51,11 @@ impl Cluster {
     /// The address of its API server.
     pub(crate) fn server(&self) -> &str {
         self.entry.server.as_deref().unwrap_or_default()
+    }
+
+    /// The namespace of the context.
+    pub(crate) fn namespace(&self) -> String {
+        self.client.default_namespace().to_owned()
     }
 
     /// The client, for requests that [`Self::request`] puts a deadline on.

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use kogge_api::conditions::database as types;
+use kogge_api::labels;
 use kogge_api::recovery::RecoveryRequest;
-use kogge_api::{FederatedCluster, labels};
+use kogge_engine::Database;
+use kube::ResourceExt as _;
 
-use super::recovery_view::Sight;
-use super::{Subject, Target, condition};
-use crate::{ControlArgs, plan};
+use super::recovery_view::Holdings;
+use crate::ControlArgs;
+use crate::database::{Present, Subject, Target, condition};
+use crate::dry_run::{Environment, SightArgs};
 
 /// What a person must have read before anything is forced.
 const FENCE: &str = "Before the others go on without them, make sure that the members there never come back by themselves: \
@@ -47,12 +50,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
     #[command(flatten)]
-    sight: plan::SightArgs,
+    sight: SightArgs,
 }
 
 pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
-    let subject = Subject::open(&args.target, control).await?;
-    let present = subject.read().await?;
+    let (subject, present) = Subject::open(&args.target, control).await?;
     if !args.lost.is_empty() {
         return declare(&args, control, &subject, &present).await;
     }
@@ -79,7 +81,7 @@ async fn declare(
     args: &Args,
     control: &ControlArgs,
     subject: &Subject,
-    present: &FederatedCluster,
+    present: &Present,
 ) -> anyhow::Result<ExitCode> {
     let request = RecoveryRequest {
         lost: set(&args.lost),
@@ -88,11 +90,13 @@ async fn declare(
         ..RecoveryRequest::default()
     };
     let text = serde_json::to_string(&request)?;
-    let (namespace, name) = args.target.resolve()?;
-    let annotations = [(labels::RECOVER, text.clone())];
-    let seen = plan::sight(&namespace, &name, &args.sight, &annotations, control).await?;
-    if let Some((goal, topology)) = &seen.members {
-        println!("{}", Sight { goal, topology });
+    let mut asked = present.object.clone();
+    asked.annotations_mut().insert(labels::RECOVER.to_owned(), text.clone());
+    let environment =
+        Environment { home: &subject.home, args: &args.sight, system_namespace: &control.system_namespace };
+    let seen = subject.kind.look(&asked, &environment).await?;
+    if !seen.holdings.is_empty() {
+        println!("{}", Holdings(&seen.holdings));
     }
     for obstacle in seen.outline.told() {
         println!("{obstacle}");
@@ -106,26 +110,26 @@ async fn declare(
     if args.wait == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let answer = |cluster: &FederatedCluster| {
-        let needed = condition(cluster, types::APPROVAL_NEEDED)?;
+    let answer = |database: &Database| {
+        let needed = condition(database, types::APPROVAL_NEEDED)?;
         match needed.reason.as_str() {
             "RequestRefused" | "RecoveryRefused" => Some(Err(needed.message.clone())),
             "MajorityLost" => Some(Ok(needed.message.clone())),
             _ => None,
         }
     };
-    match subject.wait("an answer to it", Duration::from_secs(args.wait), answer).await? {
+    match subject.wait("the operator's answer", Duration::from_secs(args.wait), answer).await? {
         Ok(message) => {
             println!("The operator waits for approval: {message}");
-            println!("The same by this command: kogge recover {} --approve HASH", subject.full_name());
+            println!("The same by this command: kogge recover {} --approve HASH", subject.written());
             Ok(ExitCode::SUCCESS)
         }
         Err(refused) => bail!("{refused}"),
     }
 }
 
-async fn approve(args: &Args, subject: &Subject, present: &FederatedCluster) -> anyhow::Result<ExitCode> {
-    let asked = condition(present, types::APPROVAL_NEEDED).filter(|needed| needed.status == "True");
+async fn approve(args: &Args, subject: &Subject, present: &Present) -> anyhow::Result<ExitCode> {
+    let asked = condition(&present.database, types::APPROVAL_NEEDED).filter(|needed| needed.status == "True");
     let known = asked.map(|needed| needed.message.as_str()).unwrap_or_default();
     if let Some(unknown) = args.approve.iter().find(|hash| !known.contains(hash.as_str())) {
         bail!("{} asks for no approval of {unknown}; it says: {known:?}", subject.full_name());
@@ -133,8 +137,8 @@ async fn approve(args: &Args, subject: &Subject, present: &FederatedCluster) -> 
     subject.annotate(present, &[(labels::APPROVE, Some(args.approve.join(",")))]).await?;
     println!("{}: approved", subject.full_name());
     if args.wait > 0 {
-        let serves = |cluster: &FederatedCluster| {
-            condition(cluster, types::AVAILABLE).filter(|available| available.status == "True").map(drop)
+        let serves = |database: &Database| {
+            condition(database, types::AVAILABLE).filter(|available| available.status == "True").map(drop)
         };
         subject.wait("a leader in every group", Duration::from_secs(args.wait), serves).await?;
         println!("{}: every group has a leader", subject.full_name());

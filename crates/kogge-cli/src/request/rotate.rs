@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use kogge_api::federated_cluster::RotationSpec;
-use kogge_api::{FederatedCluster, names};
-use kube::ResourceExt as _;
+use kogge_api::names;
 use serde_json::{Value, json};
 
-use super::{Subject, Target};
 use crate::ControlArgs;
+use crate::database::{Subject, Target};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -34,22 +33,21 @@ enum What {
 }
 
 pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
-    let subject = Subject::open(&args.target, control).await?;
-    let present = subject.read().await?;
-    subject
-        .edit(&present, &json!({ "spec": { "security": { "rotation": raised(&present, &args.what) } } }))
-        .await?;
+    let (subject, present) = Subject::open(&args.target, control).await?;
+    let rotation = &present.database.security.rotation;
+    let raised = raised(rotation, &args.what);
+    subject.edit(&present, &json!({ "spec": { "security": { "rotation": raised } } })).await?;
     println!("{}: asked for; `kubectl wait --for=condition=Ready` tells when it is done", subject.full_name());
     if args.what.contains(&What::Passwords) {
-        let (secret, grace) = (names::admin_secret(&present.name_any()), present.spec.security.rotation.grace);
+        let (secret, grace) = (names::admin_secret(present.database.name()), rotation.grace);
         println!("The previous user works for {grace} after Secret {secret} names the next one.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The numbers of what is asked for, one higher than they are.
-fn raised(present: &FederatedCluster, what: &[What]) -> Value {
-    let RotationSpec { keyfile, certificates, authority, passwords, grace: _ } = &present.spec.security.rotation;
+fn raised(present: &RotationSpec, what: &[What]) -> Value {
+    let RotationSpec { keyfile, certificates, authority, passwords, grace: _ } = present;
     let numbers = what.iter().map(|what| {
         let (field, number) = match what {
             What::Keyfile => ("keyfile", keyfile),
@@ -68,16 +66,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_raised_once() {
-        let present = serde_json::from_value(json!({
-            "apiVersion": "kogge.dev/v1alpha1",
-            "kind": "FederatedCluster",
-            "metadata": { "name": "db" },
-            "spec": {
-                "placement": [{ "name": "vdc1", "vdc": "vdc1" }],
-                "security": { "rotation": { "keyfile": 4 } },
-            },
-        }));
+        let present = RotationSpec { keyfile: 4, ..RotationSpec::default() };
         let asked = [What::Keyfile, What::Passwords, What::Keyfile];
-        assert_eq!(raised(&present.unwrap(), &asked), json!({ "keyfile": 5, "passwords": 1 }));
+        assert_eq!(raised(&present, &asked), json!({ "keyfile": 5, "passwords": 1 }));
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use kogge_api::conditions::database as types;
-use kogge_api::{FederatedCluster, labels};
+use kogge_api::labels;
+use kogge_engine::Database;
 
-use super::{Subject, Target, condition};
 use crate::ControlArgs;
+use crate::database::{Subject, Target, condition};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -32,11 +33,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
-    let subject = Subject::open(&args.target, control).await?;
-    let present = subject.read().await?;
+    let (subject, present) = Subject::open(&args.target, control).await?;
     let vdcs = (!args.back).then(|| args.away_from.join(","));
     if !args.back {
-        check(&args.away_from, &present)?;
+        check(&args.away_from, &present.database)?;
     }
     subject.annotate(&present, &[(labels::AWAY_FROM, vdcs.clone())]).await?;
     match &vdcs {
@@ -46,8 +46,8 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
     if args.wait == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let reached = |cluster: &FederatedCluster| {
-        let switched = condition(cluster, types::SWITCHED_OVER)?;
+    let reached = |database: &Database| {
+        let switched = condition(database, types::SWITCHED_OVER)?;
         match switched.reason.as_str() {
             "RequestRefused" => Some(Err(switched.message.clone())),
             "InForce" if vdcs.as_ref().is_some_and(|vdcs| names(&switched.message, vdcs)) => Some(Ok(())),
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<Exi
             _ => None,
         }
     };
-    match subject.wait("its switchover", Duration::from_secs(args.wait), reached).await? {
+    match subject.wait("the switchover", Duration::from_secs(args.wait), reached).await? {
         Ok(()) => println!("{}: done", subject.full_name()),
         Err(refused) => bail!("{refused}"),
     }
@@ -69,8 +69,8 @@ fn names(message: &str, vdcs: &str) -> bool {
     message.contains(&format!("away from {} until", wanted.join(", ")))
 }
 
-fn check(vdcs: &[String], present: &FederatedCluster) -> anyhow::Result<()> {
-    let mut known: Vec<&str> = present.spec.placement.iter().map(|placement| placement.vdc.as_str()).collect();
+fn check(vdcs: &[String], database: &Database) -> anyhow::Result<()> {
+    let mut known: Vec<&str> = database.placements.iter().map(|placement| placement.vdc.as_str()).collect();
     known.sort_unstable();
     known.dedup();
     match vdcs.iter().find(|vdc| !known.contains(&vdc.as_str())) {

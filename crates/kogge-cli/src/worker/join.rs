@@ -75,8 +75,7 @@ pub(super) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<()>
         return dry_run(&args, control, &endpoint, &manifests);
     }
 
-    let home = cluster::kubeconfig(control.kubeconfig.as_deref())?;
-    let home = Cluster::open(home, control.context.as_deref(), "control cluster").await?;
+    let home = Cluster::control(control).await?;
     let uid = identity(&worker).await?;
     refuse_second_registration(&home, &args.name, &uid).await?;
 

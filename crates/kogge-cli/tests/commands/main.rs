@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kogge_api::conditions::{Status, worker_cluster as types};
 use kogge_api::worker_cluster::Access;
-use kogge_api::{FederatedCluster, WorkerCluster, labels, rbac};
+use kogge_api::{FederatedCluster, FederatedEtcd, WorkerCluster, labels, rbac};
 use kogge_chart_store::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules, SecretLookup};
@@ -31,7 +31,9 @@ async fn a_worker_joins_and_a_database_is_planned() -> Result<()> {
     one_cluster_is_not_registered_twice(&place).await?;
     a_plan_shows_what_would_be_written_and_writes_nothing(&place).await?;
     a_switchover_is_asked_for_and_taken_back(&place).await?;
-    a_recovery_is_shown_before_it_is_asked_for(&place).await
+    a_recovery_is_shown_before_it_is_asked_for(&place).await?;
+    a_database_of_another_kind_takes_the_same_commands(&place).await?;
+    a_name_that_two_kinds_have_needs_its_kind(&place).await
 }
 
 async fn joining_is_enough_for_the_operator(place: &Place) -> Result<()> {
@@ -152,34 +154,91 @@ async fn annotation(place: &Place, name: &str) -> Result<Option<String>> {
 async fn a_switchover_is_asked_for_and_taken_back(place: &Place) -> Result<()> {
     let control = place.kubeconfig("control");
     let to = ["--wait=0", "--kubeconfig", &control];
-    let said = kogge_fails(&[&["switchover", "databases/ll2022", "--away-from=vdc9"], &to])?;
+    let said = kogge_fails(&[&["switchover", "fc/ll2022", "-n=databases", "--away-from=vdc9"], &to])?;
     assert!(said.contains("no placement is in vdc vdc9; name one of vdc1"), "{said}");
     assert_eq!(annotation(place, labels::AWAY_FROM).await?, None);
-    kogge(&[&["switchover", "databases/ll2022", "--away-from=vdc1"], &to])?;
+    kogge(&[&["switchover", "fc/ll2022", "-n=databases", "--away-from=vdc1"], &to])?;
     assert_eq!(annotation(place, labels::AWAY_FROM).await?.as_deref(), Some("vdc1"));
     kogge(&[&["switchover", "ll2022", "--namespace=databases", "--back"], &to])?;
     assert_eq!(annotation(place, labels::AWAY_FROM).await?, None);
-    let said = kogge_fails(&[&["switchover", "databases/nobody", "--back"], &to])?;
-    assert!(said.contains("there is no FederatedCluster databases/nobody"), "{said}");
+    let said = kogge_fails(&[&["switchover", "nobody", "-n=databases", "--back"], &to])?;
+    assert!(said.contains("there is no FederatedCluster or FederatedEtcd databases/nobody"), "{said}");
     Ok(())
 }
 
 async fn a_recovery_is_shown_before_it_is_asked_for(place: &Place) -> Result<()> {
     let control = place.kubeconfig("control");
     let to = ["--wait=0", "--chart-dir", CHARTS, "--kubeconfig", &control];
-    let said = kogge(&[&["recover", "databases/ll2022", "--lost=vdc1"], &to])?;
+    let said = kogge(&[&["recover", "fc/ll2022", "-n=databases", "--lost=vdc1"], &to])?;
     assert!(said.contains("ll2022-config-vdc1-0 in vdc1 (declared lost): no answer"), "{said}");
     assert!(said.contains("Nothing was written.") && said.contains("--fenced"), "{said}");
     assert_eq!(annotation(place, labels::RECOVER).await?, None);
-    let said = kogge(&[&["recover", "databases/ll2022", "--lost=vdc9"], &to])?;
+    let said = kogge(&[&["recover", "fc/ll2022", "-n=databases", "--lost=vdc9"], &to])?;
     assert!(said.contains("vdc9, which is neither a vdc nor a placement"), "{said}");
-    kogge(&[&["recover", "databases/ll2022", "--lost=vdc1", "--fenced", "--group=shard-0"], &to])?;
+    kogge(&[&["recover", "fc/ll2022", "-n=databases", "--lost=vdc1", "--fenced", "--group=shard-0"], &to])?;
     let asked = annotation(place, labels::RECOVER).await?;
     assert_eq!(asked.as_deref(), Some(r#"{"lost":["vdc1"],"fenced":true,"groups":["shard-0"]}"#));
-    let said = kogge_fails(&[&["recover", "databases/ll2022", "--approve=0123456789abcdef"], &to])?;
+    let said = kogge_fails(&[&["recover", "fc/ll2022", "-n=databases", "--approve=0123456789abcdef"], &to])?;
     assert!(said.contains("asks for no approval of 0123456789abcdef"), "{said}");
-    kogge(&[&["recover", "databases/ll2022", "--withdraw"], &to])?;
+    kogge(&[&["recover", "fc/ll2022", "-n=databases", "--withdraw"], &to])?;
     assert_eq!(annotation(place, labels::RECOVER).await?, None);
+    Ok(())
+}
+
+async fn a_database_of_another_kind_takes_the_same_commands(place: &Place) -> Result<()> {
+    let etcds: Api<FederatedEtcd> = Api::namespaced(place.control.clone(), "databases");
+    let annotation = async |name: &str| -> Result<Option<String>> {
+        Ok(etcds.get("orders").await?.metadata.annotations.and_then(|mut all| all.remove(name)))
+    };
+    let control = place.kubeconfig("control");
+    let look = ["--chart-dir", CHARTS, "--kubeconfig", &control];
+    let manifest = json!({
+        "apiVersion": "kogge.dev/v1alpha1",
+        "kind": "FederatedEtcd",
+        "metadata": {"name": "orders", "namespace": "databases"},
+        "spec": {"version": "3.6.14", "placement": [{"name": "vdc1", "vdc": "vdc1"}]},
+    });
+    // The file alone says which database it is, and where.
+    let planned = kogge_ends(2, &[&["plan", "-f", &place.manifest(&manifest)?], &look])?;
+    assert!(planned.contains("create StatefulSet databases/orders-etcd-vdc1"), "{planned}");
+    assert!(etcds.get_opt("orders").await?.is_none(), "a plan creates nothing");
+
+    etcds.create(&PostParams::default(), &serde_json::from_value(manifest)?).await?;
+    let planned = kogge_ends(2, &[&["plan", "fe/orders", "-n=databases"], &look])?;
+    assert!(planned.contains("create StatefulSet databases/orders-etcd-vdc1"), "{planned}");
+
+    let to = ["--wait=0", "--kubeconfig", &control];
+    kogge(&[&["switchover", "orders", "-n=databases", "--away-from=vdc1"], &to])?;
+    assert_eq!(annotation(labels::AWAY_FROM).await?.as_deref(), Some("vdc1"));
+    let said = kogge(&[&["recover", "fe/orders", "-n=databases", "--lost=vdc1", "--wait=0"], &look])?;
+    assert!(said.contains("orders-etcd-vdc1-0 in vdc1 (declared lost): no answer"), "{said}");
+    kogge(&[&["recover", "fe/orders", "-n=databases", "--lost=vdc1", "--fenced", "--wait=0"], &look])?;
+    let asked = annotation(labels::RECOVER).await?;
+    assert_eq!(asked.as_deref(), Some(r#"{"lost":["vdc1"],"fenced":true}"#));
+
+    kogge(&[&["rotate", "fe/orders", "certificates", "-n=databases"], &to[1..]])?;
+    assert_eq!(etcds.get("orders").await?.spec.security.rotation.certificates, 1);
+    let said = kogge_fails(&[&["rotate", "fe/orders", "keyfile", "-n=databases"], &to[1..]])?;
+    assert!(said.contains("etcd has no keyfile"), "{said}");
+    Ok(())
+}
+
+async fn a_name_that_two_kinds_have_needs_its_kind(place: &Place) -> Result<()> {
+    let clusters: Api<FederatedCluster> = Api::namespaced(place.control.clone(), "databases");
+    let twin = serde_json::from_value(json!({
+        "apiVersion": "kogge.dev/v1alpha1",
+        "kind": "FederatedCluster",
+        "metadata": {"name": "orders"},
+        "spec": {"placement": [{"name": "vdc1", "vdc": "vdc1"}]},
+    }))?;
+    clusters.create(&PostParams::default(), &twin).await?;
+    let control = place.kubeconfig("control");
+    let back = ["-n=databases", "--back", "--wait=0", "--kubeconfig", &control];
+    let said = kogge_fails(&[&["switchover", "orders"], &back])?;
+    assert!(said.contains("several databases orders; write fc/orders or fe/orders"), "{said}");
+    kogge(&[&["switchover", "fe/orders"], &back])?;
+    let said = kogge_fails(&[&["switchover", "databases/orders"], &back])?;
+    assert!(said.contains("databases is no kind of database; write fc/orders or fe/orders"), "{said}");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use kube::api::PostParams;
 use kube::runtime::conditions::is_crd_established;
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The charts of the checkout.
@@ -66,6 +66,13 @@ impl Place {
     pub(crate) fn write(&self, name: &str, kubeconfig: &str) -> Result<String> {
         std::fs::write(self.path(name), kubeconfig)?;
         Ok(self.kubeconfig(name))
+    }
+
+    /// Keeps a manifest, and returns its path.
+    pub(crate) fn manifest(&self, manifest: &Value) -> Result<String> {
+        let path = self.folder.path().join("manifest.yaml");
+        std::fs::write(&path, manifest.to_string())?;
+        Ok(path.to_string_lossy().into_owned())
     }
 
     /// The operator's kubeconfig for the worker, which may make no namespaces.

@@ -41,7 +41,7 @@ pub trait Mint {
     /// the Secret. A wildcard stands for any name below it.
     fn check(&self, authority: &str, leaf: &Certificate, names: &[String]) -> Result<(), String>;
 
-    /// A key for the keyfile: base64 text of 756 bytes, as MongoDB's manual has it.
+    /// A key for the keyfile: base64 text of 756 bytes, as the servers' manual has it.
     fn key(&mut self) -> String;
 
     /// A password.

@@ -1,4 +1,4 @@
-//! The users that Kogge makes, by generation. MongoDB has one password for a user, so the next password comes with
+//! The users that Kogge makes, by generation. A user has one password, so the next password comes with
 //! the next user: it is made on every group, then the administrator's Secret names it, and the previous user
 //! is removed a grace later. Who reads the Secret again within the grace is never refused. Each step is written
 //! down before the next one begins, so whoever is killed anywhere goes on where the Secret says.

@@ -32,7 +32,7 @@ pub(super) fn goal(input: &GoalInput<'_, FederatedEtcdSpec, Record>) -> Goal {
         .filter(|pod| !wanted.contains(pod))
         .map(|pod| LeavingMember {
             peer_url: url(identity, &pod, PEER, has_tls(spec)),
-            vdc: vdc_of(identity, spec, &pod),
+            vdc: vdc_of(input, &pod),
             anchor: record::member(record, &pod),
             pod,
         })
@@ -105,11 +105,12 @@ fn member(
     }
 }
 
-/// The data centre of a member that leaves. The anchors do not tell it where the spec has its placement no more.
-fn vdc_of(identity: &Identity, spec: &FederatedEtcdSpec, pod: &PodName) -> Vdc {
+/// The data centre of a member that leaves; where nobody knows its placement, its vote counts for itself.
+fn vdc_of(input: &GoalInput<'_, FederatedEtcdSpec, Record>, pod: &PodName) -> Vdc {
     let key = component().key;
-    let placement = spec.placement.iter().find(|placement| identity.is_in(&key, pod.as_str(), &placement.name));
-    placement.map_or_else(|| Vdc::new("unknown"), |placement| Vdc::new(placement.vdc.as_str()))
+    let mut vdcs = input.vdcs.iter();
+    let known = vdcs.find(|(placement, _)| input.identity.is_in(&key, pod.as_str(), placement));
+    known.map_or_else(|| Vdc::new(pod.as_str()), |(_, vdc)| vdc.clone())
 }
 
 fn recovery(
@@ -152,6 +153,7 @@ mod tests {
     use super::*;
     use crate::Etcd;
 
+    /// The database, whose placement `retired` was put into vdc3 once.
     fn goal_of(spec: Value, record: &Record) -> Goal {
         goal_at(spec, record, 0)
     }
@@ -171,6 +173,7 @@ mod tests {
             routers: Vec::new(),
             rolling: false,
             requests: &Requests::default(),
+            vdcs: [("retired".to_owned(), "vdc3".into())].into(),
             paused: false,
             now,
         })
@@ -178,8 +181,9 @@ mod tests {
 
     #[test]
     fn members_are_named_by_placement_and_those_that_nobody_wants_leave() {
+        let known = |pod: &str| (pod.to_owned(), AnchoredMember::default());
         let record = Record {
-            members: [("orders-etcd-vdc9-0".to_owned(), AnchoredMember::default())].into(),
+            members: [known("orders-etcd-retired-0"), known("orders-etcd-vdc9-0")].into(),
             ..Record::default()
         };
         let placement = json!([
@@ -200,7 +204,9 @@ mod tests {
             goal.members[0].peer_url.as_str(),
             "http://orders-etcd-reader-0.orders-etcd.databases.svc.cluster.local:2380"
         );
-        assert_eq!(goal.leaving[0].pod.as_str(), "orders-etcd-vdc9-0");
+        let leaving: Vec<_> = goal.leaving.iter().map(|m| (m.pod.as_str(), m.vdc.as_str())).collect();
+        let expected = [("orders-etcd-retired-0", "vdc3"), ("orders-etcd-vdc9-0", "orders-etcd-vdc9-0")];
+        assert_eq!(leaving, expected, "where nobody knows the vdc, the vote counts for itself");
         assert_eq!((goal.uid.as_str(), goal.version), ("abcdefgh", Version::new(3, 6, 14)));
         assert_eq!(goal.quota_bytes, 2 << 30, "etcd's own default");
         assert!(goal.validate().is_ok());

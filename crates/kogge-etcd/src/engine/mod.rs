@@ -2,6 +2,7 @@
 
 mod components;
 mod goal;
+mod holdings;
 mod record;
 mod resource;
 mod view;
@@ -10,8 +11,8 @@ use kogge_api::anchor::etcd::Record;
 use kogge_api::federated_etcd::COMPONENT;
 use kogge_api::{ClusterId, FederatedEtcd, FederatedEtcdSpec};
 use kogge_engine::{
-    Component, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Identity, Member,
-    Millis, Port, SeedsDisagree, Share,
+    Component, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Holding, Identity,
+    Member, Millis, Port, SeedsDisagree, Share,
 };
 use serde_json::{Map, Value};
 
@@ -34,6 +35,7 @@ impl Engine for Etcd {
     type Action = Step;
 
     const NAME: &'static str = "etcd";
+    const IMAGE_FIELD: &'static str = "spec.image";
     const PORT: Port = components::CLIENT;
     const PEER_PORTS: &'static [Port] = &[components::PEER];
     const HAS_KEYFILE: bool = false;
@@ -98,6 +100,10 @@ impl Engine for Etcd {
 
     fn heard(topology: &Topology) -> Vec<Heard> {
         view::heard(topology)
+    }
+
+    fn holdings(goal: &Goal, topology: &Topology) -> Vec<Holding> {
+        holdings::holdings(goal, topology)
     }
 
     fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::conditions::{self, Status, database::AVAILABLE};
 use kogge_engine::{
-    Approval, EngineView, Executor as Who, Finding, Group, GroupName, Health as NeutralHealth, Heard, Listed,
-    MemberView, Millis, Pod, PodName, Step as NeutralStep, Waiting,
+    Approval, EngineView, Executor as Who, Finding, Group, GroupName, Health, Heard, Listed, MemberView, Millis,
+    Pod, PodName, Step as NeutralStep, Waiting,
 };
 
 use super::components::component;
 use crate::goal::{Goal, MemberGoal, Start};
-use crate::outcome::{Finding as Found, FindingKind, GroupStatus, Health, MemberState, MemberStatus, Plan};
+use crate::outcome::{Finding as Found, FindingKind, GroupStatus, MemberState, MemberStatus, Plan};
 use crate::plan::plan;
 use crate::step::{Action, Executor, Step};
 use crate::topology::{Server, Topology};
@@ -58,7 +58,7 @@ fn finding(found: &Found) -> Finding {
 }
 
 /// As [`names::group`](kogge_api::names::group) has it: the goal's token begins with the clusterID.
-fn group_name(goal: &Goal) -> GroupName {
+pub(super) fn group_name(goal: &Goal) -> GroupName {
     GroupName::new(format!("{}-{}-{}", goal.database, component().key, goal.uid))
 }
 
@@ -68,14 +68,7 @@ fn group(group: &GroupStatus) -> Group {
         component: component().key,
         initialized: group.initialized,
         joined: None,
-        health: match group.health {
-            Health::Ready => NeutralHealth::Ready,
-            Health::Progressing => NeutralHealth::Progressing,
-            Health::Degraded => NeutralHealth::Degraded,
-            Health::Unavailable => NeutralHealth::Unavailable,
-            Health::Pending => NeutralHealth::Pending,
-            Health::Unknown => NeutralHealth::Unknown,
-        },
+        health: group.health,
         leader: group.leader.clone(),
         draining: None,
         voters: group.voters,

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kogge_api::gate::Report;
+use kogge_engine::Engine as _;
 use kogge_mongo::{
-    Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod,
-    PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
+    Action, Executor, Goal, Host, LeavingMember, MemberAnchor, MemberGoal, MemberId, MemberRole, MongoDb, Plan,
+    Pod, PodFacts, PodName, RouterGoal, SetGoal, SetName, SetRole, ShardingAction, Step, Topology, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, User};
 use tempfile::TempDir;
 
 use crate::process::Server;
@@ -220,7 +221,7 @@ impl Cluster {
             self.servers.iter().map(|(pod, server)| (pod.clone(), server.address())).collect();
         let user = |name: &str| User::new(name, Password::new(format!("{name}-password")));
         ClusterAccess {
-            reach: Arc::new(Loopback::new(PORT, addresses)),
+            reach: Arc::new(Loopback::new(MongoDb::PORT, addresses)),
             credentials: Credentials { operator: user("kogge-operator"), admin: user("admin") },
             trust: None,
         }

@@ -2,6 +2,7 @@
 
 mod components;
 mod goal;
+mod holdings;
 mod record;
 mod resource;
 mod view;
@@ -10,8 +11,8 @@ use kogge_api::anchor::mongodb::Record;
 use kogge_api::federated_cluster::Component as Kind;
 use kogge_api::{ClusterId, FederatedCluster, FederatedClusterSpec};
 use kogge_engine::{
-    Component, ComponentKey, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Identity,
-    Member, Millis, Port, SeedsDisagree, Share,
+    Component, ComponentKey, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Holding,
+    Identity, Member, Millis, Port, SeedsDisagree, Share,
 };
 use serde_json::{Map, Value};
 
@@ -32,6 +33,7 @@ impl Engine for MongoDb {
     type Action = Step;
 
     const NAME: &'static str = "mongodb";
+    const IMAGE_FIELD: &'static str = "spec.global.image";
     const PORT: Port = components::PORT;
     const PEER_PORTS: &'static [Port] = &[];
     const HAS_KEYFILE: bool = true;
@@ -97,6 +99,10 @@ impl Engine for MongoDb {
 
     fn heard(topology: &Topology) -> Vec<Heard> {
         view::heard(topology)
+    }
+
+    fn holdings(goal: &Goal, topology: &Topology) -> Vec<Holding> {
+        holdings::holdings(goal, topology)
     }
 
     fn view(goal: &Goal, topology: &Topology, now: Millis) -> EngineView<Step> {

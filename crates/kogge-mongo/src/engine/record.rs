@@ -141,6 +141,7 @@ mod tests {
             routers: Vec::new(),
             rolling: false,
             requests: &Requests::default(),
+            vdcs: BTreeMap::new(),
             paused: false,
             now: 0,
         });

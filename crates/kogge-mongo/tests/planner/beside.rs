@@ -33,6 +33,7 @@ fn wanted(placements: &[&str], record: &Record) -> Goal {
         routers: Vec::new(),
         requests: &Requests::default(),
         rolling: false,
+        vdcs: BTreeMap::new(),
         paused: false,
         now: 0,
     })

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bson::{Document, doc};
+use kogge_engine::Engine as _;
 use kogge_mongo::{
-    Action, Executor, Goal, Host, MemberAnchor, MemberId, Pod, ReplConfig, Replication, Server, ServerState,
-    SetRole, Step, plan,
+    Action, Executor, Goal, Host, MemberAnchor, MemberId, MongoDb, Pod, ReplConfig, Replication, Server,
+    ServerState, SetRole, Step, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, PORT, Password, StepError, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Password, StepError, User};
 use mongosim::options::ServerArgs;
 use mongosim::testing::{Member, free_port, member_args, write_key_file};
 use tempfile::TempDir;
@@ -68,7 +69,7 @@ impl One {
         let user = |name: &str| User::new(name, Password::new(PASSWORD));
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         ClusterAccess {
-            reach: Arc::new(Loopback::new(PORT, BTreeMap::from([(POD.into(), address)]))),
+            reach: Arc::new(Loopback::new(MongoDb::PORT, BTreeMap::from([(POD.into(), address)]))),
             trust: None,
             credentials: Credentials { operator: user("kogge-operator"), admin: user("admin") },
         }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use kogge_api::gate::{Disk, Hold, HoldReason, Report};
+use kogge_engine::Engine as _;
 use kogge_mongo::{
-    Action, Executor, Goal, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, Plan, Pod, PodFacts, PodName,
-    Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
+    Action, Executor, Goal, Host, MemberAnchor, MemberGoal, MemberId, MemberRole, MongoDb, Plan, Pod, PodFacts,
+    PodName, Recovery, SetGoal, SetName, SetRole, Step, Topology, Turns, plan,
 };
-use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Outcome, PORT, Password, StepError, User};
+use kogge_mongo_client::{ClusterAccess, Credentials, Engine, Loopback, Outcome, Password, StepError, User};
 use mongodb::Client;
 use mongodb::bson::Document;
 use mongodb::options::ClientOptions;
@@ -263,7 +264,7 @@ impl Operator {
         let addresses = reached.map(|(i, server)| (pod(i), way(i, server)));
         let user = |name: &str| User::new(name, Password::new(password(name)));
         ClusterAccess {
-            reach: Arc::new(Loopback::new(PORT, addresses.collect())),
+            reach: Arc::new(Loopback::new(MongoDb::PORT, addresses.collect())),
             trust: None,
             credentials: Credentials { operator: user(OPERATOR), admin: user(ADMIN) },
         }

@@ -6,15 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::conditions::database::READY;
-use kogge_api::{FederatedCluster, labels};
+use kogge_api::labels;
 use kogge_chart_store::ChartStore;
-use kogge_database::pass::{self, Look, Start, Then, next};
+use kogge_database::pass::{Known as Pass, Look, Start, Then, next};
 use kogge_database::report::{Problem, obstacles};
 use kogge_database::secrets::{DatabaseSecrets, Mounted, Sample};
 use kogge_database::template::Surroundings;
-use kogge_database::{Sighting, acceptance};
-use kogge_engine::{Database, Engine as _, Millis, Step};
-use kogge_mongo::{MongoDb, Topology};
+use kogge_database::{DatabasePlan, Prepared, Sighting, acceptance};
+use kogge_engine::{Database, Engine, Millis, Step};
 use kogge_plan::obstacle::{Class, Obstacle, Rank};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_state};
@@ -25,10 +24,6 @@ use super::outline::{Change, EngineOutline, Outcome, Outline, RolloutOutline};
 use super::workers::Seen;
 use super::written::Written;
 
-type Prepared<'a> = kogge_database::Prepared<'a, MongoDb>;
-type DatabasePlan = kogge_database::DatabasePlan<MongoDb>;
-type Pass<'a> = pass::Known<'a, MongoDb>;
-
 /// More passes than any database needs before its members are asked.
 const PASSES: usize = 16;
 /// More questions than any pass has.
@@ -36,22 +31,22 @@ const QUESTIONS: usize = 64;
 
 /// Plans one pass of the operator. What it would write in the control cluster before it comes to the workers is taken
 /// as written. `ask` asks the members; it is not called where nobody may know how to log in.
-pub(super) async fn foresee(
-    known: &Known,
+pub(super) async fn dry_run<E: Engine>(
+    known: &Known<E>,
     seen: &Seen,
     charts: &ChartStore,
     now: &Time,
-    ask: impl AsyncFn(&Prepared<'_>, &DatabaseSecrets) -> Topology,
+    ask: impl AsyncFn(&Prepared<'_, E>, &DatabaseSecrets) -> E::Topology,
 ) -> anyhow::Result<Outline> {
     let registered: Vec<RegisteredWorker> = known.workers.iter().map(RegisteredWorker::from).collect();
     let mut written = Written::nothing(known)?;
     let mut mint = Sample::default();
     for _ in 0..PASSES {
-        let cluster = written.cluster.clone();
-        let database = MongoDb::database(&cluster);
+        let resource = written.resource.clone();
+        let database = E::database(&resource);
         let start = Start {
             database: &database,
-            spec: MongoDb::spec(&cluster),
+            spec: E::spec(&resource),
             workers: &registered,
             fleet: &seen.fleet,
             control_uid: &known.control_uid,
@@ -61,11 +56,11 @@ pub(super) async fn foresee(
             clock: Millis::default(),
         };
         let mut pass = Pass::new(start);
-        match Box::pin(drive(&mut pass, &mut written, known, charts, &mut mint, &ask)).await? {
+        match Box::pin(drive::<E>(&mut pass, &mut written, known, charts, &mut mint, &ask)).await? {
             End::Written => {}
-            End::Blocked => return Ok(outline(&pass, known, seen, &written)),
-            End::TornDown(plan) => return Ok(outline(&pass, known, seen, &written).ending(&plan)),
-            End::Planned => return planned(&pass, known, outline(&pass, known, seen, &written)),
+            End::Blocked => return Ok(outline(&pass, seen, &written)),
+            End::TornDown(plan) => return Ok(outline(&pass, seen, &written).ending(&plan)),
+            End::Planned => return planned(&pass, known, outline(&pass, seen, &written)),
         }
     }
     bail!("the pass does not come to the workers; this is a fault of Kogge: please report it")
@@ -83,33 +78,33 @@ enum End {
     Planned,
 }
 
-async fn drive(
-    pass: &mut Pass<'_>,
-    written: &mut Written,
-    known: &Known,
+async fn drive<E: Engine>(
+    pass: &mut Pass<'_, E>,
+    written: &mut Written<E>,
+    known: &Known<E>,
     charts: &ChartStore,
     mint: &mut Sample,
-    ask: &impl AsyncFn(&Prepared<'_>, &DatabaseSecrets) -> Topology,
+    ask: &impl AsyncFn(&Prepared<'_, E>, &DatabaseSecrets) -> E::Topology,
 ) -> anyhow::Result<End> {
     for _ in 0..QUESTIONS {
         match next(pass, mint)? {
             Look::Read(what) => written.read(&what, &mut pass.control, known, mint)?,
             Look::Render(input) => {
+                let Start { database, spec, .. } = pass.start;
                 let mounted = match &known.secrets {
-                    SecretsKnown::Unreadable(_) => mounted_by_status(&known.cluster),
+                    SecretsKnown::Unreadable(_) => mounted_by_status(database),
                     SecretsKnown::Read(_) | SecretsKnown::Absent => input.mounted,
                 };
-                let Start { database, spec, .. } = pass.start;
                 let oldest = acceptance::oldest_version(&known.workers);
                 let chart = charts.find_or_newest(&input.chart.name, input.chart.version.as_deref());
                 let around = Surroundings { kube_version: &oldest, agent_image: &known.agent_image };
                 let (identity, kept) = (&input.identity, &written.kept);
                 pass.rendered =
-                    Some(acceptance::render::<MongoDb>(database, spec, identity, kept, chart, around, mounted));
+                    Some(acceptance::render::<E>(database, spec, identity, kept, chart, around, mounted));
             }
             Look::Ask(ready) => {
                 let topology = match &known.secrets {
-                    SecretsKnown::Unreadable(_) => Topology::default(),
+                    SecretsKnown::Unreadable(_) => E::Topology::default(),
                     SecretsKnown::Read(_) | SecretsKnown::Absent => {
                         ask(&ready.prepared, &ready.held.secrets).await
                     }
@@ -133,13 +128,13 @@ async fn drive(
 }
 
 /// The plan without anything in it yet.
-fn outline(pass: &Pass<'_>, known: &Known, seen: &Seen, written: &Written) -> Outline {
+fn outline<E: Engine>(pass: &Pass<'_, E>, seen: &Seen, written: &Written<E>) -> Outline {
     let Start { database, workers, fleet, control_uid, now, .. } = pass.start;
-    let sighting = Sighting::<kogge_api::anchor::mongodb::Record>::of(database, workers, fleet, control_uid);
-    let mut notes = notes(&known.cluster, seen, now);
+    let sighting = Sighting::<E::Record>::of(database, workers, fleet, control_uid);
+    let mut notes = notes(database, seen, now);
     notes.extend(written.notes.iter().cloned());
     Outline {
-        cluster: format!("{}/{}", database.namespace(), database.name()),
+        database: format!("{}/{}", database.namespace(), database.name()),
         cluster_id: database.cluster_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         outcome: Outcome::Problem,
         ownership: sighting.ownership.overall.to_string(),
@@ -159,7 +154,7 @@ fn in_the_way(database: &Database) -> Vec<Obstacle> {
 }
 
 /// What would be carried out.
-fn planned(pass: &Pass<'_>, known: &Known, outline: Outline) -> anyhow::Result<Outline> {
+fn planned<E: Engine>(pass: &Pass<'_, E>, known: &Known<E>, outline: Outline) -> anyhow::Result<Outline> {
     let asked = pass.asked.as_ref().context("the members were not asked")?;
     let plan = asked.plan.as_ref().context("nothing was planned")?;
     let prepared = &asked.ready.prepared;
@@ -178,15 +173,15 @@ fn planned(pass: &Pass<'_>, known: &Known, outline: Outline) -> anyhow::Result<O
 }
 
 /// The generation of secrets that the pods mount, as the operator told it last.
-fn mounted_by_status(cluster: &FederatedCluster) -> Mounted {
-    match cluster.status.as_ref().and_then(|status| status.security.as_ref()) {
+fn mounted_by_status(database: &Database) -> Mounted {
+    match database.status.as_ref().and_then(|status| status.security.as_ref()) {
         Some(told) => Mounted { generation: told.generation, tls: told.tls_mode },
-        None => Mounted::first(cluster.spec.security.tls.mode),
+        None => Mounted::first(database.security.tls.mode),
     }
 }
 
 /// What of the secrets is being made anew, or is due.
-fn rotation(prepared: &Prepared<'_>, now: &Time) -> Option<String> {
+fn rotation<E: Engine>(prepared: &Prepared<'_, E>, now: &Time) -> Option<String> {
     let renewal = prepared.observation.secrets.renewal();
     let due = renewal.is_some_and(|at| at <= now.0.as_second());
     prepared.observation.rotating().or_else(|| due.then(|| "certificates: their renewal is due".to_owned()))
@@ -199,10 +194,10 @@ enum Deletion {
     Due,
 }
 
-fn deletion(cluster: &FederatedCluster, now: &Time) -> Option<Deletion> {
-    let asked = cluster.metadata.deletion_timestamp.as_ref()?;
-    let recorded = cluster.status.as_ref().and_then(|status| status.deletion.as_ref());
-    let cool_off = Duration::from(cluster.spec.deletion.cool_off);
+fn deletion(database: &Database, now: &Time) -> Option<Deletion> {
+    let asked = database.metadata.deletion_timestamp.as_ref()?;
+    let recorded = database.status.as_ref().and_then(|status| status.deletion.as_ref());
+    let cool_off = Duration::from(database.deletion.cool_off);
     Some(match deletion_state(now.0, asked, recorded, cool_off) {
         DeletionState::Pending { executes_at } => Deletion::Pending { executes_at: executes_at.0.to_string() },
         DeletionState::Due => match recorded.and_then(|record| record.halted.clone()) {
@@ -213,10 +208,10 @@ fn deletion(cluster: &FederatedCluster, now: &Time) -> Option<Deletion> {
 }
 
 /// What to know beside the plan.
-fn notes(cluster: &FederatedCluster, seen: &Seen, now: &Time) -> Vec<String> {
+fn notes(database: &Database, seen: &Seen, now: &Time) -> Vec<String> {
     let mut notes: Vec<String> =
         seen.missing.iter().map(|(worker, why)| format!("{worker} was not seen: {why}")).collect();
-    match deletion(cluster, now) {
+    match deletion(database, now) {
         Some(Deletion::Due) => notes.push("its cool-off is over: this is its teardown".to_owned()),
         Some(Deletion::Pending { executes_at }) => {
             notes.push(format!("its deletion was asked for; until {executes_at} it runs on as planned here"));
@@ -226,8 +221,7 @@ fn notes(cluster: &FederatedCluster, seen: &Seen, now: &Time) -> Vec<String> {
         }
         None => {}
     }
-    let annotations = cluster.metadata.annotations.as_ref();
-    if annotations.is_some_and(|annotations| annotations.contains_key(labels::PAUSE)) {
+    if database.annotation(labels::PAUSE).is_some() {
         notes.push(format!("nothing is changed while the annotation {} stands", labels::PAUSE));
     }
     notes
@@ -248,7 +242,12 @@ impl Outline {
         self
     }
 
-    fn filled(mut self, prepared: &Prepared<'_>, plan: &DatabasePlan, problem: Option<&Problem>) -> Self {
+    fn filled<E: Engine>(
+        mut self,
+        prepared: &Prepared<'_, E>,
+        plan: &DatabasePlan<E>,
+        problem: Option<&Problem>,
+    ) -> Self {
         let observation = &prepared.observation;
         let in_the_way = obstacles(prepared, plan, problem).into_iter();
         self.problems = in_the_way.filter(|obstacle| obstacle.class() != Class::InProgress).collect();
@@ -261,7 +260,7 @@ impl Outline {
                 waiting: plan.engine.waiting.clone(),
             });
             let order = &observation.database.rollout.order;
-            self.rollout = Some(RolloutOutline::of(&plan.rollout, &observation.rollout.chart_version, order));
+            self.rollout = Some(RolloutOutline::of::<E>(&plan.rollout, &observation.rollout.chart_version, order));
         }
         self.outcome = match () {
             () if !self.problems.is_empty() => Outcome::Problem,
@@ -291,7 +290,7 @@ impl Outline {
     }
 }
 
-fn changes(plan: &DatabasePlan, worker: &WorkerName) -> Vec<Change> {
+fn changes<E: Engine>(plan: &DatabasePlan<E>, worker: &WorkerName) -> Vec<Change> {
     plan.actions.iter().filter(|action| action.worker() == worker).filter_map(Change::of).collect()
 }
 
@@ -300,5 +299,5 @@ fn is_anchor(action: &Action) -> bool {
 }
 
 #[cfg(test)]
-#[path = "foresee_tests.rs"]
+#[path = "pass_tests.rs"]
 mod tests;

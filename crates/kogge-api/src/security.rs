@@ -5,7 +5,6 @@ use kube_core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::defaults;
 use crate::rules::rule;
 
 /// TLS, and what is to be made anew.
@@ -100,7 +99,7 @@ pub struct RotationSpec {
     /// How long the administrator's previous user keeps working after the Secret names the next one, and where clients
     /// have certificates, how long the previous authority stays trusted after the next one issued theirs. `0s` ends both
     /// at once.
-    #[serde(default = "defaults::grace")]
+    #[serde(default = "grace")]
     #[schemars(length(max = 16), extend("default" = "1h", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('720h')", "spec.security.rotation.grace must be between 0s and 720h (30 days)"),
     ]))]
@@ -109,7 +108,7 @@ pub struct RotationSpec {
 
 impl Default for RotationSpec {
     fn default() -> Self {
-        Self { keyfile: 0, certificates: 0, authority: 0, passwords: 0, grace: defaults::grace() }
+        Self { keyfile: 0, certificates: 0, authority: 0, passwords: 0, grace: grace() }
     }
 }
 
@@ -140,6 +139,11 @@ pub struct PreviousUser {
     pub name: String,
     /// When Kogge removes it from every group: `spec.security.rotation.grace` after it was replaced.
     pub removed_at: Time,
+}
+
+/// An hour: more than any client takes to read a mounted Secret again.
+fn grace() -> Duration {
+    std::time::Duration::from_hours(1).into()
 }
 
 #[cfg(test)]

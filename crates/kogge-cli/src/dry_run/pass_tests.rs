@@ -5,11 +5,16 @@ use kogge_api::WorkerCluster;
 use kogge_database::pass::Endings;
 use kogge_database::secrets::Wanted;
 use kogge_engine::Identity;
+use kogge_engine_client::Observe;
 use kogge_plan::{FleetView, Liveness, WorkerView};
+use kube::CustomResourceExt as _;
 use serde_json::json;
 
 use super::super::outline::Verb;
 use super::*;
+
+type MongoDb = <kogge_mongo_client::Engine as Observe>::Engine;
+type Etcd = <kogge_etcd_client::Engine as Observe>::Engine;
 
 fn worker(vdc: &str) -> WorkerCluster {
     serde_json::from_value(json!({
@@ -46,7 +51,7 @@ fn empty(vdc: &str) -> WorkerView {
     }
 }
 
-fn new_database() -> Known {
+fn new_database() -> Known<MongoDb> {
     let cluster = json!({
         "apiVersion": "kogge.dev/v1alpha1",
         "kind": "FederatedCluster",
@@ -59,8 +64,13 @@ fn new_database() -> Known {
             "placement": [{ "name": "north", "vdc": "north" }, { "name": "south", "vdc": "south" }],
         },
     });
+    known(cluster)
+}
+
+/// What the control cluster knows of a database that nobody has looked at yet.
+fn known<E: Engine>(resource: serde_json::Value) -> Known<E> {
     Known {
-        cluster: serde_json::from_value(cluster).unwrap(),
+        resource: serde_json::from_value(resource).unwrap(),
         workers: vec![worker("north"), worker("south")],
         control_uid: "control".to_owned(),
         revisions: Vec::new(),
@@ -86,12 +96,11 @@ fn seen(views: impl IntoIterator<Item = WorkerView>) -> Seen {
     Seen { fleet: Arc::new(FleetView { workers: workers.collect() }), missing: BTreeMap::new() }
 }
 
-async fn planned(known: &Known, seen: &Seen) -> Outline {
+async fn planned<E: Engine>(known: &Known<E>, seen: &Seen) -> Outline {
     let charts = ChartStore::new([PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts"))]);
     let now = Time("2026-01-01T00:00:00Z".parse().unwrap());
-    foresee(known, seen, &charts, &now, async |_: &Prepared<'_>, _: &DatabaseSecrets| Topology::default())
-        .await
-        .unwrap()
+    let ask = async |_: &Prepared<'_, E>, _: &DatabaseSecrets| E::Topology::default();
+    dry_run(known, seen, &charts, &now, ask).await.unwrap()
 }
 
 #[tokio::test]
@@ -102,10 +111,29 @@ async fn a_new_database_is_planned_in_words() {
 }
 
 #[tokio::test]
+async fn a_new_database_of_another_kind_is_planned_by_the_same_code() {
+    let new = json!({
+        "apiVersion": "kogge.dev/v1alpha1",
+        "kind": "FederatedEtcd",
+        "metadata": { "name": "orders", "namespace": "databases", "uid": "u", "generation": 1 },
+        "spec": {
+            "chartVersion": "1.1.0",
+            "version": "3.6.14",
+            "placement": [{ "name": "north", "vdc": "north" }, { "name": "south", "vdc": "south" }],
+        },
+    });
+    let outline = planned::<Etcd>(&known(new), &seen([empty("north"), empty("south")])).await;
+    assert_eq!(outline.outcome, Outcome::Changes, "{outline}");
+    let words = outline.to_string();
+    assert!(words.contains("+ create StatefulSet databases/orders-etcd-south"), "{words}");
+    assert!(!words.contains("keyfile"), "{words}");
+}
+
+#[tokio::test]
 async fn a12_no_plan_shows_a_secret() {
     let mut known = new_database();
     let identity = identity();
-    let database = MongoDb::database(&known.cluster);
+    let database = MongoDb::database(&known.resource);
     let wanted = Wanted::new(&identity, &database, None);
     let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets.clone()));
@@ -135,10 +163,26 @@ async fn a03_a_worker_that_was_not_seen_stops_a_new_database_and_is_named() {
 #[tokio::test]
 async fn a_spec_that_cannot_be_rendered_is_a_problem() {
     let mut known = new_database();
-    known.cluster.spec.global.chart_version = Some("9.9.9".to_owned());
+    known.resource.spec.global.chart_version = Some("9.9.9".to_owned());
     let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
     assert_eq!(outline.outcome, Outcome::Problem);
     assert!(outline.problems[0].message.contains("9.9.9"), "{:?}", outline.problems);
+}
+
+/// Whether a kind has the field that a database without an image is told of.
+fn has_the_image_field<E: Engine>() -> bool {
+    let definition = serde_json::to_value(E::Resource::crd()).unwrap();
+    let field = E::IMAGE_FIELD.replace('.', "/properties/");
+    definition.pointer(&format!("/spec/versions/0/schema/openAPIV3Schema/properties/{field}")).is_some()
+}
+
+#[tokio::test]
+async fn an_image_that_nobody_names_is_asked_for_by_the_field_of_the_kind() {
+    let mut known = new_database();
+    known.resource.spec.global.image = None;
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert!(outline.problems[0].message.contains("spec.global.image is not given"), "{:?}", outline.problems);
+    assert!(has_the_image_field::<MongoDb>() && has_the_image_field::<Etcd>());
 }
 
 #[tokio::test]
@@ -164,7 +208,7 @@ async fn the_secrets_of_a_database_that_stands_must_be_there() {
         view
     };
     let mut known = known;
-    known.cluster.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
+    known.resource.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
     let outline = planned(&known, &seen([standing("north"), standing("south")])).await;
     assert_eq!(outline.problems[0].reason, "SecretsLost", "{:?}", outline.problems);
 }
@@ -173,13 +217,13 @@ async fn the_secrets_of_a_database_that_stands_must_be_there() {
 async fn a_rotation_that_is_due_is_told_and_is_something_to_do() {
     let mut known = new_database();
     let identity = identity();
-    let database = MongoDb::database(&known.cluster);
+    let database = MongoDb::database(&known.resource);
     let wanted = Wanted::new(&identity, &database, None);
     let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets));
     let before = planned(&known, &seen([empty("north"), empty("south")])).await;
     assert!(!before.notes.iter().any(|note| note.contains("made anew")), "{:?}", before.notes);
-    known.cluster.spec.security.rotation.keyfile = 1;
+    known.resource.spec.security.rotation.keyfile = 1;
     let mut outline = planned(&known, &seen([empty("north"), empty("south")])).await;
     assert!(outline.notes.iter().any(|note| note.ends_with("keyfile: a new key is asked for")), "{outline}");
     outline.outcome = Outcome::NothingToDo;
@@ -197,7 +241,7 @@ async fn a_database_whose_cool_off_is_over_is_taken_down_and_not_made_again() {
         north.objects.insert(change.object.clone(), Arc::new(object));
     }
     let mut known = new_database();
-    let cluster = &mut known.cluster;
+    let cluster = &mut known.resource;
     cluster.spec.cluster_id = Some(first.cluster_id.parse().unwrap());
     let asked = Time("2025-01-01T00:00:00Z".parse().unwrap());
     let cool_off = Duration::from(cluster.spec.deletion.cool_off);

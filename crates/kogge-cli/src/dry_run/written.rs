@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use kogge_api::{FINALIZER, FederatedCluster};
+use kogge_api::{ClusterId, FINALIZER};
 use kogge_database::pass::{ControlState, Held, Read, Revisions, Write};
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::{DatabaseSecrets, Sample, Wanted};
-use kogge_engine::{Engine as _, Identity};
-use kogge_mongo::MongoDb;
+use kogge_engine::{Engine, Identity};
+use kube::Resource as _;
+use serde_json::json;
 
 use super::control::{Known, SecretsKnown};
 
@@ -17,8 +18,8 @@ use super::control::{Known, SecretsKnown};
 const SAMPLE_DOMAIN: &str = "cluster.local";
 
 /// What was read, with what would be written over it.
-pub(super) struct Written {
-    pub(super) cluster: FederatedCluster,
+pub(super) struct Written<E: Engine> {
+    pub(super) resource: E::Resource,
     pub(super) kept: Arc<Kept>,
     /// What to know of what would be written, in sentences.
     pub(super) notes: Vec<String>,
@@ -27,15 +28,15 @@ pub(super) struct Written {
     tombstone: bool,
 }
 
-impl Written {
+impl<E: Engine> Written<E> {
     /// Nothing is written yet.
-    pub(super) fn nothing(known: &Known) -> anyhow::Result<Self> {
+    pub(super) fn nothing(known: &Known<E>) -> anyhow::Result<Self> {
         let secrets = match &known.secrets {
             SecretsKnown::Read(secrets) => Some(Arc::new((**secrets).clone())),
             SecretsKnown::Absent | SecretsKnown::Unreadable(_) => None,
         };
         let mut written = Self {
-            cluster: known.cluster.clone(),
+            resource: known.resource.clone(),
             kept: Arc::default(),
             notes: Vec::new(),
             revisions: known.revisions.clone(),
@@ -56,7 +57,7 @@ impl Written {
         &self,
         what: &Read,
         control: &mut ControlState,
-        known: &Known,
+        known: &Known<E>,
         mint: &mut Sample,
     ) -> anyhow::Result<()> {
         match what {
@@ -82,13 +83,13 @@ impl Written {
 
     /// What stands for secrets that cannot be read.
     fn sample(&self, mint: &mut Sample) -> anyhow::Result<DatabaseSecrets> {
+        let database = E::database(&self.resource);
         let identity = Identity {
-            name: self.cluster.metadata.name.clone().unwrap_or_default(),
-            namespace: self.cluster.metadata.namespace.clone().unwrap_or_default(),
-            id: self.cluster.spec.cluster_id.clone().context("the database has no clusterID")?,
+            name: database.name().to_owned(),
+            namespace: database.namespace().to_owned(),
+            id: database.cluster_id.clone().context("the database has no clusterID")?,
             cluster_domain: SAMPLE_DOMAIN.to_owned(),
         };
-        let database = MongoDb::database(&self.cluster);
         Ok(DatabaseSecrets::begin(&Wanted::new(&identity, &database, None), mint)?)
     }
 
@@ -96,9 +97,9 @@ impl Written {
     pub(super) fn take(&mut self, write: &Write) -> anyhow::Result<()> {
         match write {
             Write::Claim { id } => {
-                self.cluster.metadata.finalizers.get_or_insert_default().push(FINALIZER.to_owned());
-                if self.cluster.spec.cluster_id.is_none() && id.is_some() {
-                    self.cluster.spec.cluster_id.clone_from(id);
+                self.resource.meta_mut().finalizers.get_or_insert_default().push(FINALIZER.to_owned());
+                if let (None, Some(id)) = (E::cluster_id(E::spec(&self.resource)), id) {
+                    self.resource = identified::<E>(&self.resource, id)?;
                     let note = "Kogge gives the database its clusterID first; here it is a sample";
                     self.notes.push(note.to_owned());
                 }
@@ -113,11 +114,18 @@ impl Written {
                 self.secrets = Some(Arc::new((**secrets).clone()));
             }
             Write::Status { status, .. } => {
-                self.cluster = MongoDb::with_status(&self.cluster, (**status).clone());
+                self.resource = E::with_status(&self.resource, (**status).clone());
             }
             Write::Tombstone(_) => self.tombstone = true,
             Write::Release | Write::Admin(_) | Write::RemoveRevisions(_) | Write::Forget { .. } => {}
         }
         Ok(())
     }
+}
+
+/// The resource with its clusterID, which has the same place in every kind's spec.
+fn identified<E: Engine>(resource: &E::Resource, id: &ClusterId) -> anyhow::Result<E::Resource> {
+    let mut value = json!(resource);
+    value["spec"]["clusterID"] = json!(id);
+    Ok(serde_json::from_value(value)?)
 }

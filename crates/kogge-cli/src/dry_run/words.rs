@@ -6,7 +6,7 @@ use super::outline::{Change, EngineOutline, Outcome, Outline, RolloutOutline, St
 
 impl Display for Outline {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} (clusterID {}): {}", self.cluster, self.cluster_id, self.ownership)?;
+        writeln!(f, "{} (clusterID {}): {}", self.database, self.cluster_id, self.ownership)?;
         for note in &self.notes {
             writeln!(f, "Note: {note}")?;
         }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kogge_engine::{Component, Engine as _, Step, Waiting};
-use kogge_mongo::MongoDb;
+use kogge_engine::{Component, Engine, Step, Waiting};
 use kogge_plan::obstacle::Obstacle;
 use kogge_plan::rollout::{RolloutPlan, UseRevision};
 use kogge_plan::workload::ShareKey;
@@ -18,11 +17,11 @@ use super::redact::redacted;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Outline {
     /// `<namespace>/<name>`.
-    pub(super) cluster: String,
+    pub(super) database: String,
     #[serde(rename = "clusterID")]
     pub(super) cluster_id: String,
     /// In one word.
-    pub(super) outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Whose the database is, as a sentence.
     pub(super) ownership: String,
     /// What to know beside, in sentences.
@@ -47,7 +46,7 @@ impl Outline {
 
 /// A plan in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Everything is as it should be.
     NothingToDo,
     /// There is something to do or to wait for.
@@ -140,10 +139,10 @@ pub(super) enum Stage {
 
 impl RolloutOutline {
     /// `order` is the spec's order of placements.
-    pub(super) fn of(plan: &RolloutPlan, chart_version: &str, order: &[String]) -> Self {
+    pub(super) fn of<E: Engine>(plan: &RolloutPlan, chart_version: &str, order: &[String]) -> Self {
         let turn = |key: &ShareKey| order.iter().position(|name| *name == key.placement).unwrap_or(usize::MAX);
         let mut shares: Vec<_> = plan.use_revision.iter().collect();
-        let component = |key: &ShareKey| -> Option<Component> { MongoDb::component(key.component.as_str()) };
+        let component = |key: &ShareKey| -> Option<Component> { E::component(key.component.as_str()) };
         shares.sort_by_cached_key(|(key, _)| (component(key), turn(key), key.placement.clone()));
         let stage = |key: &ShareKey, revision: &UseRevision| match revision {
             _ if plan.current.as_ref() == Some(key) => Stage::Now,
