@@ -94,7 +94,7 @@ fn the_quota_is_the_spec_s_and_a_change_of_it_another_revision(#[values("1.0.0",
 
 #[rstest]
 #[case(json!({"flags": {"quota-backend-bytes": 5}}), "spec.quotaBackendBytes")]
-#[case(json!({"flags": {"initial-cluster": "a=b"}}), "initial-cluster")]
+#[case(json!({"flags": {"initial-cluster": "a=b"}}), "values.flags: ")]
 fn what_is_not_the_values_to_set_is_refused(
     #[values("1.0.0", "1.1.0")] version: &str,
     #[case] values: Value,

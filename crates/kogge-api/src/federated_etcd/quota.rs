@@ -91,7 +91,6 @@ impl<'de> Deserialize<'de> for Quota {
 /// An integer or a string, as Kubernetes takes its own quantities.
 pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
         "x-kubernetes-int-or-string": true,
         "x-kubernetes-validations": [
             rule(
