@@ -133,7 +133,14 @@ kinds! {
 impl FindingKind {
     /// Whether it is only a piece of advice: the group may be all that the goal says, and still you should know.
     pub fn is_advice(self) -> bool {
-        matches!(self, Self::QuotaAboveAdvised | Self::Fragmented | Self::NoAutoCompaction)
+        matches!(
+            self,
+            Self::EvenVoters
+                | Self::MajorityInOneVdc
+                | Self::QuotaAboveAdvised
+                | Self::Fragmented
+                | Self::NoAutoCompaction
+        )
     }
 }
 

@@ -28,8 +28,9 @@ async fn a_server_tells_who_it_is(#[values(Etcd::V3_5, Etcd::V3_6)] release: Etc
     let state = group
         .seen("the versions", |topology| {
             let state = serving(topology, 0)?;
-            let told =
-                state.cluster_version.is_some() && (release == Etcd::V3_5 || state.storage_version.is_some());
+            // What the storage is follows what the cluster has agreed on.
+            let followed = release == Etcd::V3_5 || state.storage_version == state.cluster_version;
+            let told = state.cluster_version.is_some() && followed;
             if told { Ok(state.clone()) } else { Err(format!("{state:?}")) }
         })
         .await?;
