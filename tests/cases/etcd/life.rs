@@ -41,7 +41,8 @@ pub(in crate::cases) async fn every_answer_is_right_through_its_life(harness: &H
         history.end(clients).await?;
     }
     history.is_linearizable().await?;
-    database.delete().await
+    database.delete().await?;
+    database.gone().await
 }
 
 struct Life<'a> {

@@ -66,7 +66,8 @@ pub(in crate::cases) async fn a_lost_majority_is_restored_from_what_is_left(
     all_keys_are_there(&etcdctl).await?;
     annotate(&database, labels::RECOVER, None).await?;
     etcdctl.stop().await?;
-    database.delete().await
+    database.delete().await?;
+    database.gone().await
 }
 
 /// Every key that was acknowledged before the majority was lost.
