@@ -1,6 +1,8 @@
-//! Every test of the workspace. The cases on real clusters wait most of the time; the others run beside them, on what the
-//! cases leave of the machine: servers that wait for a processor meet elections that no rollout asked for.
+//! Every test of the workspace. The cases on real clusters wait most of the time; where memory allows, the others run
+//! beside them, on what the cases leave of the processors: servers that wait for one meet elections that no rollout asked
+//! for.
 
+use std::fs;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -19,6 +21,8 @@ const CASES: &str = "tests/e2e";
 const AT_ONCE: usize = 2;
 /// What the others are started with.
 const AFTER_THE_CASES: [&str; 2] = ["nice", "-n10"];
+/// What the clusters of the cases and those of a test beside them may take of the memory, in KiB: 8 GiB.
+const TWO_LABS: u64 = 8 << 20;
 
 /// Runs all tests whose names hold `filter`, and shows what they print: the lines of the cases as they come, those
 /// of each other program together, when it has ended.
@@ -29,11 +33,22 @@ pub(crate) async fn run(filter: Option<&str>) -> anyhow::Result<Summary> {
         cases.len() == 1,
         "there is no test program {CASES}; say in xtask/src/checks/suite.rs what it is called now"
     );
-    let (mut summary, ended) = tokio::try_join!(show_live(&cases, filter), show_ended(&others, filter))?;
+    let meminfo = fs::read_to_string("/proc/meminfo").context("cannot read how much memory is available")?;
+    let (mut summary, ended) = if available(&meminfo).is_some_and(|memory| memory >= TWO_LABS) {
+        tokio::try_join!(show_live(&cases, filter), show_ended(&others, filter))?
+    } else {
+        (show_ended(&others, filter).await?, show_live(&cases, filter).await?)
+    };
     summary += ended;
     summary += examples(filter).await?;
     ensure!(summary.succeeded(), "{summary}");
     Ok(summary)
+}
+
+/// The memory that programs can have, in KiB, as `/proc/meminfo` tells it.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 async fn show_live(programs: &[&Program], filter: Option<&str>) -> anyhow::Result<Summary> {
@@ -79,4 +94,16 @@ async fn examples(filter: Option<&str>) -> anyhow::Result<Summary> {
     let mut summary = Summary::default();
     summary.add("examples in the documentation", &said, output.status.success());
     Ok(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::available;
+
+    #[test]
+    fn the_available_memory_is_read() {
+        let meminfo = "MemTotal:       24684556 kB\nMemFree:         3112332 kB\nMemAvailable:   20844000 kB\n";
+        assert_eq!(available(meminfo), Some(20_844_000));
+        assert_eq!(available("MemTotal: 1 kB\n"), None);
+    }
 }
