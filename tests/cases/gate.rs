@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kogge_api::FederatedCluster;
-use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::{AnchoredMember, Record};
 use kogge_api::federated_cluster::Component;
 use kogge_api::gate::{self, Hold, HoldReason, Report};
@@ -182,10 +181,7 @@ impl<'a> Victim<'a> {
 
     /// What the anchor beside it says of it.
     async fn record(&self) -> anyhow::Result<AnchoredMember> {
-        let client = self.database.harness.lab.worker(&self.vdc)?.client().await?;
-        let anchors: Api<ConfigMap> = Api::namespaced(client, self.database.namespace);
-        let anchor = anchors.get(&names::anchor(self.database.name)).await?;
-        let anchor = Anchor::<Record>::from_data(anchor.data.as_ref())?;
+        let anchor = self.database.anchor::<Record>(&self.vdc).await?;
         Ok(anchor.record.members.get(&self.pod).cloned().unwrap_or_default())
     }
 }

@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kogge_api::anchor::{Anchor, Record};
 use kogge_api::conditions::database::READY;
-use kogge_api::{FederatedCluster, FederatedEtcd};
+use kogge_api::{FederatedCluster, FederatedEtcd, names};
 use kogge_lab::{CONTROL, wait};
 use kube::Api;
 use serde_json::{Value, json};
@@ -148,6 +150,14 @@ impl<K: Kind> Database<'_, K> {
         Ok(self.api().get_opt(self.name).await?)
     }
 
+    /// What a worker remembers of it.
+    pub async fn anchor<R: Record>(&self, vdc: &str) -> anyhow::Result<Anchor<R>> {
+        let client = self.harness.lab.worker(vdc)?.client().await?;
+        let anchors: Api<ConfigMap> = Api::namespaced(client, self.namespace);
+        let anchor = anchors.get(&names::anchor(self.name)).await?;
+        Ok(Anchor::from_data(anchor.data.as_ref())?)
+    }
+
     /// Waits until it is as `check` wants it; its error is what is still missing.
     pub async fn until(
         &self,
@@ -196,12 +206,13 @@ pub fn ready<K: Kind>(database: &K) -> Result<(), String> {
 }
 
 fn waiting<K: Kind>(database: &K, otherwise: &str) -> String {
-    database.waiting_for().unwrap_or(otherwise).to_owned()
+    let waiting_for = database.status().and_then(|status| status.waiting_for.as_deref());
+    waiting_for.unwrap_or(otherwise).to_owned()
 }
 
 /// The condition of that type.
 pub fn condition<'a, K: Kind>(database: &'a K, type_: &str) -> Option<&'a Condition> {
-    database.conditions().iter().find(|condition| condition.type_ == type_)
+    database.status()?.conditions.iter().find(|condition| condition.type_ == type_)
 }
 
 /// Whether the present spec was judged so, with that reason; the error is what stands instead.

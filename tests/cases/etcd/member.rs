@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use k8s_openapi::api::core::v1::ConfigMap;
 use kogge_api::FederatedEtcd;
-use kogge_api::anchor::Anchor;
 use kogge_api::anchor::etcd::{AnchoredMember, Id, Record};
-use kogge_api::names;
 use kogge_e2e::Database;
 use kogge_lab::wait;
-use kube::Api;
 
 /// How long a member may take to be removed and added again.
 const READDED: Duration = Duration::from_mins(2);
@@ -49,10 +45,7 @@ impl Member<'_> {
     }
 
     async fn record(&self) -> anyhow::Result<AnchoredMember> {
-        let client = self.database.harness.lab.worker(&self.vdc)?.client().await?;
-        let anchors: Api<ConfigMap> = Api::namespaced(client, self.database.namespace);
-        let anchor = anchors.get(&names::anchor(self.database.name)).await?;
-        let anchor = Anchor::<Record>::from_data(anchor.data.as_ref())?;
+        let anchor = self.database.anchor::<Record>(&self.vdc).await?;
         Ok(anchor.record.members.get(&self.pod).cloned().unwrap_or_default())
     }
 }
