@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use kogge_engine_client::{
     CertificateError, ClusterAccess as Access, Credentials as Users, Execute, Observe, Outcome, Served,
     StepFailure, Told, served_certificate,
@@ -69,15 +70,13 @@ impl Execute for Engine {
         wanted: &BTreeMap<PodName, &str>,
         _: impl Fn() -> bool + Send + Sync,
     ) -> Result<Served<StepError>, CertificateError> {
-        let mut missing = Vec::new();
-        for (pod, pem) in wanted {
+        let looks = wanted.iter().map(|(pod, pem)| async move {
             let leaf = CertificateDer::from_pem_slice(pem.as_bytes());
             let leaf = leaf.map_err(|error| CertificateError(error.to_string()))?;
             let served = served_certificate(&*way.reach, pod, CLIENT, way.trust.as_ref()).await;
-            if served.ok() != Some(leaf) {
-                missing.push(pod.clone());
-            }
-        }
+            Ok((served.ok() != Some(leaf)).then(|| pod.clone()))
+        });
+        let missing = try_join_all(looks).await?.into_iter().flatten().collect();
         Ok(Served { missing, failed: None })
     }
 }
