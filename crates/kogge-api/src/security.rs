@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::rule;
 
-/// TLS, and what is to be made anew.
+/// TLS, and what is to be replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecuritySpec {
@@ -15,7 +15,7 @@ pub struct SecuritySpec {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub tls: TlsSpec,
-    /// What is to be made anew.
+    /// What is to be replaced.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub rotation: RotationSpec,
@@ -80,7 +80,7 @@ pub struct TlsSecretRef {
     pub name: String,
 }
 
-/// What is to be made anew: whoever raises a number asks for it once.
+/// What is to be replaced: whoever raises a number asks for it once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationSpec {
@@ -120,7 +120,7 @@ pub struct SecurityStatus {
     pub tls_mode: TlsMode,
     /// Counts what keyfile, certificates and mode were made of; the pods' Secrets are named by it.
     pub generation: u32,
-    /// What is being made anew; none where nothing is.
+    /// What is being replaced; none where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotating: Option<String>,
     /// When certificates will be renewed.

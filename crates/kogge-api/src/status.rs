@@ -65,7 +65,7 @@ pub struct DatabaseStatus {
     /// The rollout in progress, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
-    /// What the pods were made with, and what is being made anew.
+    /// What the pods were made with, and what is being replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<SecurityStatus>,
     /// The deletion that was asked for.
