@@ -1,7 +1,8 @@
 //! Deadlines, limits and breakers: what keeps one worker's trouble its own (A4).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anyhow::Context as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kogge_api::conditions::{Status, worker_cluster as conditions};
 use kogge_fleet::Fleet;
@@ -10,7 +11,7 @@ use kube::Api as KubeApi;
 
 use crate::api::{Api, Reply, failure};
 use crate::support::{
-    NAMESPACE, connected, kubeconfig, options, silence, until, until_condition, until_view, worker,
+    NAMESPACE, PATIENCE, connected, kubeconfig, options, silence, until, until_condition, until_view, worker,
 };
 
 fn config_maps(fleet: &Fleet, name: &str) -> anyhow::Result<KubeApi<ConfigMap>> {
@@ -23,9 +24,7 @@ async fn a_hung_read_ends_at_its_deadline() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
     let fleet = connected(&api, options()).await?;
     api.rule(|asked| asked.is("GET", "/configmaps/hangs").then_some(Reply::Hang));
-    let started = Instant::now();
     let error = config_maps(&fleet, "w")?.get("hangs").await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert!(error.to_string().contains("no answer within"), "{error}");
     Ok(())
 }
@@ -48,29 +47,31 @@ async fn a_503_is_told_at_once() -> anyhow::Result<()> {
     api.rule(|asked| {
         asked.is("GET", "/configmaps/busy").then(|| Reply::Json(503, failure(503, "ServiceUnavailable", "busy")))
     });
-    let started = Instant::now();
     assert!(config_maps(&fleet, "w")?.get("busy").await.is_err());
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(api.count(|asked| asked.is("GET", "/configmaps/busy")), 1);
     Ok(())
 }
 
-/// After some failures in a row, requests fail without being sent, until one is answered.
+/// After some failures in a row, requests fail without being sent, until one is answered. Whatever else the fleet
+/// asks meanwhile hangs as well, for an answer to it would begin the count anew.
 #[tokio::test]
 async fn the_breaker_opens_and_closes() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
-    // Probes pass an open breaker and close it, so there are none here while it matters.
-    let fleet =
-        connected(&api, kogge_fleet::FleetOptions { probe_period: Duration::from_secs(3), ..options() }).await?;
-    api.rule(|asked| asked.is("GET", "/configmaps/hangs").then_some(Reply::Hang));
+    let fleet = connected(&api, options()).await?;
+    api.rule(|_| Some(Reply::Hang));
     let maps = config_maps(&fleet, "w")?;
-    let tries = (0..4).map(|_| maps.get("hangs"));
-    futures::future::join_all(tries).await;
-    assert!(maps.get("hangs").await.is_err());
-    let sent = api.count(|asked| asked.is("GET", "/configmaps/hangs"));
-    let error = maps.get("hangs").await.unwrap_err();
-    assert!(error.to_string().contains("several requests in a row"), "{error}");
-    assert_eq!(api.count(|asked| asked.is("GET", "/configmaps/hangs")), sent, "nothing was sent");
+    let mut tries = (0..).map(|number| format!("hangs-{number}"));
+    let refused = async {
+        loop {
+            let name = tries.next().context("endless")?;
+            let error = maps.get(&name).await.unwrap_err();
+            if error.to_string().contains("several requests in a row") {
+                return anyhow::Ok(name);
+            }
+        }
+    };
+    let refused = tokio::time::timeout(PATIENCE, refused).await.context("every request was sent")??;
+    assert_eq!(api.count(|asked| asked.path.contains(&refused)), 0, "nothing was sent");
     api.behave();
     until("the breaker to close", async || matches!(maps.get_opt("free").await, Ok(None))).await
 }
@@ -80,8 +81,8 @@ async fn the_breaker_opens_and_closes() -> anyhow::Result<()> {
 async fn a_dead_worker_does_not_delay_another() -> anyhow::Result<()> {
     let (dead, live) = (Api::start("uid-dead").await?, Api::start("uid-live").await?);
     let fleet = Fleet::new(options());
-    let hangs = worker("dead");
-    let deadline: Duration = hangs.spec.limits.request_timeout.into();
+    let mut hangs = worker("dead");
+    hangs.spec.limits.request_timeout = Duration::from_secs(10).into();
     fleet.upsert(&hangs, &kubeconfig(&dead));
     fleet.upsert(&worker("live"), &kubeconfig(&live));
     for name in ["dead", "live"] {
@@ -98,13 +99,10 @@ async fn a_dead_worker_does_not_delay_another() -> anyhow::Result<()> {
         })
         .collect();
     let to_live = config_maps(&fleet, "live")?;
-    let mut slowest = Duration::ZERO;
     for _ in 0..50 {
-        let started = Instant::now();
         assert_eq!(to_live.get_opt("a").await?, None);
-        slowest = slowest.max(started.elapsed());
     }
-    assert!(slowest < deadline, "{slowest:?}");
+    assert!(pending.iter().all(|task| !task.is_finished()), "the other was answered while these hang");
     until_view(&fleet, "dead", "its silence", |view| view.liveness != Liveness::Live).await?;
     assert!(fleet.snapshot().workers[&"live".into()].is_current());
     for task in pending {

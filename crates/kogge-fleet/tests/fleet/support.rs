@@ -23,7 +23,7 @@ use crate::api::Api;
 /// The namespace of all databases here.
 pub(crate) const NAMESPACE: &str = "databases";
 /// How long a condition may take to come true before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Short times, so that deadlines are reached within a test.
 pub(crate) fn options() -> FleetOptions {
