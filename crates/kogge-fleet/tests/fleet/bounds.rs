@@ -11,7 +11,8 @@ use kube::Api as KubeApi;
 
 use crate::api::{Api, Reply, failure};
 use crate::support::{
-    NAMESPACE, PATIENCE, connected, kubeconfig, options, silence, until, until_condition, until_view, worker,
+    NAMESPACE, PATIENCE, connected, connected_hastily, hasty, kubeconfig, options, silence, until,
+    until_condition, until_view, worker,
 };
 
 fn config_maps(fleet: &Fleet, name: &str) -> anyhow::Result<KubeApi<ConfigMap>> {
@@ -22,7 +23,7 @@ fn config_maps(fleet: &Fleet, name: &str) -> anyhow::Result<KubeApi<ConfigMap>> 
 #[tokio::test]
 async fn a_hung_read_ends_at_its_deadline() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
-    let fleet = connected(&api, options()).await?;
+    let fleet = connected_hastily(&api).await?;
     api.rule(|asked| asked.is("GET", "/configmaps/hangs").then_some(Reply::Hang));
     let error = config_maps(&fleet, "w")?.get("hangs").await.unwrap_err();
     assert!(error.to_string().contains("no answer within"), "{error}");
@@ -57,7 +58,7 @@ async fn a_503_is_told_at_once() -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_breaker_opens_and_closes() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
-    let fleet = connected(&api, options()).await?;
+    let fleet = connected_hastily(&api).await?;
     api.rule(|_| Some(Reply::Hang));
     let maps = config_maps(&fleet, "w")?;
     let mut tries = (0..).map(|number| format!("hangs-{number}"));
@@ -80,10 +81,8 @@ async fn the_breaker_opens_and_closes() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_dead_worker_does_not_delay_another() -> anyhow::Result<()> {
     let (dead, live) = (Api::start("uid-dead").await?, Api::start("uid-live").await?);
-    let fleet = Fleet::new(options());
-    let mut hangs = worker("dead");
-    hangs.spec.limits.request_timeout = Duration::from_secs(10).into();
-    fleet.upsert(&hangs, &kubeconfig(&dead));
+    let fleet = Fleet::new(hasty());
+    fleet.upsert(&worker("dead"), &kubeconfig(&dead));
     fleet.upsert(&worker("live"), &kubeconfig(&live));
     for name in ["dead", "live"] {
         until_view(&fleet, name, "it to be current", WorkerView::is_current).await?;
@@ -116,7 +115,7 @@ async fn a_dead_worker_does_not_delay_another() -> anyhow::Result<()> {
 async fn silence_freezes_the_view_and_ends_by_itself() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
     api.put(&crate::support::collection("configmaps"), crate::support::config_map("kept", "c1"));
-    let fleet = connected(&api, options()).await?;
+    let fleet = connected_hastily(&api).await?;
     let key = crate::support::key("ConfigMap", "kept");
     assert!(crate::support::held(&fleet, &key).is_some());
     api.rule(|_| Some(Reply::Hang));
@@ -177,7 +176,7 @@ async fn each_way_to_be_unreachable_is_told_apart() -> anyhow::Result<()> {
 async fn case_36_a_worker_that_flaps_counts_as_live_only_when_it_answers_steadily() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
     // Long enough between probes that five answers in a row are not there before they are looked at.
-    let slowly = kogge_fleet::FleetOptions { probe_period: Duration::from_millis(500), ..options() };
+    let slowly = kogge_fleet::FleetOptions { probe_period: Duration::from_millis(500), ..hasty() };
     let fleet = connected(&api, slowly).await?;
     api.rule(|_| Some(Reply::Hang));
     until_view(&fleet, "w", "its silence", |view| view.liveness != Liveness::Live).await?;

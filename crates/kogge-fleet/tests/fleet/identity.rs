@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::api::Api;
 use crate::support::{
-    NAMESPACE, collection, config_map, connected, created_at, document, held, key, kubeconfig, options, pinned,
-    secret, silence, until, until_condition, until_view, view, worker,
+    NAMESPACE, collection, config_map, connected, created_at, document, hasty, held, key, kubeconfig, options,
+    pinned, secret, silence, until, until_condition, until_view, view, worker,
 };
 
 #[tokio::test]
@@ -147,14 +147,14 @@ async fn a_settled_worker_sees_reads_only() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_removed_worker_is_asked_no_more() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
-    let fleet = connected(&api, options()).await?;
+    let fleet = connected(&api, hasty()).await?;
     fleet.remove(&"w".into());
     assert!(fleet.snapshot().workers.is_empty());
     assert!(fleet.client(&"w".into()).is_err());
     // A request on its way may still arrive; then there are none.
-    tokio::time::sleep(options().probe_deadline).await;
+    tokio::time::sleep(hasty().probe_deadline).await;
     let asked = api.asked().len();
-    tokio::time::sleep(options().probe_period * 4).await;
+    tokio::time::sleep(hasty().probe_period * 4).await;
     assert_eq!(api.asked().len(), asked);
     Ok(())
 }
