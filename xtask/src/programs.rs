@@ -14,7 +14,7 @@ use crate::command::{command, output};
 /// One test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Program {
-    /// Package and target, such as `mongosim/sharded`.
+    /// Package and target, such as `mongosim/server`.
     pub(crate) name: String,
     /// The executable.
     executable: PathBuf,
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn test_programs_are_told_by_cargo_s_messages() {
         let name = |kind, target, is_test| program(&message(kind, target, is_test)).map(|found| found.name);
-        assert_eq!(name("test", "sharded", true).as_deref(), Some("mongosim/sharded"));
+        assert_eq!(name("test", "server", true).as_deref(), Some("mongosim/server"));
         assert_eq!(name("lib", "mongosim", true).as_deref(), Some("mongosim/lib"));
         assert_eq!(name("bin", "mongosim", false), None, "a program that is no test");
         assert_eq!(program("{\"reason\":\"build-finished\"}"), None);

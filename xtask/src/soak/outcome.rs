@@ -94,14 +94,14 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("kogge-soak-{}", std::process::id()));
         let mut failures = Failures::default();
         for said in ["first", "second"] {
-            failures.add(&folder, "mongosim/sharded", "a::b", said).unwrap();
+            failures.add(&folder, "mongosim/server", "a::b", said).unwrap();
         }
-        failures.add(&folder, "mongosim/sharded", "c", "third").unwrap();
-        let kept = folder.join("mongosim/sharded/a.b.txt");
+        failures.add(&folder, "mongosim/server", "c", "third").unwrap();
+        let kept = folder.join("mongosim/server/a.b.txt");
         assert_eq!(std::fs::read_to_string(&kept).unwrap(), "first");
         assert_eq!(failures.count(), 2);
         let table = failures.to_string();
-        assert!(table.contains(&format!("2 × mongosim/sharded a::b: {}", kept.display())), "{table}");
+        assert!(table.contains(&format!("2 × mongosim/server a::b: {}", kept.display())), "{table}");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

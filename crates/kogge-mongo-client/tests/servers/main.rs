@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod goal;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod process;
@@ -15,3 +17,9 @@ mod replica_set;
 mod roles;
 #[cfg(test)]
 mod sharded;
+#[cfg(test)]
+mod silent;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod users;

@@ -1,7 +1,5 @@
 //! Real clients, unmodified, as people use them: the shell `mongosh` and Python's driver.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod dns;
 mod installed;
 mod python;
@@ -9,6 +7,9 @@ mod secured;
 mod sessions;
 mod shell;
 mod srv;
+#[allow(dead_code)] // The tests of servers use the rest of it.
+#[path = "../server/support.rs"]
+mod support;
 
 use anyhow::Context as _;
 use installed::Clients;

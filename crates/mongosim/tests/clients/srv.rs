@@ -13,9 +13,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use tempfile::TempDir;
 
 use crate::{
-    common::{client, eventually, fast_settings},
     dns::{DOMAIN, Responder, SET},
     python, shell,
+    support::{client, eventually, fast_settings},
 };
 
 /// Set in the process that has a network and a resolver configuration of its own.

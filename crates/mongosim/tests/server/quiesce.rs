@@ -1,11 +1,9 @@
 //! The end of a member: it hands over, goes on in quiesce mode, and closes every connection.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{self, Set, client, code, eventually, run};
 use bson::doc;
-use common::{Set, client, code, eventually, run};
 use mongodb::bson::Document;
 use mongosim::{
     net::{Connection, Faults},
@@ -32,7 +30,7 @@ fn hello() -> bson::Document {
 /// A set whose members end as slowly as a test needs to look at it.
 async fn set_that_ends_slowly(name: &str) -> anyhow::Result<Set> {
     let set = Set::fresh_with(name, 3, &[SLOW_END])?;
-    set.initiate(common::fast_settings()).await?;
+    set.initiate(support::fast_settings()).await?;
     Ok(set)
 }
 
@@ -155,7 +153,7 @@ async fn a_member_whose_data_are_removed_ends() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn before_5_0_there_is_no_quiesce_mode() -> anyhow::Result<()> {
     let mut set = Set::fresh_with("old", 3, &[SLOW_END, "serverVersion=4.4"])?;
-    set.initiate(common::fast_settings()).await?;
+    set.initiate(support::fast_settings()).await?;
     let ending = (set.primary().await? + 1) % 3;
     let began = Instant::now();
     set.members[ending].stop();

@@ -16,9 +16,7 @@ use mongosim::options::TlsArgs;
 use mongosim::testing::{Member, member_args, write_key_file};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-mod support;
-
-use support::goal;
+use crate::goal::goal;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -1,11 +1,9 @@
 //! A member whose first sync is under way does not hold the keys that cluster times are signed with.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{self, eventually};
 use bson::{Document, doc};
-use common::eventually;
 use mongosim::{
     net::{Connection, Faults},
     testing::{Member, write_key_file},
@@ -38,7 +36,7 @@ async fn a_time_is_refused_with_211_until_the_first_sync_has_ended() -> anyhow::
     let key = write_key_file(&dir.path().join("key"), "a2V5a2V5a2V5")?;
     let mut members: Vec<Member> = (0..2)
         .map(|i| {
-            let mut args = common::args("keys", &dir.path().join(i.to_string()));
+            let mut args = support::args("keys", &dir.path().join(i.to_string()));
             args.key_file = Some(key.clone());
             Member::spawn(args)
         })

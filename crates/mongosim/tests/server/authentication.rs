@@ -1,11 +1,9 @@
 //! How users prove their passwords, and what hello says of it.
 
-mod common;
-
 use std::net::TcpStream;
 
+use crate::support::{self, Set, client, code_of, eventually, run};
 use bson::{Bson, doc};
-use common::{Set, client, code_of, eventually, run};
 use mongodb::bson::Document;
 use mongosim::{
     options::ServerArgs,
@@ -125,7 +123,7 @@ async fn a_router_says_nothing_before_it_knows_its_users_and_fails_hello_when_it
 
     config.members[0].kill();
     let ask = doc! { "hello": 1, "saslSupportedMechs": "admin.root" };
-    eventually("hello to fail", async || common::code(&router, ask.clone()).await == 133).await?;
+    eventually("hello to fail", async || support::code(&router, ask.clone()).await == 133).await?;
     let hello = run(&router, doc! { "hello": 1 }).await?;
     assert!(hello.get_bool("isWritablePrimary")?);
     Ok(())

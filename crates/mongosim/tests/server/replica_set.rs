@@ -1,9 +1,7 @@
 //! A replica set as an unmodified driver sees it.
 
-mod common;
-
+use crate::support::{self, Set, code, eventually};
 use bson::doc;
-use common::{Set, code, eventually};
 use mongodb::bson::Document;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +29,7 @@ async fn majority_writes_are_read_everywhere() -> anyhow::Result<()> {
     let changed = c.find_one_and_update(doc! { "_id": 9 }, doc! { "$set": { "n": -1 } }).await?;
     assert_eq!(changed, Some(doc! { "_id": 9, "n": 4 }));
     let error = c.insert_one(doc! { "_id": 7 }).await.unwrap_err();
-    assert_eq!(common::code_of(&error), 11000);
+    assert_eq!(support::code_of(&error), 11000);
     let mut cursor = c.find(doc! { "n": { "$gte": 0 } }).sort(doc! { "_id": -1 }).batch_size(20).await?;
     let mut seen = Vec::new();
     while cursor.advance().await? {
@@ -42,7 +40,7 @@ async fn majority_writes_are_read_everywhere() -> anyhow::Result<()> {
     for member in &set.members {
         eventually("the documents on every member", async || {
             let find = doc! { "count": "c", "$readPreference": { "mode": "nearest" } };
-            let client = common::client(&member.uri()).await;
+            let client = support::client(&member.uri()).await;
             match client {
                 Ok(client) => client
                     .database("test")

@@ -1,9 +1,7 @@
 //! What an initiate and a reconfiguration refuse beside the scenarios of `kogge-mongo`.
 
-mod common;
-
+use crate::support::{self, Set, code, eventually, run};
 use bson::doc;
-use common::{Set, code, eventually, run};
 use mongodb::bson::Document;
 use mongosim::testing::Member;
 
@@ -93,7 +91,7 @@ async fn two_new_voters_join_without_their_votes_and_get_them_once_they_have_syn
     let version = config.get_i32("version")?;
     assert_eq!(reconfig(primary, config).await, 0);
     assert_eq!(votes(primary).await, Some(1));
-    let stored = common::client(&primary.uri()).await?.database("local").collection::<Document>("system.replset");
+    let stored = support::client(&primary.uri()).await?.database("local").collection::<Document>("system.replset");
     let stored = stored.find_one(doc! {}).await?.unwrap_or_default();
     assert_eq!(stored.to_string().matches("\"newlyAdded\": true").count(), 2, "{stored}");
     for member in &joining.members {
@@ -107,7 +105,7 @@ async fn two_new_voters_join_without_their_votes_and_get_them_once_they_have_syn
 #[tokio::test(flavor = "multi_thread")]
 async fn before_5_0_voters_join_one_at_a_time_and_vote_at_once() -> anyhow::Result<()> {
     let set = Set::fresh_with("old", 1, &["serverVersion=4.4"])?;
-    set.initiate(common::calm_settings()).await?;
+    set.initiate(support::calm_settings()).await?;
     let joining = Set::fresh_with("old", 2, &["serverVersion=4.4"])?;
     for member in &joining.members {
         fail_point(member, "initialSyncHangBeforeCopyingDatabases", "alwaysOn").await?;
@@ -133,7 +131,7 @@ async fn a_config_that_does_not_spread_is_installed_and_the_next_waits_for_it() 
     let config = next_config(primary).await?;
     let version = config.get_i32("version")?;
     let late = run(primary, doc! { "replSetReconfig": config, "maxTimeMS": 500 }).await.unwrap_err();
-    assert_eq!(common::code_of(&late), 50);
+    assert_eq!(support::code_of(&late), 50);
     let words =
         "Reconfig finished but failed to propagate to a majority :: caused by :: operation exceeded time limit";
     assert!(late.to_string().contains(words), "{late}");
@@ -145,7 +143,7 @@ async fn a_config_that_does_not_spread_is_installed_and_the_next_waits_for_it() 
     let uri = primary.uri();
     let waiting = tokio::spawn(async move {
         let command = doc! { "replSetReconfig": next, "maxTimeMS": 15_000 };
-        common::client(&uri).await?.database("admin").run_command(command).await.map_err(anyhow::Error::from)
+        support::client(&uri).await?.database("admin").run_command(command).await.map_err(anyhow::Error::from)
     });
     for other in set.others(index) {
         fail_point(&set.members[other], HELD, "off").await?;
@@ -159,7 +157,7 @@ async fn a_config_that_does_not_spread_is_installed_and_the_next_waits_for_it() 
 async fn arbiters(version: &str) -> anyhow::Result<(i32, i32)> {
     let parameter = format!("serverVersion={version}");
     let set = Set::fresh_with("arbiters", 2, &[&parameter])?;
-    set.initiate(common::fast_settings()).await?;
+    set.initiate(support::fast_settings()).await?;
     let arbiters = Set::fresh_with("arbiters", 2, &[&parameter])?;
     let arbiter = |i: usize| doc! { "_id": i as i32 + 2, "host": arbiters.members[i].host(), "arbiterOnly": true };
     let primary = &set.members[set.primary().await?];

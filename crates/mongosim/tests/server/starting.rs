@@ -1,10 +1,8 @@
 //! A member between its start and the moment at which it has loaded its configuration: it holds its data and answers as
 //! one that has never been in a set.
 
-mod common;
-
+use crate::support::{self, Set, code, code_of, eventually, fast_settings, run};
 use bson::doc;
-use common::{Set, code, code_of, eventually, fast_settings, run};
 use mongodb::bson::Document;
 use mongosim::testing::Member;
 
@@ -58,7 +56,7 @@ async fn a_member_with_all_its_data_answers_94_until_it_has_loaded_its_config() 
     }
     assert_eq!(code(member, doc! { "replSetInitiate": set.config() }).await, 23, "it has a config");
     let read = doc! { "find": "c", "$readPreference": { "mode": "nearest" } };
-    let test = common::client(&member.uri()).await?.database("test");
+    let test = support::client(&member.uri()).await?.database("test");
     assert_eq!(test.run_command(read.clone()).await.map_err(|e| code_of(&e)).unwrap_err(), 13436);
     assert_eq!(code(member, doc! { "listDatabases": 1 }).await, 13436);
     let insert = doc! { "insert": "c", "documents": [{ "_id": 2 }] };
@@ -75,7 +73,7 @@ async fn a_member_with_all_its_data_answers_94_until_it_has_loaded_its_config() 
     set.members[restarted].start()?;
     let member = &set.members[restarted];
     eventually("the member to be secondary", async || state(member).await == Some(2)).await?;
-    let found = common::client(&member.uri()).await?.database("test").run_command(read).await?;
+    let found = support::client(&member.uri()).await?.database("test").run_command(read).await?;
     assert_eq!(
         found.get_document("cursor")?.get_array("firstBatch")?.len(),
         1,

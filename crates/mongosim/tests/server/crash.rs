@@ -1,7 +1,5 @@
 //! The binary: killed with -9, told to end, and with its data removed from under it.
 
-mod common;
-
 use std::{
     collections::BTreeSet,
     path::Path,
@@ -10,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{client, eventually};
 use bson::doc;
-use common::{client, eventually};
 use futures::TryStreamExt as _;
 use mongodb::{
     bson::Document,

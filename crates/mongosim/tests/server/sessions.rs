@@ -1,11 +1,9 @@
 //! Sessions: writes that are sent twice are done once, wherever the second one arrives; reads see own writes.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{self, Set, client, eventually, run};
 use bson::{Binary, Document, doc, spec::BinarySubtype};
-use common::{Set, client, eventually, run};
 use mongodb::{
     Client,
     options::{ReadPreference, SelectionCriteria, SessionOptions, WriteConcern},
@@ -169,6 +167,6 @@ async fn a_time_that_was_never_given_out_is_refused() -> anyhow::Result<()> {
     let moved = on(&alone, read(now + 2)).await?;
     assert!(moved.get_timestamp("operationTime")?.time >= now + 2, "{moved}");
     let refused = client(&alone.uri()).await?.database("test").run_command(read(now + 1000)).await;
-    assert_eq!(common::code_of(&refused.unwrap_err()), 72);
+    assert_eq!(support::code_of(&refused.unwrap_err()), 72);
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! What is not implemented is refused, by the server's own codes.
 
-mod common;
-
+use crate::support::{self, Set, client, code_of, run};
 use bson::{Bson, Document, doc};
-use common::{Set, client, code_of, run};
 
 /// Database, command, and the code of its refusal.
 fn refusals() -> Vec<(&'static str, Document, i32)> {
@@ -97,7 +95,7 @@ async fn what_is_not_implemented_is_refused_by_code() -> anyhow::Result<()> {
                 let of_concern = reply.get_document("writeConcernError").ok();
                 of_statement.or(of_concern).and_then(|error| error.get_i32("code").ok()).unwrap_or(0)
             }
-            Err(e) => common::code_of(e),
+            Err(e) => support::code_of(e),
         };
         if code != expected {
             wrong.push(format!("{command} in {db}: {code} instead of {expected}: {reply:?}"));

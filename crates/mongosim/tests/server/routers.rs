@@ -1,15 +1,13 @@
 //! How a router ends: it tells its clients, and serves them until they have gone elsewhere.
 
-mod common;
-
 use std::{
     net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use crate::support::{Set, eventually, run};
 use bson::{Document, doc};
-use common::{Set, eventually, run};
 use mongosim::{
     error::is_ok,
     net::{Connection, Faults},

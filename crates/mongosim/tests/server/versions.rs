@@ -1,9 +1,7 @@
 //! The server versions that can be played.
 
-mod common;
-
+use crate::support::{self, Set, code, run};
 use bson::doc;
-use common::{Set, code, run};
 use mongosim::options::ServerVersion;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,7 +10,7 @@ async fn a_server_says_which_version_it_plays() -> anyhow::Result<()> {
     for (version, wire) in ServerVersion::ALL.into_iter().zip(wires) {
         let series = version.feature();
         let set = Set::fresh_with("version", 1, &[&format!("serverVersion={series}")])?;
-        set.initiate(common::fast_settings()).await?;
+        set.initiate(support::fast_settings()).await?;
         let member = &set.members[0];
         let info = run(member, doc! { "buildInfo": 1 }).await?;
         assert!(info.get_str("version")?.starts_with(series), "{info}");

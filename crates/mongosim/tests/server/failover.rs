@@ -1,12 +1,10 @@
 //! Elections, step-downs, partitions, crashes: nothing acknowledged is lost.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Set, client, code, eventually, run};
 use anyhow::Context;
 use bson::doc;
-use common::{Set, client, code, eventually, run};
 use futures::TryStreamExt;
 use mongodb::{Client, bson::Document};
 use mongosim::testing::{Member, member_args};

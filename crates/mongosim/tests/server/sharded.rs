@@ -1,11 +1,9 @@
 //! A sharded cluster with authentication: config servers, one shard, mongos.
 
-mod common;
-
 use std::time::Duration;
 
+use crate::support::{self, Set, client, code_of, eventually, fast_settings};
 use bson::doc;
-use common::{Set, client, code_of, eventually, fast_settings};
 use mongodb::{Client, bson::Document};
 use mongosim::{
     options::ServerArgs,
@@ -41,14 +39,14 @@ fn secured_set(name: &str, count: usize, role: impl Fn(&mut ServerArgs)) -> anyh
 }
 
 async fn initiate(set: &Set, config: Document) -> anyhow::Result<()> {
-    common::run(&set.members[0], doc! { "replSetInitiate": config }).await?;
+    support::run(&set.members[0], doc! { "replSetInitiate": config }).await?;
     set.primary().await?;
     set.all_secondary().await
 }
 
 async fn create_root(member: &Member) -> mongodb::error::Result<Document> {
     let command = doc! { "createUser": "root", "pwd": "secret", "roles": ["root"] };
-    common::run(member, command).await
+    support::run(member, command).await
 }
 
 fn as_root(member: &Member) -> String {
@@ -67,7 +65,7 @@ async fn cluster(name: &str, shard_members: usize) -> anyhow::Result<Cluster> {
     args.key_file = Some(key_file(&config.dir)?);
     let mongos = Member::spawn(args)?;
     eventually("mongos to serve", async || {
-        common::run(&mongos, doc! { "hello": 1 })
+        support::run(&mongos, doc! { "hello": 1 })
             .await
             .is_ok_and(|h| h.get_bool("isWritablePrimary").unwrap_or(false))
     })
@@ -91,9 +89,9 @@ impl Cluster {
 async fn the_localhost_exception_makes_one_user() -> anyhow::Result<()> {
     let set = secured_set("h40", 1, |_| {})?;
     let member = &set.members[0];
-    assert_eq!(common::code(member, doc! { "replSetGetConfig": 1 }).await, 13);
+    assert_eq!(support::code(member, doc! { "replSetGetConfig": 1 }).await, 13);
     initiate(&set, set.config()).await?;
-    assert_eq!(common::code(member, doc! { "insert": "c", "documents": [{}] }).await, 13);
+    assert_eq!(support::code(member, doc! { "insert": "c", "documents": [{}] }).await, 13);
     create_root(member).await?;
     assert_eq!(code_of(&create_root(member).await.unwrap_err()), 13);
     let root = client(&as_root(member)).await?;
@@ -223,7 +221,7 @@ async fn a_database_moves_to_another_shard_under_writes() -> anyhow::Result<()> 
         Member::spawn(ServerArgs { key_file: Some(key_file(&cluster.config.dir)?), ..args })?
     };
     let other =
-        common::client(&format!("mongodb://root:secret@{}/?authSource=admin", other_router.host())).await?;
+        support::client(&format!("mongodb://root:secret@{}/?authSource=admin", other_router.host())).await?;
     assert_eq!(other.database("history").collection::<Document>("writes").count_documents(doc! {}).await?, 500);
     let writer = {
         let c = other.database("history").collection::<Document>("writes");
@@ -248,7 +246,7 @@ async fn a_database_moves_to_another_shard_under_writes() -> anyhow::Result<()> 
     assert!(indexes.contains(&"n_1".to_owned()), "{indexes:?}");
     let host = cluster.shard.members[0].host();
     let system = format!("mongodb://__system:{KEY}@{host}/?directConnection=true&authSource=local");
-    let left = common::client(&system).await?;
+    let left = support::client(&system).await?;
     assert!(!left.list_database_names().await?.contains(&"history".to_owned()));
     Ok(())
 }

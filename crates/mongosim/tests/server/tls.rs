@@ -1,15 +1,13 @@
 //! TLS between members and for clients: modes, trust, and certificates that are read anew.
 
-mod common;
-
 use std::{
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use crate::support::{code_of, eventually, fast_settings};
 use bson::doc;
-use common::{code_of, eventually, fast_settings};
 use mongodb::{
     Client,
     bson::Document,

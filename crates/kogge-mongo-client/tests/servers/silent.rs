@@ -17,9 +17,7 @@ use kogge_mongo_client::{
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-mod support;
-
-use support::goal;
+use crate::goal::goal;
 
 fn access(servers: BTreeMap<PodName, SocketAddr>) -> ClusterAccess {
     let user = |name: &str| User::new(name, Password::new("s3cret"));

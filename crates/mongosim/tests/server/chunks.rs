@@ -1,10 +1,8 @@
 //! The chunks of `config.system.sessions`: spread as shards come, drained as they go, and held up by a shard that has
 //! not deleted yet what it gave away.
 
-mod common;
-
+use crate::support::{Set, client, eventually, run};
 use bson::doc;
-use common::{Set, client, eventually, run};
 use mongodb::{Client, bson::Document};
 use mongosim::{
     options::ServerArgs,

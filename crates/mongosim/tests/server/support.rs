@@ -1,7 +1,5 @@
 //! Sets of servers for the tests of this crate.
 
-#![allow(dead_code, unreachable_pub)] // Each test binary uses its own part.
-
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -20,31 +18,31 @@ use mongosim::{
 use tempfile::TempDir;
 
 /// A replica set with short timers.
-pub struct Set {
-    pub name: String,
-    pub members: Vec<Member>,
-    pub dir: TempDir,
+pub(crate) struct Set {
+    pub(crate) name: String,
+    pub(crate) members: Vec<Member>,
+    pub(crate) dir: TempDir,
 }
 
 /// Settings for a set of one, under which it does not step down because a busy machine holds up the heartbeats of those
 /// that join it.
-pub fn calm_settings() -> Document {
+pub(crate) fn calm_settings() -> Document {
     doc! { "heartbeatIntervalMillis": 100, "electionTimeoutMillis": 60_000, "heartbeatTimeoutSecs": 60 }
 }
 
 /// Settings under which a failover takes about a second.
-pub fn fast_settings() -> Document {
+pub(crate) fn fast_settings() -> Document {
     doc! { "heartbeatIntervalMillis": 100, "electionTimeoutMillis": 1000, "heartbeatTimeoutSecs": 1 }
 }
 
 impl Set {
     /// Fresh members, not initiated.
-    pub fn fresh(name: &str, count: usize) -> anyhow::Result<Self> {
+    pub(crate) fn fresh(name: &str, count: usize) -> anyhow::Result<Self> {
         Self::fresh_with(name, count, &[])
     }
 
     /// The same, with further parameters.
-    pub fn fresh_with(name: &str, count: usize, parameters: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn fresh_with(name: &str, count: usize, parameters: &[&str]) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
         let start = |i: usize| {
             let mut args = args(name, &dir.path().join(i.to_string()));
@@ -56,14 +54,14 @@ impl Set {
     }
 
     /// An initiated set with a primary.
-    pub async fn up(name: &str, count: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn up(name: &str, count: usize) -> anyhow::Result<Self> {
         let set = Self::fresh(name, count)?;
         set.initiate(fast_settings()).await?;
         Ok(set)
     }
 
     /// An initiated set in which nobody leads but whom the test asks to, the first member to begin with.
-    pub async fn calm(name: &str, count: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn calm(name: &str, count: usize) -> anyhow::Result<Self> {
         let set = Self::fresh(name, count)?;
         let mut config = set.config();
         config.insert("settings", calm_settings());
@@ -74,7 +72,7 @@ impl Set {
     }
 
     /// Initiates it, and waits until all members are in service.
-    pub async fn initiate(&self, settings: Document) -> anyhow::Result<()> {
+    pub(crate) async fn initiate(&self, settings: Document) -> anyhow::Result<()> {
         let mut config = self.config();
         config.insert("settings", settings);
         run(&self.members[0], doc! { "replSetInitiate": config }).await?;
@@ -83,21 +81,21 @@ impl Set {
     }
 
     /// A configuration of all members.
-    pub fn config(&self) -> Document {
+    pub(crate) fn config(&self) -> Document {
         let members: Vec<Document> =
             self.members.iter().enumerate().map(|(i, m)| doc! { "_id": i as i32, "host": m.host() }).collect();
         doc! { "_id": &self.name, "version": 1, "members": members, "settings": fast_settings() }
     }
 
     /// All members but one.
-    pub fn others(&self, than: usize) -> Vec<usize> {
+    pub(crate) fn others(&self, than: usize) -> Vec<usize> {
         (0..self.members.len()).filter(|i| *i != than).collect()
     }
 
     /// Gives the primary a history of its own: it takes `writes` while the others hear of it but fetch nothing, and is
     /// cut off afterwards. One that is cut off first steps down within an election timeout, which the writes would
     /// race against.
-    pub async fn diverge(
+    pub(crate) async fn diverge(
         &self,
         primary: usize,
         writes: impl AsyncFnOnce() -> anyhow::Result<()>,
@@ -110,18 +108,18 @@ impl Set {
     }
 
     /// Ends all partitions.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         heal(&self.members.iter().collect::<Vec<_>>());
     }
 
     /// Waits for a primary; its index.
-    pub async fn primary(&self) -> anyhow::Result<usize> {
+    pub(crate) async fn primary(&self) -> anyhow::Result<usize> {
         let all: Vec<usize> = (0..self.members.len()).collect();
         self.primary_among(&all).await
     }
 
     /// Waits for a primary among some members.
-    pub async fn primary_among(&self, among: &[usize]) -> anyhow::Result<usize> {
+    pub(crate) async fn primary_among(&self, among: &[usize]) -> anyhow::Result<usize> {
         let mut found = None;
         eventually("a primary", async || {
             for i in among {
@@ -139,7 +137,7 @@ impl Set {
     }
 
     /// Lets a member take over, as often as it must be asked.
-    pub async fn hand_over_to(&self, member: usize) -> anyhow::Result<()> {
+    pub(crate) async fn hand_over_to(&self, member: usize) -> anyhow::Result<()> {
         eventually("the member to lead", async || {
             let hello = run(&self.members[member], doc! { "hello": 1 }).await;
             let leads = hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false));
@@ -154,7 +152,7 @@ impl Set {
 
     /// Waits for the primary that takes over from one that is cut off, and until a majority holds what it began with:
     /// until then the other one could come back and be elected, with all that only it has.
-    pub async fn successor(&self, of: usize) -> anyhow::Result<usize> {
+    pub(crate) async fn successor(&self, of: usize) -> anyhow::Result<usize> {
         let next = self.primary_among(&self.others(of)).await?;
         eventually("a majority to follow the new primary", async || {
             let Ok(status) = run(&self.members[next], doc! { "replSetGetStatus": 1 }).await else { return false };
@@ -166,7 +164,7 @@ impl Set {
     }
 
     /// Waits until all but the primary are secondaries.
-    pub async fn all_secondary(&self) -> anyhow::Result<()> {
+    pub(crate) async fn all_secondary(&self) -> anyhow::Result<()> {
         eventually("all members to be in service", async || {
             for member in &self.members {
                 let serves = run(member, doc! { "hello": 1 }).await.is_ok_and(|h| {
@@ -182,14 +180,14 @@ impl Set {
     }
 
     /// A driver's client of the whole set.
-    pub async fn client(&self) -> anyhow::Result<Client> {
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
         let hosts: Vec<String> = self.members.iter().map(Member::host).collect();
         client(&format!("mongodb://{}/?replicaSet={}", hosts.join(","), self.name)).await
     }
 }
 
 /// Arguments of a set's member that knows fail points.
-pub fn args(set: &str, dir: &Path) -> ServerArgs {
+pub(crate) fn args(set: &str, dir: &Path) -> ServerArgs {
     let mut args = member_args(set, dir);
     args.set_parameter.push("enableTestCommands=1".to_owned());
     args
@@ -203,7 +201,7 @@ async fn fetch_nothing(members: &[&Member], mode: &str) -> anyhow::Result<()> {
 }
 
 /// A driver's client with short timeouts.
-pub async fn client(uri: &str) -> anyhow::Result<Client> {
+pub(crate) async fn client(uri: &str) -> anyhow::Result<Client> {
     let mut options = ClientOptions::parse(uri).await?;
     options.server_selection_timeout = Some(Duration::from_secs(15));
     options.connect_timeout = Some(Duration::from_secs(2));
@@ -211,14 +209,14 @@ pub async fn client(uri: &str) -> anyhow::Result<Client> {
 }
 
 /// Runs an admin command on one server.
-pub async fn run(member: &Member, command: Document) -> mongodb::error::Result<Document> {
+pub(crate) async fn run(member: &Member, command: Document) -> mongodb::error::Result<Document> {
     let mut options = ClientOptions::parse(member.uri()).await?;
     options.server_selection_timeout = Some(Duration::from_secs(15));
     Client::with_options(options)?.database("admin").run_command(command).await
 }
 
 /// The code of a refused command; 0 if it was not refused.
-pub async fn code(member: &Member, command: Document) -> i32 {
+pub(crate) async fn code(member: &Member, command: Document) -> i32 {
     match run(member, command).await {
         Ok(_) => 0,
         Err(e) => code_of(&e),
@@ -226,7 +224,7 @@ pub async fn code(member: &Member, command: Document) -> i32 {
 }
 
 /// The server's code in a driver's error; -1 for an error of another kind.
-pub fn code_of(error: &mongodb::error::Error) -> i32 {
+pub(crate) fn code_of(error: &mongodb::error::Error) -> i32 {
     use mongodb::error::{ErrorKind, WriteFailure};
     match error.kind.as_ref() {
         ErrorKind::Command(e) => e.code,
@@ -237,7 +235,7 @@ pub fn code_of(error: &mongodb::error::Error) -> i32 {
 }
 
 /// Waits until something is so, for at most 20 s.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
     let began = Instant::now();
     while !holds().await {
         if began.elapsed() > Duration::from_secs(20) {

@@ -1,11 +1,9 @@
 //! How members come by their data: copies of all of it, an oplog that is too short, a history that is taken back.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{self, Set, client, eventually, run};
 use bson::{Bson, Document, doc};
-use common::{Set, client, eventually, run};
 use mongosim::testing::{Member, member_args};
 use tempfile::TempDir;
 
@@ -103,13 +101,13 @@ async fn with_short_oplogs(name: &str) -> anyhow::Result<Set> {
     let dir = TempDir::new()?;
     let members = (0..3)
         .map(|i| {
-            let mut args = common::args(name, &dir.path().join(i.to_string()));
+            let mut args = support::args(name, &dir.path().join(i.to_string()));
             args.oplog_size = Some(1);
             Member::spawn(args)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let set = Set { name: name.to_owned(), members, dir };
-    set.initiate(common::fast_settings()).await?;
+    set.initiate(support::fast_settings()).await?;
     Ok(set)
 }
 
@@ -141,7 +139,7 @@ async fn a_member_behind_the_oplog_is_recovering_until_it_is_copied_anew() -> an
     eventually("the member to be recovering again", async || state(&set.members[late]).await == 3).await?;
     let direct = client(&set.members[late].uri()).await?;
     let read = direct.database("test").run_command(doc! { "count": "bulk" }).await;
-    assert_eq!(common::code_of(&read.unwrap_err()), 13436);
+    assert_eq!(support::code_of(&read.unwrap_err()), 13436);
     eventually("the primary to see it", async || {
         let status = run(&set.members[primary], doc! { "replSetGetStatus": 1 }).await;
         let seen = status.ok().and_then(|s| Some(s.get_array("members").ok()?[late].as_document()?.clone()));
