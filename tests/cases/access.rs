@@ -4,12 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use kogge_api::FederatedCluster;
 use kogge_api::federated_cluster::TlsMode;
-use kogge_api::{FederatedCluster, names};
 use kogge_e2e::{Database, ELECTION, Harness, HistoryClient, SCRATCH, VDCS};
 use kogge_lab::wait;
-use kube::Api;
 use serde_json::json;
 
 /// How long the members may take to be restarted once.
@@ -67,18 +65,10 @@ fn generation(cluster: &FederatedCluster) -> (u32, TlsMode) {
     (told.generation, told.tls_mode)
 }
 
-/// What the administrator's Secret says.
-async fn told(database: &Database<'_>, key: &str) -> Result<String, String> {
-    let secrets: Api<Secret> = Api::namespaced(database.harness.control.clone(), database.namespace);
-    let secret = secrets.get(&names::admin_secret(database.name)).await.map_err(|error| error.to_string())?;
-    let value = secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| format!("it has no {key}"))?;
-    Ok(String::from_utf8_lossy(&value.0).into_owned())
-}
-
 /// Waits until clients are told to trust the new authority beside the old one.
 async fn both_are_trusted(database: &Database<'_>) -> anyhow::Result<()> {
     let both = wait::until("two authorities in the administrator's Secret", ONE_RESTART, || async {
-        match told(database, "ca.crt").await?.matches("BEGIN CERTIFICATE").count() {
+        match database.told("ca.crt").await?.matches("BEGIN CERTIFICATE").count() {
             2 => Ok(()),
             count => Err(format!("it holds {count}")),
         }
@@ -88,10 +78,10 @@ async fn both_are_trusted(database: &Database<'_>) -> anyhow::Result<()> {
 
 /// Asks for new passwords, and waits until they are told and nothing is left to do. No pod is restarted for them.
 async fn passwords_are_changed(database: &Database<'_>) -> anyhow::Result<()> {
-    let before = told(database, "password").await.map_err(anyhow::Error::msg)?;
+    let before = database.told("password").await.map_err(anyhow::Error::msg)?;
     database.merge(json!({"spec": {"security": {"rotation": {"passwords": 1}}}})).await?;
     wait::until("another password in the administrator's Secret", ONE_RESTART, || async {
-        if told(database, "password").await? == before { Err("it is the old one".to_owned()) } else { Ok(()) }
+        if database.told("password").await? == before { Err("it is the old one".to_owned()) } else { Ok(()) }
     })
     .await?;
     let cluster = database.ready().await?;

@@ -74,6 +74,7 @@ pub(crate) fn long() -> Vec<Case> {
         recovery::primaries_leave_a_data_centre_and_come_back,
         recovery::a_lost_majority_is_given_up_by_a_person,
         etcd::a_lost_majority_is_restored_from_what_is_left,
+        etcd::clients_with_a_certificate_are_answered_through_a_rotation,
         shards::a_shard_with_data_is_added_and_removed,
     ]
 }

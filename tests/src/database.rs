@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kogge_api::anchor::{Anchor, Record};
 use kogge_api::conditions::database::READY;
@@ -156,6 +156,14 @@ impl<K: Kind> Database<'_, K> {
         let anchors: Api<ConfigMap> = Api::namespaced(client, self.namespace);
         let anchor = anchors.get(&names::anchor(self.name)).await?;
         Ok(Anchor::from_data(anchor.data.as_ref())?)
+    }
+
+    /// What the administrator's Secret says under a key; the error is what is missing.
+    pub async fn told(&self, key: &str) -> Result<String, String> {
+        let secrets: Api<Secret> = Api::namespaced(self.harness.control.clone(), self.namespace);
+        let secret = secrets.get(&names::admin_secret(self.name)).await.map_err(|error| error.to_string())?;
+        let value = secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| format!("it has no {key}"))?;
+        Ok(String::from_utf8_lossy(&value.0).into_owned())
     }
 
     /// Waits until it is as `check` wants it; its error is what is still missing.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use kogge_api::FederatedEtcd;
+use kogge_api::federated_cluster::TlsMode;
 use kogge_lab::wait;
 use serde_json::json;
 
@@ -14,6 +15,9 @@ const IMAGE: &str = "lab.kogge.dev/etcd:3.6";
 const PROGRAM: &str = "/bin/etcdctl";
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Where its certificate is mounted.
+const CERTIFICATE: &str = "/certificate";
+
 /// A pod with it.
 pub struct Etcdctl<'a> {
     database: Database<'a, FederatedEtcd>,
@@ -22,7 +26,8 @@ pub struct Etcdctl<'a> {
 }
 
 impl<'a> Etcdctl<'a> {
-    /// Starts it in a data centre, with the URI that the status names and nothing else, and lets it watch a prefix.
+    /// Starts it in a data centre, and lets it watch a prefix. It has the URI that the status names, with TLS also what
+    /// the administrator's Secret holds, and nothing else.
     pub async fn start(
         database: Database<'a, FederatedEtcd>,
         vdc: &'a str,
@@ -31,6 +36,17 @@ impl<'a> Etcdctl<'a> {
         let connection = database.get().await?.status.and_then(|status| status.connection);
         let uri = connection.context("the status names no URI")?.uri;
         let etcdctl = Self { database, vdc, name: format!("etcdctl-of-{}", database.name) };
+        let mut environment = vec![json!({"name": "ETCDCTL_ENDPOINTS", "value": uri})];
+        let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
+        if etcdctl.has_tls().await? {
+            etcdctl.take_certificate().await?;
+            volumes.push(json!({"name": "certificate", "secret": {"secretName": etcdctl.name}}));
+            mounts.push(json!({"name": "certificate", "mountPath": CERTIFICATE}));
+            environment.extend(
+                [("ETCDCTL_CACERT", "ca.crt"), ("ETCDCTL_CERT", "tls.crt"), ("ETCDCTL_KEY", "tls.key")]
+                    .map(|(name, file)| json!({"name": name, "value": format!("{CERTIFICATE}/{file}")})),
+            );
+        }
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -41,8 +57,10 @@ impl<'a> Etcdctl<'a> {
                     "image": IMAGE,
                     "imagePullPolicy": "IfNotPresent",
                     "command": [PROGRAM, "watch", "--prefix", watched],
-                    "env": [{"name": "ETCDCTL_ENDPOINTS", "value": uri}],
+                    "env": environment,
+                    "volumeMounts": mounts,
                 }],
+                "volumes": volumes,
                 "terminationGracePeriodSeconds": 2,
             },
         });
@@ -52,6 +70,25 @@ impl<'a> Etcdctl<'a> {
             ["wait", "--timeout=60s", "-n", database.namespace].into_iter().chain(running.split(' ')).collect();
         database.harness.kubectl(vdc, &wait).await?;
         Ok(etcdctl)
+    }
+
+    async fn has_tls(&self) -> anyhow::Result<bool> {
+        Ok(self.database.get().await?.spec.security.tls.mode != TlsMode::Disabled)
+    }
+
+    /// Brings what the administrator's Secret holds to its data centre, as a user would.
+    pub async fn take_certificate(&self) -> anyhow::Result<()> {
+        let mut data = serde_json::Map::new();
+        for key in ["ca.crt", "tls.crt", "tls.key"] {
+            data.insert(key.to_owned(), self.database.told(key).await.map_err(anyhow::Error::msg)?.into());
+        }
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": self.name, "namespace": self.database.namespace},
+            "stringData": data,
+        });
+        self.database.harness.kubectl_apply(self.vdc, &secret).await
     }
 
     /// Runs it once more, and returns what it prints.
@@ -76,7 +113,8 @@ impl<'a> Etcdctl<'a> {
     /// Ends it.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Self { database, vdc, name } = self;
-        let delete = ["delete", "pod", &name, "-n", database.namespace, "--wait=false"];
+        let (pod, secret) = (format!("pod/{name}"), format!("secret/{name}"));
+        let delete = ["delete", &pod, &secret, "-n", database.namespace, "--wait=false", "--ignore-not-found"];
         database.harness.kubectl(vdc, &delete).await.map(drop)
     }
 }

@@ -4,10 +4,12 @@ mod formation;
 mod life;
 mod member;
 mod recovery;
+mod tls;
 
 pub(super) use formation::a_cluster_forms_in_three_data_centres;
 pub(super) use life::every_answer_is_right_through_its_life;
 pub(super) use recovery::a_lost_majority_is_restored_from_what_is_left;
+pub(super) use tls::clients_with_a_certificate_are_answered_through_a_rotation;
 
 use std::collections::BTreeMap;
 
