@@ -9,7 +9,7 @@ use kogge_discovery::{
     Destination, DiscoveryReport, Group, PodFact, PodPhase, Port, Source, mirror, resolves_everywhere,
 };
 use kogge_engine::{Component, Engine};
-use kogge_plan::object::{cluster_id, label};
+use kogge_plan::object::label;
 use kogge_plan::workload::pod_facts;
 use kogge_plan::{FleetView, Object, ObjectKey, WorkerName, WorkerView};
 use kube_core::TypeMeta;
@@ -109,12 +109,8 @@ fn workers<'a, E: Engine>(observation: &Observation<'a, E>) -> Vec<(&'a WorkerNa
 }
 
 fn source(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {
-    let pods = view
-        .list("Pod", &group.namespace)
-        .filter(|pod| {
-            cluster_id(pod) == Some(group.cluster_id.as_str())
-                && label(pod, labels::COMPONENT) == Some(&group.component)
-        })
+    let pods = of_kind(group, view, "Pod")
+        .filter(|pod| label(pod, labels::COMPONENT) == Some(&group.component))
         .filter_map(|pod| pod_facts(pod))
         .map(|pod| PodFact {
             phase: PodPhase::from(pod.phase.as_str()),
@@ -130,8 +126,7 @@ fn source(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) 
 
 fn destination(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) -> Destination {
     let service = ObjectKey::namespaced("v1", "Service", &group.namespace, &group.service);
-    let slices = view
-        .list("EndpointSlice", &group.namespace)
+    let slices = of_kind(group, view, "EndpointSlice")
         .filter(|slice| label(slice, SERVICE_NAME) == Some(&group.service))
         .filter_map(|slice| typed(slice))
         .collect();
@@ -141,6 +136,11 @@ fn destination(group: &Group, worker: &WorkerName, view: &WorkerView, current: b
         service_uid: view.objects.get(&service).and_then(|service| service.metadata.uid.clone()),
         slices,
     }
+}
+
+fn of_kind<'a>(group: &'a Group, view: &'a WorkerView, kind: &str) -> impl Iterator<Item = &'a Object> {
+    let of_kind = move |key: &ObjectKey| key.kind == kind && key.namespace.as_ref() == Some(&group.namespace);
+    view.objects.of(&group.cluster_id).filter(move |(key, _)| of_kind(key)).map(|(_, object)| &**object)
 }
 
 fn typed(slice: &Object) -> Option<EndpointSlice> {

@@ -36,5 +36,5 @@ pub use discovery::Names;
 pub use observation::{Observation, ObservationError};
 pub use plan::{DatabasePlan, departures, plan};
 pub use prepared::{Prepared, Running};
-pub use sighting::{Sighting, accepted_epoch};
+pub use sighting::Sighting;
 pub use teardown::teardown;

@@ -7,7 +7,6 @@ use kogge_api::anchor::{Anchor, AnchorError, SeedsDisagree};
 use kogge_api::{ClusterId, labels};
 use kogge_engine::{Database, Engine, Identity};
 use kogge_plan::epoch::{Epoch, desired_anchor};
-use kogge_plan::object::cluster_id;
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::{PlacementError, Placements};
 use kogge_plan::{FleetView, WorkerName, WorkerView};
@@ -145,17 +144,15 @@ impl<'a, E: Engine> Observation<'a, E> {
 
 /// Whether a worker was seen with more of the database than the volumes that it keeps.
 fn holds_more_than_volumes(view: &WorkerView, id: &ClusterId) -> bool {
-    let mut ours = view.objects.iter().filter(|(_, object)| cluster_id(object) == Some(id.as_str()));
-    ours.any(|(key, _)| key.kind != "PersistentVolumeClaim")
+    view.objects.of(id).any(|(key, _)| key.kind != "PersistentVolumeClaim")
 }
 
 /// Whether a worker was seen with a workload or a pod of the database.
 pub(crate) fn runs_a_part(view: &WorkerView, id: &ClusterId) -> bool {
-    let mut ours = view.objects.iter().filter(|(_, object)| cluster_id(object) == Some(id.as_str()));
-    ours.any(|(key, _)| ["Deployment", "Pod", "StatefulSet"].contains(&key.kind.as_str()))
+    view.objects.of(id).any(|(key, _)| ["Deployment", "Pod", "StatefulSet"].contains(&key.kind.as_str()))
 }
 
 /// Whether a worker was seen with an object of the database.
 pub(crate) fn holds_a_part(view: &WorkerView, id: &ClusterId) -> bool {
-    view.objects.values().any(|object| cluster_id(object) == Some(id.as_str()))
+    view.objects.of(id).next().is_some()
 }

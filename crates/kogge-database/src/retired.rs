@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::labels;
+use kogge_api::{ClusterId, labels};
 use kogge_engine::{Component, Database, Engine, Identity, Record as _};
 use kogge_plan::WorkerView;
-use kogge_plan::object::{cluster_id, label};
+use kogge_plan::object::label;
 
 use crate::observation::Observation;
 use crate::pods::component_of;
@@ -23,12 +23,11 @@ pub(crate) fn retired<E: Engine>(
 
 /// The components that the spec does not have and any worker holds an object of.
 pub(crate) fn standing<E: Engine>(observation: &Observation<'_, E>) -> BTreeSet<Component> {
-    let id = observation.identity.id.as_str();
+    let id = &observation.identity.id;
     let found = observation.fleet.workers.values().flat_map(|view| components::<E>(view, id));
     found.filter(|component| !observation.database.has(&component.key)).collect()
 }
 
-fn components<E: Engine>(view: &WorkerView, id: &str) -> BTreeSet<Component> {
-    let ours = view.objects.values().filter(|object| cluster_id(object) == Some(id));
-    ours.filter_map(|object| E::component(label(object, labels::COMPONENT)?)).collect()
+fn components<E: Engine>(view: &WorkerView, id: &ClusterId) -> BTreeSet<Component> {
+    view.objects.of(id).filter_map(|(_, object)| E::component(label(object, labels::COMPONENT)?)).collect()
 }

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use kogge_engine::{Database, Identity, Record};
 use kogge_plan::epoch::{Epoch, next_epoch};
-use kogge_plan::hash::spec_hash;
 use kogge_plan::ownership::{self, Ownership, Verdict, assess};
 use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
 use kogge_plan::{FleetView, WorkerName, WorkerView};
-use serde::Serialize;
 
 use crate::problem::Problem;
 
@@ -90,20 +88,20 @@ fn pinned(database: &Database) -> BTreeMap<String, Pinned> {
 
 /// The epoch that a pass works under: that of the present spec, or, while the spec is not carried out, the one
 /// that was accepted last; none where none ever was.
-pub fn accepted_epoch<S: Serialize, R>(
+pub(crate) fn accepted_epoch<R>(
     database: &Database,
-    spec: &S,
+    spec_hash: &str,
     verdict: &Verdict<R>,
     held: bool,
-) -> Result<Option<Epoch>, serde_json::Error> {
+) -> Option<Epoch> {
     let status = database.status.as_ref();
     let (number, hash) = (status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref()));
     if held {
-        return Ok(number.zip(hash).map(|(number, hash)| Epoch { number, spec_hash: hash.to_owned() }));
+        return number.zip(hash).map(|(number, hash)| Epoch { number, spec_hash: hash.to_owned() });
     }
     let anchored = match verdict {
         Verdict::Ours { anchor } => Some(anchor.epoch),
         _ => None,
     };
-    Ok(Some(next_epoch(number, hash, &spec_hash(spec)?, anchored)))
+    Some(next_epoch(number, hash, spec_hash, anchored))
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Object, ObjectKey};
+use crate::Objects;
 
 /// The name of a WorkerCluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,7 +49,7 @@ pub struct WorkerView {
     /// Whether writes are suspended by its user.
     pub suspended: bool,
     /// The objects that carry `kogge.dev/cluster-id`, and their pods.
-    pub objects: BTreeMap<ObjectKey, Arc<Object>>,
+    pub objects: Objects,
 }
 
 /// Whether a worker answers.
@@ -73,13 +72,5 @@ impl WorkerView {
     /// Whether the view may be acted on: it is live and nothing is missing from it.
     pub fn is_current(&self) -> bool {
         self.liveness == Liveness::Live && self.complete && self.uid.is_some()
-    }
-
-    /// The objects of a kind in a namespace.
-    pub fn list<'a>(&'a self, kind: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Object>> {
-        self.objects
-            .iter()
-            .filter(move |(key, _)| key.kind == kind && key.namespace.as_deref() == Some(namespace))
-            .map(|(_, object)| object)
     }
 }

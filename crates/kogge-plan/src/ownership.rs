@@ -280,7 +280,7 @@ fn unseen(name: &WorkerName, view: &WorkerView) -> Option<String> {
 /// How many objects of the database a worker holds.
 fn held(identity: &Identity, view: &WorkerView) -> usize {
     let Some(id) = &identity.cluster_id else { return 0 };
-    view.objects.values().filter(|object| crate::object::cluster_id(object) == Some(id.as_str())).count()
+    view.objects.of(id).count()
 }
 
 fn check<R>(identity: &Identity, worker: &WorkerName, anchor: &Anchor<R>) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fleet_view::{WorkerName, WorkerView};
 use crate::hash::short_hash;
-use crate::object::{cluster_id as labelled, has_controller, label};
+use crate::object::{has_controller, label};
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
@@ -101,8 +101,8 @@ pub fn prune(
     }
     let ours: BTreeMap<&ObjectKey, &Object> = view
         .objects
-        .iter()
-        .filter(|(_, object)| labelled(object) == Some(cluster_id.as_str()) && is_made_by_kogge(object))
+        .of(cluster_id)
+        .filter(|(_, object)| is_made_by_kogge(object))
         .map(|(key, object)| (key, &**object))
         .collect();
     pruning.leaving = leaving(view, cluster_id, desired, &facts.released);
@@ -200,10 +200,8 @@ fn leaving(
     released: &Released,
 ) -> BTreeSet<ObjectKey> {
     view.objects
-        .iter()
-        .filter(|(key, object)| {
-            labelled(object) == Some(cluster_id.as_str()) && released.covers(object) && !desired.contains(*key)
-        })
+        .of(cluster_id)
+        .filter(|(key, object)| released.covers(object) && !desired.contains(*key))
         .filter(|(key, _)| match key.kind.as_str() {
             "StatefulSet" | "Deployment" | "Pod" => true,
             "PersistentVolumeClaim" => released.volumes == DataPolicy::Delete,
@@ -223,9 +221,7 @@ fn volumes<'a>(
         return Vec::new();
     }
     let ours = |kind: &'static [&str]| {
-        view.objects.iter().filter(move |(key, object)| {
-            kind.contains(&key.kind.as_str()) && labelled(object) == Some(cluster_id.as_str())
-        })
+        view.objects.of(cluster_id).filter(move |(key, _)| kind.contains(&key.kind.as_str()))
     };
     let share = |object: &'a Object| (label(object, labels::COMPONENT), label(object, labels::PLACEMENT));
     ours(&["PersistentVolumeClaim"])

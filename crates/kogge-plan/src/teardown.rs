@@ -11,7 +11,7 @@ use kogge_api::status::DeletionStatus;
 use kogge_api::{ClusterId, labels};
 
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
-use crate::object::{cluster_id as labelled, has_controller, label};
+use crate::object::{has_controller, label};
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// How far a deletion is.
@@ -120,8 +120,7 @@ pub fn teardown(
     }
     let staged: Vec<(Stage, &WorkerName, &ObjectKey, &Object)> = reachable
         .iter()
-        .flat_map(|(name, view)| view.objects.iter().map(move |(key, object)| (*name, key, &**object)))
-        .filter(|(_, _, object)| labelled(object) == Some(cluster_id.as_str()))
+        .flat_map(|(name, view)| view.objects.of(cluster_id).map(move |(key, object)| (*name, key, &**object)))
         .filter_map(|(name, key, object)| Some((stage(key, object, data, &rank)?, name, key, object)))
         .collect();
     plan.stage = staged.iter().map(|(stage, ..)| *stage).min();

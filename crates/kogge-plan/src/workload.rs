@@ -84,10 +84,12 @@ pub fn is_observed(workload: &Object) -> bool {
 
 /// The pods of a share, by name, as last observed.
 pub fn pods(view: &WorkerView, database: Database<'_>, share: &ShareKey) -> Vec<PodFacts> {
-    view.list("Pod", database.namespace)
+    view.objects
+        .of(database.cluster_id)
+        .filter(|(key, _)| key.kind == "Pod" && key.namespace.as_deref() == Some(database.namespace))
+        .map(|(_, pod)| pod)
         .filter(|pod| {
-            cluster_id(pod) == Some(database.cluster_id.as_str())
-                && label(pod, labels::COMPONENT) == Some(share.component.as_str())
+            label(pod, labels::COMPONENT) == Some(share.component.as_str())
                 && label(pod, labels::PLACEMENT) == Some(&share.placement)
         })
         .filter_map(|pod| pod_facts(pod))

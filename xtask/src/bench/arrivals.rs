@@ -38,6 +38,8 @@ pub(super) fn resources() -> impl Iterator<Item = ApiResource> {
 pub(super) struct Seen {
     /// Objects on all workers.
     pub(super) objects: usize,
+    /// How often one of them changed afterwards.
+    pub(super) changes: usize,
     /// When the last of them appeared.
     pub(super) last: Instant,
 }
@@ -63,13 +65,16 @@ impl Arrivals {
                     while let Some(object) = objects.next().await {
                         let Ok(object) = object else { continue };
                         let Some(database) = object.labels().get(labels::CLUSTER).cloned() else { continue };
-                        if known.insert(object.name_any()) {
-                            sender.send_modify(|seen| {
-                                let now = Instant::now();
-                                let of = seen.entry(database).or_insert(Seen { objects: 0, last: now });
+                        let is_new = known.insert(object.name_any());
+                        sender.send_modify(|seen| {
+                            let now = Instant::now();
+                            let of = seen.entry(database).or_insert(Seen { objects: 0, changes: 0, last: now });
+                            if is_new {
                                 (of.objects, of.last) = (of.objects + 1, now);
-                            });
-                        }
+                            } else {
+                                of.changes += 1;
+                            }
+                        });
                     }
                 });
             }
@@ -89,6 +94,11 @@ impl Arrivals {
             let _news_or_quiet = tokio::time::timeout(QUIET, self.seen.changed()).await;
         }
         bail!("database {database} is not complete after {deadline:?}")
+    }
+
+    /// How often objects of all databases but one changed after they had appeared.
+    pub(super) fn changes_beside(&self, database: &str) -> usize {
+        self.seen.borrow().iter().filter(|(name, _)| *name != database).map(|(_, seen)| seen.changes).sum()
     }
 
     /// Waits until each of these databases has so many objects; when the last of them appeared.

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod bare;
+mod metrics;
 mod process;
 mod scale;
 mod site;

@@ -1,6 +1,7 @@
 //! API servers without nodes, the operator on them, and three workers that have joined.
 
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 
 use super::bare::BARE;
+use super::metrics;
 use crate::command::{command, feed, run as run_command};
 use crate::setup::blocking;
 use crate::workspace;
@@ -35,6 +37,7 @@ pub(super) struct Site {
     kogge: PathBuf,
     program: PathBuf,
     operator: Option<Child>,
+    metrics: SocketAddr,
 }
 
 impl Site {
@@ -60,7 +63,8 @@ impl Site {
         for vdc in VDCS {
             workers.push((vdc.to_owned(), lab.cluster(vdc)?.client().await?));
         }
-        let mut site = Self { control, workers, lab, folder, kogge, program, operator: None };
+        let metrics = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?.local_addr()?;
+        let mut site = Self { control, workers, lab, folder, kogge, program, operator: None, metrics };
         site.install().await?;
         Ok(site)
     }
@@ -98,7 +102,7 @@ impl Site {
         let log = File::create(self.folder.join("operator.log")).context("cannot write the operator's log")?;
         let mut operator = Command::new(&self.program);
         operator
-            .args(["--log-text", "--listen", "127.0.0.1:0", "--chart-dir", "charts"])
+            .args(["--log-text", "--listen", &self.metrics.to_string(), "--chart-dir", "charts"])
             .current_dir(workspace::root())
             .env("KUBECONFIG", self.kubeconfig(CONTROL))
             .env("POD_NAMESPACE", SYSTEM_NAMESPACE)
@@ -121,6 +125,11 @@ impl Site {
     /// The operator's process.
     pub(super) fn pid(&self) -> anyhow::Result<u32> {
         self.operator.as_ref().and_then(Child::id).context("the operator ended; see target/bench/operator.log")
+    }
+
+    /// How many passes over databases the operator has made since it started.
+    pub(super) async fn passes(&self) -> anyhow::Result<u64> {
+        metrics::passes(self.metrics).await
     }
 
     async fn namespace(&self, cluster: &str, name: &str) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use kogge_database::pass::Endings;
 use kogge_database::secrets::Wanted;
 use kogge_engine::Identity;
 use kogge_engine_client::Observe;
-use kogge_plan::{FleetView, Liveness, WorkerView};
+use kogge_plan::{FleetView, Liveness, Objects, WorkerView};
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
@@ -47,7 +47,7 @@ fn empty(vdc: &str) -> WorkerView {
         liveness: Liveness::Live,
         complete: true,
         suspended: false,
-        objects: BTreeMap::new(),
+        objects: Objects::default(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::sighting::{Sighting, accepted_epoch};
 pub(super) fn next<'a, E: Engine>(
     known: &Known<'a, E>,
     identity: Identity,
-    sighting: Sighting<'a, E::Record>,
+    sighting: &Sighting<'a, E::Record>,
     mint: &mut dyn Mint,
 ) -> Result<Look<'a, E>, PassError> {
     let (start, control) = (known.start, &known.control);
@@ -63,8 +63,7 @@ pub(super) fn next<'a, E: Engine>(
         Ok(rendered) => rendered,
         Err(problem) => return refused(problem),
     };
-    let Some(epoch) = accepted_epoch(database, start.spec, verdict, problem.is_some()).map_err(PassError::Spec)?
-    else {
+    let Some(epoch) = accepted_epoch(database, known.spec_hash()?, verdict, problem.is_some()) else {
         return refused(&Problem::Failed {
             reason: "EpochMissing".to_owned(),
             message: "no spec of this database was ever accepted, and the present one cannot be".to_owned(),
@@ -107,8 +106,8 @@ pub(super) fn next<'a, E: Engine>(
         fleet: start.fleet,
         identity,
         epoch,
-        placements: sighting.placements,
-        ownership: sighting.ownership,
+        placements: sighting.placements.clone(),
+        ownership: sighting.ownership.clone(),
         rollout,
         kept,
         secrets: Arc::clone(&held.secrets),

@@ -21,6 +21,8 @@ use crate::secrets::{DatabaseSecrets, Mint, UsersStep};
 const WAITING: Again = Again::After(Duration::from_secs(1));
 /// How often the servers are asked for the certificates that they serve, while the kubelets bring new ones into pods.
 const RELOADING: Again = Again::After(Duration::from_secs(5));
+/// How often to look while no server runs that could be asked: the watches tell of the first one at once.
+const NOBODY_THERE: Again = Again::After(Duration::from_secs(10));
 /// How often the members of a settled database are asked.
 const SETTLED: Again = Again::After(Duration::from_secs(10));
 
@@ -79,6 +81,7 @@ pub(super) fn next<'a, E: Engine>(
         Some(_) => BLOCKED,
         None if ready.held.secrets.reloading => RELOADING,
         None if plan.is_settled() => SETTLED,
+        None if ready.prepared.servers().is_empty() => NOBODY_THERE,
         None => WAITING,
     }))
 }

@@ -1,21 +1,24 @@
 //! What is known in a pass: what it begins with, and the answers so far.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_engine::{Database, Engine, GroupName, Millis};
 use kogge_plan::FleetView;
+use kogge_plan::hash::spec_hash;
 use kogge_plan::placement::RegisteredWorker;
 
 use super::carried::Carried;
+use super::error::PassError;
 use super::look::{MembersAnswer, MembersWork, Write};
 use super::ready::{Held, Ready};
 use crate::acceptance::Rendered;
 use crate::plan::DatabasePlan;
 use crate::problem::Problem;
 use crate::revisions::Kept;
+use crate::sighting::Sighting;
 
 /// What a pass begins with. Nothing of it changes while the pass lasts.
 pub struct Start<'a, E: Engine> {
@@ -57,6 +60,9 @@ pub struct Known<'a, E: Engine> {
     pub rendered: Option<Result<Rendered, Problem>>,
     /// What followed once the members were asked.
     pub asked: Option<Box<Asked<'a, E>>>,
+    // What follows from the start alone is the same at every question of the pass.
+    sighting: OnceLock<Sighting<'a, E::Record>>,
+    spec_hash: OnceLock<String>,
 }
 
 /// What was read in the control cluster; none where it was not read in this pass.
@@ -118,7 +124,29 @@ pub struct Asked<'a, E: Engine> {
 impl<'a, E: Engine> Known<'a, E> {
     /// A pass that begins.
     pub fn new(start: Start<'a, E>) -> Self {
-        Self { start, control: ControlState::default(), rendered: None, asked: None }
+        Self {
+            start,
+            control: ControlState::default(),
+            rendered: None,
+            asked: None,
+            sighting: OnceLock::new(),
+            spec_hash: OnceLock::new(),
+        }
+    }
+
+    /// Where the database is, or would be, and whose it is.
+    pub fn sighting(&self) -> &Sighting<'a, E::Record> {
+        let Start { database, workers, fleet, control_uid, .. } = self.start;
+        self.sighting.get_or_init(|| Sighting::of(database, workers, fleet, control_uid))
+    }
+
+    /// The hash of the spec that an epoch stands for.
+    pub fn spec_hash(&self) -> Result<&str, PassError> {
+        if let Some(hash) = self.spec_hash.get() {
+            return Ok(hash);
+        }
+        let hash = spec_hash(self.start.spec).map_err(PassError::Spec)?;
+        Ok(self.spec_hash.get_or_init(|| hash))
     }
 
     /// The members were asked.

@@ -22,7 +22,6 @@ use kogge_engine::Engine;
 use crate::plan::plan;
 use crate::report::soaking_for;
 use crate::secrets::Mint;
-use crate::sighting::Sighting;
 use pace::{BLOCKED, BUSY, blocked, is_protected};
 
 pub use after::is_reported;
@@ -62,7 +61,7 @@ fn before_members<'a, E: Engine>(known: &Known<'a, E>, mint: &mut dyn Mint) -> R
         let write = Write::Claim { id: start.database.cluster_id.clone() };
         return Ok(Look::Write(Box::new(write), Then::End(Again::OnChange)));
     }
-    let sighting = Sighting::of(start.database, start.workers, start.fleet, start.control_uid);
+    let sighting = known.sighting();
     if start.settling_in && !sighting.is_complete(start.fleet) {
         return Ok(Look::Done(BUSY));
     }

@@ -1,8 +1,11 @@
 //! A3: what was not seen is Unknown, and never Ready.
 
+use std::time::Duration;
+
 use kogge_api::DatabaseStatus;
 use kogge_api::conditions::database as types;
 use kogge_api::status::WorkState;
+use kogge_database::pass::Again;
 use kogge_database::report::Problem;
 use rstest::rstest;
 use serde_json::json;
@@ -225,4 +228,18 @@ fn what_a_person_must_mend_comes_before_what_will_pass() {
     assert_eq!(most_pressing(&[&delayed, &failed, &refused]), refused);
     assert_eq!(most_pressing(&[&delayed, &failed]), failed);
     assert_eq!(Problem::most_pressing([]), None);
+}
+
+/// A database that cannot be helped costs next to nothing: the watches tell when one of its servers runs.
+#[test]
+fn while_no_server_runs_a_database_is_seldom_looked_at() {
+    let mut world = World::three_settled();
+    let vdcs = ["vdc1", "vdc2", "vdc3"];
+    vdcs.iter().for_each(|vdc| world.power(vdc, false));
+    world.rounds(5);
+    assert_eq!(world.round().again, Some(Again::After(Duration::from_secs(10))));
+    vdcs.iter().for_each(|vdc| world.power(vdc, true));
+    let pauses: Vec<_> = (0..5).map(|_| world.round().again).collect();
+    assert!(pauses.contains(&Some(Again::After(Duration::from_secs(1)))), "its servers are asked: {pauses:?}");
+    world.settle();
 }

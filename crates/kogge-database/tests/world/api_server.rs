@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use kogge_api::SYSTEM_NAMESPACE;
 use kogge_plan::object::cluster_id;
-use kogge_plan::{Action, ApplyPrecondition, Liveness, Object, ObjectKey, WorkerName, WorkerView, anchors};
+use kogge_plan::{
+    Action, ApplyPrecondition, Liveness, Object, ObjectKey, Objects, WorkerName, WorkerView, anchors,
+};
 use serde_json::{Value, json};
 
 use super::{ANCHOR, NAMESPACE, Record};
@@ -33,7 +35,7 @@ pub(crate) struct Worker {
     pub(super) version: u64,
     pub(super) addresses: u16,
     pub(super) subnet: u8,
-    seen: BTreeMap<ObjectKey, Arc<Object>>,
+    seen: Objects,
     reached: bool,
 }
 
@@ -67,7 +69,7 @@ impl Worker {
             version: 0,
             addresses: 0,
             subnet,
-            seen: BTreeMap::new(),
+            seen: Objects::default(),
             reached: false,
         }
     }
@@ -105,7 +107,7 @@ impl Worker {
             },
             complete: self.reached && !self.listing,
             suspended: self.suspended,
-            objects: if self.listing { BTreeMap::new() } else { self.seen.clone() },
+            objects: if self.listing { Objects::default() } else { self.seen.clone() },
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kogge_api::SYSTEM_NAMESPACE;
 use kogge_api::worker_cluster::AllowedNamespaces;
 use kogge_database::carrying::{Carrying, Part};
-use kogge_database::pass::{Carried, Look, MembersAnswer, Start, Then, Write, next};
+use kogge_database::pass::{Again, Carried, Look, MembersAnswer, Start, Then, Write, next};
 use kogge_database::report::{self, Problem};
 use kogge_engine::{Database, Engine as _, PodName, Step as EngineStep};
 use kogge_plan::placement::RegisteredWorker;
@@ -56,6 +56,8 @@ pub(crate) struct Passed {
     pub(crate) control_writes: usize,
     /// Why it failed.
     pub(crate) failed: Option<String>,
+    /// When the next one comes; none where it did not end by itself.
+    pub(crate) again: Option<Again>,
 }
 
 impl Passed {
@@ -188,10 +190,16 @@ impl World {
                     self.write_control(cluster, &write)?;
                     match then {
                         Then::GoOn => known.written(*write),
-                        Then::End(_) => return Ok(()),
+                        Then::End(again) => {
+                            passed.again = Some(again);
+                            return Ok(());
+                        }
                     }
                 }
-                Look::Done(_) => return Ok(()),
+                Look::Done(again) => {
+                    passed.again = Some(again);
+                    return Ok(());
+                }
             }
         }
         panic!("the pass asks without end");

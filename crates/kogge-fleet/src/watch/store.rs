@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::labels;
-use kogge_plan::{Object, ObjectKey};
+use kogge_plan::{Object, ObjectKey, Objects};
 use kube::runtime::watcher::Event;
 
 use super::kinds::Slot;
@@ -18,7 +18,7 @@ use super::kinds::Slot;
 /// in it is not put in where a later deletion was told already.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    objects: BTreeMap<ObjectKey, Arc<Object>>,
+    objects: Objects,
     /// The resourceVersion at which an object was last deleted, until it is there again.
     deleted: BTreeMap<ObjectKey, u64>,
     progress: BTreeMap<Slot, Progress>,
@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// The objects.
-    pub(crate) fn objects(&self) -> &BTreeMap<ObjectKey, Arc<Object>> {
+    pub(crate) fn objects(&self) -> &Objects {
         &self.objects
     }
 
@@ -140,8 +140,8 @@ impl Store {
     /// written while the list was on its way. Returns whether that was so.
     fn replace(&mut self, slot: &Slot, listing: Listing, touched: &mut BTreeSet<String>) -> bool {
         let Listing { seen, written } = listing;
-        let missing: Vec<_> =
-            self.objects.keys().filter(|key| slot.holds(key) && !seen.contains_key(key)).cloned().collect();
+        let held = self.objects.iter().map(|(key, _)| key);
+        let missing: Vec<_> = held.filter(|key| slot.holds(key) && !seen.contains_key(*key)).cloned().collect();
         let mut overtaken = false;
         for key in missing {
             if written.contains(&key) {

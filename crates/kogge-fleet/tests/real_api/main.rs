@@ -105,7 +105,7 @@ impl Stage {
 
     fn held(&self, kind: &str, name: &str) -> Option<Object> {
         let view = self.view("w")?;
-        view.list(kind, NAMESPACE).find(|o| o.metadata.name.as_deref() == Some(name)).map(|o| (**o).clone())
+        view.objects.iter().find(|(key, _)| key.kind == kind && key.name == name).map(|(_, o)| (**o).clone())
     }
 
     async fn execute(&self, action: &Action) -> Result<Outcome, WriteError> {

@@ -9,7 +9,6 @@ use kogge_database::secrets::IncompleteSecret;
 use kogge_database::template::Surroundings;
 use kogge_engine::{Database, Engine, Millis};
 use kogge_engine_client::{CertificateError, ClusterAccess, Execute, TrustError};
-use kogge_plan::hash::spec_hash;
 use kogge_plan::placement::RegisteredWorker;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
@@ -226,7 +225,7 @@ async fn render<E: Engine>(
     let chart = spawn_blocking(find).await?;
     let oldest = oldest_version(context.workers.state().iter().map(|worker| &**worker));
     let key = RenderKey {
-        spec: spec_hash(known.start.spec).map_err(pass::PassError::Spec)?,
+        spec: known.spec_hash()?.to_owned(),
         chart: chart.as_ref().map(|chart| chart.content_hash.clone()).map_err(ToString::to_string),
         revisions: known.control.revisions.as_ref().map(|stored| stored.names.clone()).unwrap_or_default(),
         kube_version: oldest.clone(),

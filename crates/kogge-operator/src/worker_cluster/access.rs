@@ -101,7 +101,6 @@ fn a_ready_pod(worker: &WorkerView) -> Option<Tried> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use kogge_api::labels;
@@ -121,10 +120,7 @@ mod tests {
             liveness: Liveness::Live,
             complete: true,
             suspended: false,
-            objects: pods
-                .into_iter()
-                .map(|pod| (ObjectKey::of(&pod).unwrap(), Arc::new(pod)))
-                .collect::<BTreeMap<_, _>>(),
+            objects: pods.into_iter().map(|pod| (ObjectKey::of(&pod).unwrap(), Arc::new(pod))).collect(),
         }
     }
 

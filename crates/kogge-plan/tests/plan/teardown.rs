@@ -111,7 +111,7 @@ fn stages(mut fleet: FleetView, data: DataPolicy) -> (Vec<Stage>, FleetView, Tea
 }
 
 fn left(fleet: &FleetView, worker: &str) -> Vec<String> {
-    fleet.workers[&WorkerName::from(worker)].objects.keys().map(ToString::to_string).collect()
+    fleet.workers[&WorkerName::from(worker)].objects.iter().map(|(key, _)| key.to_string()).collect()
 }
 
 #[test]
