@@ -72,6 +72,7 @@ fn known<E: Engine>(resource: serde_json::Value) -> Known<E> {
     Known {
         resource: serde_json::from_value(resource).unwrap(),
         workers: vec![worker("north"), worker("south")],
+        undecodable: Vec::new(),
         control_uid: "control".to_owned(),
         revisions: Vec::new(),
         secrets: SecretsKnown::Absent,
