@@ -108,6 +108,7 @@ pub fn plan<E: Engine>(
             refused: engine.refuses_rollout.clone(),
         },
     );
+    let unapproved = prepared.replacement().filter(|replacement| !replacement.is_approved);
     let mut plan = DatabasePlan {
         actions: Vec::new(),
         rehearsal: rehearsal(prepared, &rollout),
@@ -115,7 +116,7 @@ pub fn plan<E: Engine>(
         restarts: Vec::new(),
         refusals: Vec::new(),
         errors: Vec::new(),
-        approvals: Vec::new(),
+        approvals: unapproved.map(|replacement| replacement.approval).into_iter().collect(),
         in_queue: BTreeSet::new(),
         leaving: BTreeMap::new(),
         engine,
