@@ -157,7 +157,10 @@ fn field_27_replacing_every_placement_at_once_waits_for_an_approval() {
     let present = world.cluster.spec.placement.clone();
     world.set(&[("placement", json!([{"name": "vdc4", "vdc": "vdc4"}]))]);
     world.rounds(10);
-    assert!(world.writes.is_empty() && world.steps.is_empty(), "{:?} {:?}", world.writes, world.steps);
+    assert!(world.steps.is_empty(), "{:?}", world.steps);
+    let written: Vec<_> = ["vdc1", "vdc2", "vdc3"].iter().flat_map(|vdc| world.written_on(vdc)).collect();
+    assert!(written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
+    assert!(world.written_on("vdc4").is_empty() && world.worker("vdc4").contents().is_empty());
     assert_eq!(world.picture(), before);
     let needed = world.condition(types::APPROVAL_NEEDED);
     assert_eq!(needed.reason, "ReplacesAllMembers");
