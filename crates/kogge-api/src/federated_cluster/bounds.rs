@@ -18,7 +18,7 @@ pub(super) fn electable(component: &str) -> Value {
         ),
         &format!(
             "spec.placement: no member of {} can become primary; give one placement with role Voter a priority above 0 and a {component}.membersPerPlacement above 0",
-            called(component)
+            if component == SHARD { "a shard" } else { called(component) }
         ),
     )
 }

@@ -161,7 +161,7 @@ fn bounds() -> Vec<Create> {
         case(
             "field_23: nobody with a priority",
             many(3, &json!({"priority": 0})),
-            Refused("spec.placement: no member of each shard can become primary"),
+            Refused("spec.placement: no member of a shard can become primary"),
         ),
         case(
             "field_23: nobody with a priority and a config server",
