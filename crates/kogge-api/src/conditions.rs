@@ -115,8 +115,8 @@ impl Finding {
     }
 }
 
-/// The longest message that the API server accepts, in bytes.
-const MAX_MESSAGE: usize = 32_768;
+/// The longest message, in bytes. The API server accepts 32 KiB of each, and 1.5 MiB of the whole object.
+const MAX_MESSAGE: usize = 4 << 10;
 
 /// The conditions to report: `findings` over `present`, in the order of the findings, types that are not
 /// found any more left out. `lastTransitionTime` moves only when the status does.
@@ -126,13 +126,11 @@ pub fn merge(present: &[Condition], findings: &[Finding], generation: i64, now: 
         .map(|finding| {
             let before = present.iter().find(|c| c.type_ == finding.type_);
             let unchanged = before.filter(|c| c.status == finding.status.as_str());
-            let mut message = finding.message.clone();
-            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
             Condition {
                 type_: finding.type_.to_owned(),
                 status: finding.status.as_str().to_owned(),
                 reason: finding.reason.clone(),
-                message,
+                message: fitted(&finding.message),
                 observed_generation: Some(generation),
                 last_transition_time: unchanged.map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
             }
@@ -140,7 +138,33 @@ pub fn merge(present: &[Condition], findings: &[Finding], generation: i64, now: 
         .collect()
 }
 
+/// The message; where it is too long without its middle, and with how much of it is gone. What to do stands at its end.
+fn fitted(message: &str) -> String {
+    if message.len() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    let head = &message[..message.floor_char_boundary(MAX_MESSAGE / 2)];
+    let tail = &message[message.ceil_char_boundary(message.len() - MAX_MESSAGE / 3)..];
+    let gone = message.len() - head.len() - tail.len();
+    format!("{head}… (and {gone} bytes more) …{tail}")
+}
+
 /// Whether a condition is present and True.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     conditions.iter().any(|c| c.type_ == type_ && c.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_42_a_message_that_is_too_long_keeps_its_beginning_and_what_to_do() {
+        let middle = "ä".repeat(10_000);
+        let told = fitted(&format!("it cannot be done: {middle}; to approve, set a=0123"));
+        assert!(told.len() <= MAX_MESSAGE, "{} bytes", told.len());
+        assert!(told.starts_with("it cannot be done: ä") && told.ends_with("to approve, set a=0123"), "{told}");
+        assert!(told.contains("bytes more)"), "{told}");
+        assert_eq!(fitted("short"), "short");
+    }
 }

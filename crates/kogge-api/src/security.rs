@@ -5,6 +5,7 @@ use kube_core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::ROTATION;
 use crate::rules::rule;
 
 /// TLS, and what is to be replaced.
@@ -86,20 +87,24 @@ pub struct TlsSecretRef {
 pub struct RotationSpec {
     /// The key that members authenticate to each other by.
     #[serde(default)]
+    #[schemars(range(max = ROTATION))]
     pub keyfile: u32,
     /// The certificates, by the same authority. Kogge renews them by itself when a third of their time is left.
     #[serde(default)]
+    #[schemars(range(max = ROTATION))]
     pub certificates: u32,
     /// The authority, and every certificate with it.
     #[serde(default)]
+    #[schemars(range(max = ROTATION))]
     pub authority: u32,
     /// The users of the administrator and of Kogge itself: the next ones have new names and new passwords.
     #[serde(default)]
+    #[schemars(range(max = ROTATION))]
     pub passwords: u32,
     /// How long the administrator's previous user keeps working after the Secret names the next one, and where clients
     /// have certificates, how long the previous authority stays trusted after the next one issued theirs. `0s` ends both
     /// at once.
-    #[serde(default = "grace")]
+    #[serde(default = "grace", deserialize_with = "crate::duration::read")]
     #[schemars(length(max = 16), extend("default" = "1h", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('720h')", "spec.security.rotation.grace must be between 0s and 720h (30 days)"),
     ]))]

@@ -172,7 +172,7 @@ pub struct Limits {
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: u32,
     /// The deadline of one request.
-    #[serde(default = "request_timeout")]
+    #[serde(default = "request_timeout", deserialize_with = "crate::duration::read")]
     #[schemars(length(max = 16), extend("x-kubernetes-validations" = [
         rule("duration(self) >= duration('1s') && duration(self) <= duration('2m')",
             "spec.limits.requestTimeout must be between 1s and 2m"),

@@ -39,7 +39,8 @@ pub fn render<E: Engine>(
         Some(frozen) => frozen.clone(),
         None => template::freeze::<E>(spec, identity, around),
     };
-    let rendered = chart.map_err(TemplateError::from).and_then(|chart| {
+    let checked = E::check(identity, spec).map_err(TemplateError::from);
+    let rendered = checked.and_then(|()| Ok(chart?)).and_then(|chart| {
         if kept.newest().is_some_and(|newest| newest.chart_version != chart.version.to_string()) {
             around.agent_image.clone_into(&mut frozen.agent_image);
         }

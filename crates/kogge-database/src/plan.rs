@@ -12,7 +12,7 @@ use kogge_plan::teardown::teardown;
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order, workload};
 
 use crate::desired::{self, DesiredError};
-use crate::observation::ObservationError;
+use crate::observation::{ObservationError, holds_a_part};
 use crate::pods::{component_of, rank};
 use crate::prepared::Prepared;
 use crate::rehearsal::rehearsal;
@@ -108,6 +108,7 @@ pub fn plan<E: Engine>(
             refused: engine.refuses_rollout.clone(),
         },
     );
+    let unapproved = prepared.replacement().filter(|replacement| !replacement.is_approved);
     let mut plan = DatabasePlan {
         actions: Vec::new(),
         rehearsal: rehearsal(prepared, &rollout),
@@ -115,7 +116,7 @@ pub fn plan<E: Engine>(
         restarts: Vec::new(),
         refusals: Vec::new(),
         errors: Vec::new(),
-        approvals: Vec::new(),
+        approvals: unapproved.map(|replacement| replacement.approval).into_iter().collect(),
         in_queue: BTreeSet::new(),
         leaving: BTreeMap::new(),
         engine,
@@ -206,6 +207,11 @@ impl<E: Engine> DatabasePlan<E> {
         if observation.held || observation.paused() {
             // Members must find each other whatever a person has yet to decide.
             self.actions = upkeep(&self.actions);
+            // On a worker that holds nothing of the database yet nobody looks a member up.
+            let view = |worker: &WorkerName| observation.fleet.workers.get(worker);
+            self.actions.retain(|action| {
+                view(action.worker()).is_some_and(|view| holds_a_part(view, &observation.identity.id))
+            });
             return;
         }
         order::sort(&mut self.actions);

@@ -5,7 +5,7 @@ use kogge_chart::{
     Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, PlacementContext,
     RenderInput, check_values, merge_values, render,
 };
-use kogge_engine::{Database, Engine, Identity, Share};
+use kogge_engine::{Database, Engine, Identity, InvalidSpec, Share};
 use kogge_plan::Object;
 use kogge_plan::workload::ShareKey;
 use serde_json::Value;
@@ -16,6 +16,9 @@ use crate::secrets::Mounted;
 /// Why the spec cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
+    /// No plan could carry the spec out, whatever the chart.
+    #[error("{}", .0.message)]
+    Spec(InvalidSpec),
     /// The chart refuses.
     #[error(transparent)]
     Chart(#[from] ChartError),
@@ -49,10 +52,17 @@ pub enum TemplateError {
     },
 }
 
+impl From<InvalidSpec> for TemplateError {
+    fn from(invalid: InvalidSpec) -> Self {
+        Self::Spec(invalid)
+    }
+}
+
 impl TemplateError {
     /// A stable word in CamelCase.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Spec(invalid) => invalid.reason,
             Self::Chart(error) => error.reason(),
             Self::NoTls { .. } => "ChartWithoutTls",
             Self::OtherEngine { .. } => "ChartOfOtherEngine",

@@ -8,6 +8,7 @@
 mod client;
 mod credentials;
 mod direct;
+mod given_certificate;
 mod port_forward;
 mod question;
 mod reach;
@@ -17,6 +18,7 @@ mod tunnel;
 pub use client::{CertificateError, ClusterAccess, Execute, Observe, Outcome, Served, StepFailure, Told};
 pub use credentials::{Credentials, Password, User};
 pub use direct::{Address, Ways, try_address};
+pub use given_certificate::{GivenCertificate, UnfitCertificate};
 pub use port_forward::{PortForward, Target};
 pub use question::{Questions, Silence};
 pub use reach::{Connection, Listening, Loopback, MemberReach, ReachError, Stream};

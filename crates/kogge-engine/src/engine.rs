@@ -18,6 +18,7 @@ use crate::holding::Holding;
 use crate::identity::Identity;
 use crate::names::GroupName;
 use crate::observation::Millis;
+use crate::spec::InvalidSpec;
 use crate::view::EngineView;
 
 /// An engine. It has no client and no clock: what was observed comes in as its topology, what is to be done goes out as
@@ -95,6 +96,10 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// What the engine's charts see as `settings`: what the spec itself sets for the servers, beside the values. A change
     /// of it restarts every pod.
     fn settings(spec: &Self::Spec) -> Map<String, Value>;
+
+    /// Refuses a spec that no plan could carry out, or that asks for more than its engine or the operator hold. It is asked
+    /// before anything is made for the spec, so whatever [`Engine::view`] would call an invalid goal is refused here.
+    fn check(identity: &Identity, spec: &Self::Spec) -> Result<(), InvalidSpec>;
 
     /// What the database shall be.
     fn goal(input: &GoalInput<'_, Self::Spec, Self::Record>) -> Self::Goal;

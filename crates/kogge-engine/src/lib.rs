@@ -20,6 +20,7 @@ mod names;
 mod observation;
 mod pod;
 mod requests;
+mod spec;
 mod step;
 mod view;
 
@@ -38,5 +39,6 @@ pub use names::{GroupName, Placement, PodName, Vdc};
 pub use observation::{Millis, OBSERVATION_MAX_AGE, OBSERVATIONS_TO_BELIEVE};
 pub use pod::{Pod, PodFacts};
 pub use requests::Requests;
+pub use spec::InvalidSpec;
 pub use step::{Executor, Step};
 pub use view::{Approval, EngineView, Finding, Group, Health, Listed, MemberView, RECOVERY_REFUSED, Waiting};

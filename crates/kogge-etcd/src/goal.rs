@@ -209,6 +209,17 @@ pub enum GoalError {
     NoLearners(String),
 }
 
+impl GoalError {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::DuplicatePod(_) | Self::DuplicateUrl(_) => "NamesMeet",
+            Self::NoVoter(_) => "NoVoter",
+            Self::NoLearners(_) => "NoLearners",
+        }
+    }
+}
+
 impl Goal {
     /// Refuses what no plan can reach: names used twice, no voter, no room for a member that joins.
     pub fn validate(&self) -> Result<(), GoalError> {

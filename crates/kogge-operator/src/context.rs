@@ -25,6 +25,7 @@ use crate::own_objects::OwnObjects;
 use crate::reachability::Reachability;
 use crate::recent::RecentSecrets;
 use crate::renders::{Renders, UnpackedRevisions};
+use crate::undecodable::UndecodableObjects;
 
 /// The deadline of an event: it is told, or it is not; nothing waits for it.
 const EVENT_DEADLINE: Duration = Duration::from_secs(3);
@@ -51,6 +52,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// The WorkerClusters.
     pub workers: Store<WorkerCluster>,
+    /// What cannot be decoded.
+    pub undecodable: UndecodableObjects,
     /// The databases of each kind.
     pub databases: Vec<Arc<dyn Declared>>,
     /// Which groups may be changed now.
@@ -79,12 +82,20 @@ const SETTLING_IN: Duration = Duration::from_secs(15);
 pub trait Declared: Send + Sync {
     /// All of them, as their resources declare them.
     fn all(&self) -> Vec<Database>;
+
+    /// Whether they were listed once: before that, none is known to be absent.
+    fn are_listed(&self) -> bool;
 }
 
 impl Context {
     /// Every database of every kind.
     pub(crate) fn declared(&self) -> impl Iterator<Item = Database> {
         self.databases.iter().flat_map(|kind| kind.all())
+    }
+
+    /// Whether the databases of every kind were listed once.
+    pub(crate) fn knows_databases(&self) -> bool {
+        self.databases.iter().all(|kind| kind.are_listed())
     }
 
     /// Whether this process is too young to tell a silent worker from one that it has not reached yet.

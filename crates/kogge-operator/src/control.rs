@@ -4,11 +4,13 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Request};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::leader::Leadership;
 
@@ -142,6 +144,26 @@ impl Control {
         self.lead()?;
         let what = told::<K>("apply the status of", name);
         bounded(&what, api.patch_status(name, &forced(), &Patch::Apply(object))).await
+    }
+
+    /// Merges into the status of an object that its own type cannot read; what changed meanwhile is not written over. The
+    /// answer is not read either.
+    pub async fn merge_status(
+        &self,
+        kind: &ApiResource,
+        object: &ObjectMeta,
+        patch: &Value,
+    ) -> Result<(), ControlError> {
+        self.lead()?;
+        let name = object.name.as_deref().unwrap_or_default();
+        let params =
+            PatchParams { field_manager: Some(kogge_api::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let path = DynamicObject::url_path(kind, object.namespace.as_deref());
+        let send = async {
+            let request = Request::new(path).patch_subresource("status", name, &params, &Patch::Merge(patch));
+            self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await
+        };
+        bounded(&format!("merge into the status of {} {name}", kind.kind), send).await.map(drop)
     }
 
     /// Deletes an object; one that is gone already is no error.

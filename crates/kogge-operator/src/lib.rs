@@ -1,6 +1,5 @@
 //! The operator: controllers, leadership, health, metrics.
 
-mod certificate;
 mod context;
 pub mod control;
 pub mod database;
@@ -15,6 +14,7 @@ mod recent;
 mod renders;
 mod run;
 pub mod settings;
+mod undecodable;
 mod watch;
 pub mod worker_cluster;
 

@@ -5,12 +5,12 @@ use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use kogge_api::ClusterId;
 use kogge_database::secrets::{Certificate, Mint, MintError};
+use kogge_engine_client::GivenCertificate;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
 };
-
-use crate::certificate;
+use rustls_pki_types::UnixTime;
 
 /// Bytes of a keyfile's key: 1008 characters of base64, where engines take 1024 at most.
 const KEY_BYTES: usize = 756;
@@ -53,7 +53,8 @@ impl Mint for OperatorMint {
     }
 
     fn check(&self, authority: &str, leaf: &Certificate, names: &[String]) -> Result<(), String> {
-        certificate::check(authority, leaf, names).map_err(|unfit| unfit.to_string())
+        let given = GivenCertificate { authority, certificate: &leaf.certificate, key: &leaf.key };
+        given.check(names, UnixTime::now()).map_err(|unfit| unfit.to_string())
     }
 
     fn key(&mut self) -> String {
@@ -124,6 +125,15 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
+
+    #[test]
+    fn what_the_operator_makes_is_fit() {
+        let mut mint = OperatorMint::now();
+        let authority = mint.authority("db").unwrap();
+        let names = ["*.db-shard-0.databases.svc.cluster.local", "localhost", "127.0.0.1"].map(str::to_owned);
+        let leaf = mint.leaf(&authority, &names).unwrap();
+        mint.check(&authority.certificate, &leaf, &names).unwrap();
+    }
 
     #[test]
     fn keys_and_passwords_are_plain_text_of_their_length_and_never_the_same() {

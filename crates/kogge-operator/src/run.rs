@@ -12,8 +12,8 @@ use kogge_api::worker_cluster::Access;
 use kogge_chart_store::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
 use kogge_fleet::{Fleet, RequiredRules};
+use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -27,6 +27,7 @@ use crate::reachability::Reachability;
 use crate::recent::RecentSecrets;
 use crate::renders::{Renders, UnpackedRevisions};
 use crate::settings::Settings;
+use crate::undecodable::UndecodableObjects;
 use crate::{engines, watch, worker_cluster};
 
 /// The name of the Lease.
@@ -95,8 +96,9 @@ async fn work(
         cluster: rbac::identity_rules(),
     };
     let client = control.client();
-    let workers = watch::controller(Api::<WorkerCluster>::all(client.clone()));
-    let kinds = engines::registered(&client);
+    let undecodable = UndecodableObjects::new(metrics.clone());
+    let workers = watch::controller::<WorkerCluster>(client.clone(), &undecodable);
+    let kinds = engines::registered(&client, &undecodable);
     let reporter = Reporter { controller: "kogge-operator".to_owned(), instance: Some(settings.identity.clone()) };
     let context = Arc::new(Context {
         control: control.clone(),
@@ -109,6 +111,7 @@ async fn work(
         metrics,
         recorder: Recorder::new(client, reporter),
         workers: workers.store(),
+        undecodable,
         databases: kinds.iter().map(|kind| kind.declared()).collect(),
         turns: Turns::new(usize::from(settings.changes_per_vdc.get())),
         secrets: OwnObjects::default(),
@@ -126,6 +129,7 @@ async fn work(
     tokio::join!(
         stop.run_until_cancelled(follow_secrets),
         stop.run_until_cancelled(follow_revisions),
+        stop.run_until_cancelled(context.undecodable.tell(&context.control)),
         worker_cluster::run(workers, Arc::clone(&context), stop.clone()),
         databases,
     );

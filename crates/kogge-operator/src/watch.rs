@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, stream};
+use kogge_api::guarded::Guarded;
 use kogge_api::labels;
-use kube::Resource;
 use kube::api::{Api, ResourceExt as _};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::Controller;
-use kube::runtime::reflector::{self, store};
+use kube::runtime::reflector::{self, ObjectRef, store};
 use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tracing::warn;
+
+use crate::undecodable::UndecodableObjects;
 
 /// The pause after the first error.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -25,15 +28,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A controller of a kind, over a watch that outlives every error.
-pub(crate) fn controller<K>(api: Api<K>) -> Controller<K>
+///
+/// An object that cannot be decoded is not among those of the controller; `undecodable` tells of it.
+pub(crate) fn controller<K>(client: Client, undecodable: &UndecodableObjects) -> Controller<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let (reader, writer) = store();
-    Controller::for_stream(
-        reflector::reflector(writer, supervised(api, watcher::Config::default())).touched_objects(),
-        reader,
-    )
+    let (reader, writer) = store::<K>();
+    let known = {
+        let reader = reader.clone();
+        move |(namespace, name): &(Option<String>, String)| {
+            let mut reference = ObjectRef::new(name);
+            reference.namespace.clone_from(namespace);
+            reader.get(&reference).map(|object| K::clone(&object))
+        }
+    };
+    let guarded = supervised::<Guarded<K>>(Api::all(client), watcher::Config::default());
+    let decoded = undecodable.clone().sift(guarded, known);
+    Controller::for_stream(reflector::reflector(writer, decoded).touched_objects(), reader)
 }
 
 /// A watch of the objects of a role that Kogge keeps of databases; it outlives every error.

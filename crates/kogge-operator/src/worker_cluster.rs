@@ -78,8 +78,8 @@ async fn reconcile(worker: Arc<WorkerCluster>, context: Arc<Context>) -> Result<
 
 async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, ControlError> {
     let name = WorkerName(worker.name_any());
-    let in_use = databases_on(worker, context.declared());
-    if worker.metadata.deletion_timestamp.is_some() && in_use == 0 {
+    let in_use = in_use(worker, context);
+    if worker.metadata.deletion_timestamp.is_some() && in_use == Some(0) {
         context.fleet.remove(&name);
         context.metrics.worker_gone(&name.0);
         context.reachability.worker_gone(&name.0);
@@ -111,6 +111,13 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
         report(worker, found, access, in_use, context).await?;
     }
     Ok(Action::requeue(SETTLED))
+}
+
+/// How many databases are placed on a worker, or may be: one that cannot be decoded counts wherever it may be. None while
+/// they were not listed: then nobody knows.
+fn in_use(worker: &WorkerCluster, context: &Context) -> Option<u32> {
+    let undecodable = context.undecodable.may_be_on(&worker.name_any(), &worker.spec.vdc);
+    context.knows_databases().then(|| databases_on(worker, context.declared()) + undecodable)
 }
 
 /// How many databases are placed on a worker, by their spec or by what they were last seen to hold.
@@ -154,7 +161,7 @@ async fn report(
     worker: &WorkerCluster,
     found: WorkerFindings,
     access: Finding,
-    in_use: u32,
+    in_use: Option<u32>,
     context: &Context,
 ) -> Result<(), ControlError> {
     let before = worker.status.clone().unwrap_or_default();
@@ -166,7 +173,7 @@ async fn report(
         observed_generation: worker.metadata.generation,
         uid: before.uid.clone().or(uid),
         version: version.or_else(|| before.version.clone()),
-        in_use,
+        in_use: in_use.unwrap_or(before.in_use),
         conditions: conditions::merge(&before.conditions, &findings, generation, &now),
     };
     let name = worker.name_any();

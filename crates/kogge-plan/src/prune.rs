@@ -24,6 +24,8 @@ const PRUNABLE: [&str; 8] = [
 ];
 /// Kinds that Kubernetes makes for workloads, beside what a controller owns; they count as no objects of a render.
 const MADE_BY_KUBERNETES: [&str; 2] = ["PersistentVolumeClaim", "Pod"];
+/// So many objects are named in an approval.
+const NAMED: usize = 20;
 /// From that many objects on, a deletion of more than a third of them needs approval.
 const BRAKE_FROM: usize = 5;
 
@@ -81,6 +83,8 @@ pub struct Pruning {
 /// A step that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalNeeded {
+    /// A stable word in CamelCase for why.
+    pub reason: &'static str,
     /// What to approve it by.
     pub hash: String,
     /// What would be done, in a sentence.
@@ -290,9 +294,17 @@ fn approval(
     }
     let keys: Vec<String> = unwanted.iter().map(|(key, _)| key.to_string()).collect();
     Some(ApprovalNeeded {
+        reason: "PruneAboveBrake",
         hash: short_hash(&serde_json::json!(["prune", worker.0, cluster_id.as_str(), keys])),
-        what: format!("delete {} of {total} objects on {worker}: {}", keys.len(), keys.join(", ")),
+        what: format!("delete {} of {total} objects on {worker}: {}", keys.len(), named(&keys)),
     })
+}
+
+/// The first of them, and how many more there are.
+fn named(keys: &[String]) -> String {
+    let more = keys.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", keys[..keys.len().min(NAMED)].join(", "))
 }
 
 fn deletion(worker: &WorkerName, key: &ObjectKey, object: &Object, why: &str) -> Option<Action> {

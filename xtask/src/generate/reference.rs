@@ -155,7 +155,7 @@ fn bounds(schema: &JSONSchemaProps) -> String {
         (_, Some(max)) => bounds.push(format!("At most {max} characters")),
         _ => {}
     }
-    if let Some(max) = schema.max_items {
+    if let Some(max) = schema.max_items.or(schema.max_properties) {
         bounds.push(format!("At most {max} entries"));
     }
     if let Some(keys) = &schema.x_kubernetes_list_map_keys {

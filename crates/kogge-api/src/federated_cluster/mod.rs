@@ -1,5 +1,6 @@
 //! `FederatedCluster`: one MongoDB sharded cluster across many Kubernetes clusters.
 
+mod bounds;
 mod component;
 mod defaults;
 mod effective;

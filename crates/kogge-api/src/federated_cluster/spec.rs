@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::bounds::{self, CONFIG, SHARD};
 use super::{SecuritySpec, defaults};
-use crate::rules::{by, free_form, rule};
+use crate::rules::{by, free_form, quantities, rule};
 use crate::{ClusterId, DatabaseStatus};
 
 /// A sharded cluster, its shares in each data centre, and how it changes and ends.
@@ -57,6 +58,12 @@ use crate::{ClusterId, DatabaseStatus};
         "spec.placement: at least one placement with role Voter must hold a config server; raise config.membersPerPlacement of one"),
     rule("size(self.placement) == 0 || self.placement.exists(p, !has(p.mongos) || !has(p.mongos.replicas) || p.mongos.replicas > 0)",
         "spec.placement: at least one placement must hold a mongos; raise mongos.replicas of one"),
+    bounds::electable(SHARD),
+    bounds::electable(CONFIG),
+    bounds::members(SHARD),
+    bounds::members(CONFIG),
+    bounds::shares(),
+    bounds::pods(),
 ]))]
 pub struct FederatedClusterSpec {
     /// The database's identity; filled in once by Kogge where it is not given.
@@ -140,9 +147,11 @@ impl Default for GlobalSpec {
 pub struct ResourcesSpec {
     /// What a pod may use at most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub limits: BTreeMap<String, Quantity>,
     /// What a node must have free for a pod.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub requests: BTreeMap<String, Quantity>,
 }
 
@@ -356,7 +365,7 @@ pub struct RolloutSpec {
     #[schemars(length(max = 20), inner(length(min = 1, max = 16)), extend("x-kubernetes-list-type" = "atomic"))]
     pub order: Vec<String>,
     /// How long each placement must have been healthy before the next one's turn.
-    #[serde(default = "defaults::no_soak")]
+    #[serde(default = "defaults::no_soak", deserialize_with = "crate::duration::read")]
     #[schemars(length(max = 16), extend("default" = "0s", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('24h')", "spec.rollout.soak must be between 0s and 24h"),
     ]))]
@@ -385,7 +394,7 @@ pub enum OnFailure {
 #[serde(rename_all = "camelCase")]
 pub struct DeletionSpec {
     /// How long the database keeps running after its resource was deleted.
-    #[serde(default = "defaults::cool_off")]
+    #[serde(default = "defaults::cool_off", deserialize_with = "crate::duration::read")]
     #[schemars(length(max = 16), extend("default" = "168h", "x-kubernetes-validations" = [
         rule("duration(self) >= duration('0s') && duration(self) <= duration('8760h')", "spec.deletion.coolOff must be between 0s and 8760h (a year)"),
     ]))]

@@ -43,6 +43,7 @@ pub struct MaintenanceWindow {
     ]))]
     pub start: String,
     /// How long it is open. A defragmentation that has begun is not cut off at its end.
+    #[serde(deserialize_with = "crate::duration::read")]
     #[schemars(length(max = 16), extend("x-kubernetes-validations" = [
         rule("duration(self) >= duration('30m') && duration(self) <= duration('24h')",
             "spec.maintenance.window.duration must be between 30m and 24h"),

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::maintenance::MaintenanceSpec;
 use super::quota::{self, Quota};
 use crate::federated_cluster::{DeletionSpec, ResourcesSpec, RolloutSpec, SecuritySpec, StorageSpec};
-use crate::rules::{by, free_form, rule};
+use crate::limits::ETCD_VOTERS;
+use crate::rules::{by, counted, free_form, rule};
 use crate::{ClusterId, DatabaseStatus};
 
 /// The name of the one component, which is part of every member's host name.
@@ -64,6 +65,7 @@ pub const COMPONENT: &str = "etcd";
         "spec.security.rotation: etcd has no keyfile, and Kogge makes no users on it; raise certificates or authority"),
     rule("!has(self.quotaBackendBytes) || !has(self.storage) || !has(self.storage.size) || (type(self.quotaBackendBytes) == int ? quantity(self.storage.size).compareTo(quantity(string(self.quotaBackendBytes))) >= 0 : quantity(self.storage.size).compareTo(quantity(self.quotaBackendBytes)) >= 0)",
         "spec.quotaBackendBytes must not be larger than spec.storage.size: a full volume stops a member before its quota does; lower the quota"),
+    voters(),
 ]))]
 pub struct FederatedEtcdSpec {
     /// The database's identity; filled in once by Kogge where it is not given.
@@ -175,6 +177,22 @@ pub enum EtcdRole {
     Voter,
     /// They never vote; they hold the data.
     Learner,
+}
+
+/// All members with role Voter have a vote.
+fn voters() -> Value {
+    let voters = "self.placement.map(p, !has(p.role) || p.role == 'Voter' ? (has(p.membersPerPlacement) ? p.membersPerPlacement : (has(self.membersPerPlacement) ? self.membersPerPlacement : 1)) : 0).sum()";
+    let mend =
+        format!("Kogge lets at most {ETCD_VOTERS} of them vote; lower membersPerPlacement or take placements out");
+    counted(
+        &format!("{voters} <= {ETCD_VOTERS}"),
+        &format!(
+            "spec.placement: the cluster would have more than {ETCD_VOTERS} members with role Voter, and {mend}"
+        ),
+        &format!(
+            "'spec.placement: the cluster would have ' + string({voters}) + ' members with role Voter, and {mend}'"
+        ),
+    )
 }
 
 fn chart() -> String {

@@ -106,7 +106,85 @@ pub(crate) fn creates() -> Vec<Create> {
     cases.extend(counts());
     cases.extend(volumes());
     cases.extend(shares());
+    cases.extend(bounds());
     cases
+}
+
+/// Field cases 20, 22, 23 and 42.
+fn bounds() -> Vec<Create> {
+    let case = |what, spec, verdict| Create { what, spec, verdict };
+    let many = |count: usize, extra: &Value| placements(&vec![extra.clone(); count]);
+    let with = |mut spec: Value, over: Value| {
+        json_patch::merge(&mut spec, &over);
+        spec
+    };
+    let rotation = |number: u64| json!({"security": {"rotation": {"passwords": number}}});
+    let values = |count: usize| -> Value {
+        (0..count).map(|n| (format!("k{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into()
+    };
+    vec![
+        case("field_20: a rotation counted in seconds", rotation(1_767_225_600), Passes),
+        case(
+            "field_20: a rotation counted in milliseconds",
+            rotation(1_767_225_600_000),
+            Refused("spec.security.rotation.passwords in body should be less than or equal to 2147483647"),
+        ),
+        case("field_20: 256 values", json!({"values": values(256)}), Passes),
+        case("field_20: 257 values", json!({"values": values(257)}), Refused("spec.values")),
+        case(
+            "field_20: quantities as numbers and as texts",
+            json!({"shard": {"resources": {"limits": {"cpu": 2, "memory": "4Gi"}}}}),
+            Passes,
+        ),
+        case(
+            "field_20: a quantity that is a novel",
+            json!({"shard": {"resources": {"limits": {"cpu": "9".repeat(33)}}}}),
+            Refused("spec.shard.resources.limits.cpu"),
+        ),
+        case(
+            "field_22: 50 members",
+            with(many(10, &json!({})), json!({"shard": {"membersPerPlacement": 5}})),
+            Passes,
+        ),
+        case(
+            "field_22: 56 members",
+            with(many(8, &json!({})), json!({"shard": {"membersPerPlacement": 7}})),
+            Refused(
+                "spec.placement: each shard would have 56 members, and a replica set of MongoDB has at most 50",
+            ),
+        ),
+        case(
+            "field_22: 54 config servers, by the placements' own numbers",
+            with(many(9, &json!({"config": {"membersPerPlacement": 6}})), json!({})),
+            Refused("the replica set of the config servers would have 54 members"),
+        ),
+        case(
+            "field_23: nobody with a priority",
+            many(3, &json!({"priority": 0})),
+            Refused("spec.placement: no member of a shard can become primary"),
+        ),
+        case(
+            "field_23: nobody with a priority and a config server",
+            placements(&[json!({"priority": 0}), json!({"config": {"membersPerPlacement": 0}})]),
+            Refused("spec.placement: no member of the replica set of the config servers can become primary"),
+        ),
+        case("field_23: one with a priority", placements(&[json!({"priority": 0}), json!({})]), Passes),
+        case(
+            "field_42: more pods than the operator holds",
+            with(many(7, &json!({})), json!({"shard": {"shardCount": 128, "membersPerPlacement": 7}})),
+            Refused("the database would have 6293 members and routers, and Kogge holds at most 1000 of them"),
+        ),
+        case(
+            "field_42: more shares than the operator holds",
+            with(many(20, &json!({})), json!({"shard": {"shardCount": 128}})),
+            Refused("times the placements are 2600, and Kogge holds at most 1000 of them"),
+        ),
+        case(
+            "field_42: 128 shards of seven",
+            with(many(7, &json!({})), json!({"shard": {"shardCount": 128}})),
+            Passes,
+        ),
+    ]
 }
 
 fn counts() -> Vec<Create> {

@@ -7,8 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use kogge_api::WorkerCluster;
+use kogge_api::guarded::{Guarded, Undecodable, sorted};
+use kube::api::ListParams;
 use kube::config::{Cluster as ClusterEntry, KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 
 use crate::ControlArgs;
 pub(crate) use apply::Manifest;
@@ -61,6 +64,13 @@ impl Cluster {
     /// The client, for requests that [`Self::request`] puts a deadline on.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// The WorkerClusters, and those that cannot be decoded.
+    pub(crate) async fn worker_clusters(&self) -> anyhow::Result<(Vec<WorkerCluster>, Vec<Undecodable>)> {
+        let api: Api<Guarded<WorkerCluster>> = Api::all(self.client());
+        let listed = self.request("list WorkerClusters", api.list(&ListParams::default())).await?;
+        Ok(sorted(listed.items))
     }
 
     /// Waits for the answer to a request, but not for ever; `what` completes "cannot …".

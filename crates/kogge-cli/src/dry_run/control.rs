@@ -5,6 +5,7 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::guarded::Undecodable;
 use kogge_api::{ClusterId, WorkerCluster, labels};
 use kogge_database::pass::Endings;
 use kogge_database::secrets::DatabaseSecrets;
@@ -19,6 +20,8 @@ use crate::cluster::Cluster;
 pub(super) struct Known<E: Engine> {
     pub(super) resource: E::Resource,
     pub(super) workers: Vec<WorkerCluster>,
+    /// WorkerClusters that cannot be decoded: the operator does without them as well.
+    pub(super) undecodable: Vec<Undecodable>,
     pub(super) control_uid: String,
     pub(super) revisions: Vec<ControllerRevision>,
     pub(super) secrets: SecretsKnown,
@@ -46,8 +49,7 @@ pub(super) async fn read<E: Engine>(
     let Environment { home, args, system_namespace } = *environment;
     let namespaces: Api<Namespace> = Api::all(home.client());
     let kube_system = home.request("read the namespace kube-system", namespaces.get("kube-system")).await?;
-    let workers: Api<WorkerCluster> = Api::all(home.client());
-    let workers = home.request("list WorkerClusters", workers.list(&ListParams::default())).await?.items;
+    let (workers, undecodable) = home.worker_clusters().await?;
     let database = E::database(&resource);
     let (revisions, secrets) = match &database.cluster_id {
         Some(id) => (revisions(home, id, system_namespace).await?, secrets(home, id, system_namespace).await?),
@@ -58,6 +60,7 @@ pub(super) async fn read<E: Engine>(
     Ok(Known {
         resource,
         workers,
+        undecodable,
         control_uid: kube_system.uid().context("kube-system has no UID")?,
         revisions,
         secrets,

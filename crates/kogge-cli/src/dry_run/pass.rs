@@ -10,14 +10,16 @@ use kogge_api::labels;
 use kogge_chart_store::ChartStore;
 use kogge_database::pass::{Known as Pass, Look, Start, Then, next};
 use kogge_database::report::{Problem, obstacles};
-use kogge_database::secrets::{DatabaseSecrets, Mounted, Sample};
+use kogge_database::secrets::{Certificate, DatabaseSecrets, Mounted, Sample};
 use kogge_database::template::Surroundings;
 use kogge_database::{DatabasePlan, Prepared, Sighting, acceptance};
 use kogge_engine::{Database, Engine, Millis, Step};
+use kogge_engine_client::GivenCertificate;
 use kogge_plan::obstacle::{Class, Obstacle, Rank};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::teardown::{DeletionState, TeardownPlan, deletion_state};
 use kogge_plan::{Action, WorkerName, anchors};
+use rustls::pki_types::UnixTime;
 
 use super::control::{Known, SecretsKnown};
 use super::outline::{Change, EngineOutline, Outcome, Outline, RolloutOutline};
@@ -40,7 +42,7 @@ pub(super) async fn dry_run<E: Engine>(
 ) -> anyhow::Result<Outline> {
     let registered: Vec<RegisteredWorker> = known.workers.iter().map(RegisteredWorker::from).collect();
     let mut written = Written::nothing(known)?;
-    let mut mint = Sample::default();
+    let mut mint = Sample::checking(check_given);
     for _ in 0..PASSES {
         let resource = written.resource.clone();
         let database = E::database(&resource);
@@ -64,6 +66,12 @@ pub(super) async fn dry_run<E: Engine>(
         }
     }
     bail!("the pass does not come to the workers; this is a fault of Kogge: please report it")
+}
+
+/// Checks the certificate that a user gave as the operator does.
+fn check_given(authority: &str, leaf: &Certificate, names: &[String]) -> Result<(), String> {
+    let given = GivenCertificate { authority, certificate: &leaf.certificate, key: &leaf.key };
+    given.check(names, UnixTime::now()).map_err(|unfit| unfit.to_string())
 }
 
 /// How a pass ended that writes nothing.
@@ -159,6 +167,9 @@ fn planned<E: Engine>(pass: &Pass<'_, E>, known: &Known<E>, outline: Outline) ->
     let plan = asked.plan.as_ref().context("nothing was planned")?;
     let prepared = &asked.ready.prepared;
     let mut outline = outline.filled(prepared, plan, asked.ready.problem.as_ref());
+    if let Some(replacement) = prepared.replacement() {
+        outline.notes.insert(0, replacement.approval.what);
+    }
     if let SecretsKnown::Unreadable(why) = &known.secrets {
         outline.without_members(why);
     }

@@ -72,6 +72,7 @@ fn known<E: Engine>(resource: serde_json::Value) -> Known<E> {
     Known {
         resource: serde_json::from_value(resource).unwrap(),
         workers: vec![worker("north"), worker("south")],
+        undecodable: Vec::new(),
         control_uid: "control".to_owned(),
         revisions: Vec::new(),
         secrets: SecretsKnown::Absent,
@@ -167,6 +168,40 @@ async fn a_spec_that_cannot_be_rendered_is_a_problem() {
     let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
     assert_eq!(outline.outcome, Outcome::Problem);
     assert!(outline.problems[0].message.contains("9.9.9"), "{:?}", outline.problems);
+}
+
+#[tokio::test]
+async fn field_23_what_no_plan_could_carry_out_is_a_problem() {
+    let mut known = new_database();
+    known.resource.spec.placement.iter_mut().for_each(|placement| placement.priority = Some(0));
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert_eq!(outline.outcome, Outcome::Problem);
+    assert_eq!(outline.problems[0].reason, "NoElectableMember", "{:?}", outline.problems);
+    assert!(outline.workers.is_empty());
+}
+
+#[tokio::test]
+async fn field_26_the_certificate_that_a_user_gave_is_looked_at() {
+    let mut known = new_database();
+    let security = json!({"tls": {"mode": "Require", "secretRef": {"name": "ours"}}});
+    known.resource.spec.security = serde_json::from_value(security).unwrap();
+    let data = json!({"tls.crt": "cGVt", "tls.key": "cGVt", "ca.crt": "cGVt"});
+    known.named_secret = serde_json::from_value(json!({"metadata": {"name": "ours"}, "data": data})).unwrap();
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert_eq!(outline.problems[0].reason, "TlsSecretUnfit", "{:?}", outline.problems);
+    assert!(outline.problems[0].message.contains("tls.crt holds no certificate"), "{:?}", outline.problems);
+}
+
+#[tokio::test]
+async fn field_20_a_worker_that_cannot_be_decoded_is_named() {
+    let mut known = new_database();
+    let broken = json!({"metadata": {"name": "west"}, "spec": {"vdc": 7}});
+    let kogge_api::guarded::Guarded::<kogge_api::WorkerCluster>(read) = serde_json::from_value(broken).unwrap();
+    known.undecodable = vec![*read.unwrap_err()];
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert_eq!(outline.outcome, Outcome::Changes);
+    let words = outline.to_string();
+    assert!(words.contains("Note: WorkerCluster west is left out: spec.vdc cannot be decoded"), "{words}");
 }
 
 /// Whether a kind has the field that a database without an image is told of.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::ControllerRevision;
+use kogge_api::guarded::Undecodable;
 use kogge_api::{ClusterId, FINALIZER};
 use kogge_database::pass::{ControlState, Held, Read, Revisions, Write};
 use kogge_database::revisions::Kept;
@@ -28,6 +29,10 @@ pub(super) struct Written<E: Engine> {
     tombstone: bool,
 }
 
+fn left_out(worker: &Undecodable) -> String {
+    format!("WorkerCluster {} is left out: {}", worker.name(), worker.message())
+}
+
 impl<E: Engine> Written<E> {
     /// Nothing is written yet.
     pub(super) fn nothing(known: &Known<E>) -> anyhow::Result<Self> {
@@ -38,7 +43,7 @@ impl<E: Engine> Written<E> {
         let mut written = Self {
             resource: known.resource.clone(),
             kept: Arc::default(),
-            notes: Vec::new(),
+            notes: known.undecodable.iter().map(left_out).collect(),
             revisions: known.revisions.clone(),
             secrets,
             tombstone: false,

@@ -131,13 +131,10 @@ async fn identity(cluster: &Cluster) -> anyhow::Result<String> {
 
 /// One cluster under two names would count as two data centres, and its outage take both.
 async fn refuse_second_registration(home: &Cluster, name: &str, uid: &str) -> anyhow::Result<()> {
-    let clusters: Api<WorkerCluster> = Api::all(home.client());
-    let clusters = home
-        .request("list WorkerClusters", clusters.list(&ListParams::default()))
-        .await
-        .context("Kogge may not be installed yet (kubectl apply -k config)")?;
+    let (clusters, _undecodable) =
+        home.worker_clusters().await.context("Kogge may not be installed yet (kubectl apply -k config)")?;
     let same = |cluster: &&WorkerCluster| cluster.status.as_ref().is_some_and(|s| s.uid.as_deref() == Some(uid));
-    match clusters.items.iter().filter(|cluster| cluster.name_any() != name).find(same) {
+    match clusters.iter().filter(|cluster| cluster.name_any() != name).find(same) {
         Some(other) => bail!(
             "the cluster behind this kubeconfig is registered already as the WorkerCluster {}: one cluster is one \
              failure domain; use another cluster, or delete that WorkerCluster first",

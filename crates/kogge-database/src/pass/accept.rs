@@ -18,7 +18,7 @@ use crate::observation::Observation;
 use crate::problem::Problem;
 use crate::report::unchanged;
 use crate::revisions::Rollout;
-use crate::secrets::{DatabaseSecrets, Issuer, Mint, Mounted, Wanted, lost};
+use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mint, Mounted, Wanted, lost};
 use crate::sighting::{Sighting, accepted_epoch};
 
 pub(super) fn next<'a, E: Engine>(
@@ -114,7 +114,8 @@ pub(super) fn next<'a, E: Engine>(
         held: problem.is_some(),
         now: start.now.0.as_second(),
     }
-    .prepare();
+    .prepare()
+    .until_approved();
     Ok(Look::Ask(Box::new(Ready { prepared, held, given, problem })))
 }
 
@@ -152,12 +153,22 @@ fn given(
         );
         return Err(invalid("TlsSecretMissing", message));
     };
-    let issuer = Issuer::given(secret).map_err(|error| invalid("TlsSecretIncomplete", error.to_string()))?;
+    let issuer = Issuer::given(secret).map_err(|error| {
+        let IncompleteSecret { key, .. } = error;
+        let mend = match key {
+            "ca.crt" => {
+                "add the certificate of the authority that issued tls.crt (cert-manager adds it where the issuer is an \
+                 authority of your own, and not for ACME)"
+            }
+            "tls.key" => "add the private key of tls.crt as PEM",
+            _ => "add the certificate of the servers as PEM, and the intermediate certificates after it",
+        };
+        invalid("TlsSecretIncomplete", format!("Secret {name}: the key {key} is missing, empty or no text; {mend}"))
+    })?;
     if let Issuer::Given { authority, leaf } = &issuer {
         let names = Wanted::new(identity, database, None).called_names();
-        mint.check(authority, leaf, &names).map_err(|unfit| {
-            invalid("TlsSecretUnfit", format!("Secret {name}: {unfit}; issue the certificate again"))
-        })?;
+        mint.check(authority, leaf, &names)
+            .map_err(|unfit| invalid("TlsSecretUnfit", format!("Secret {name}: {unfit}")))?;
     }
     Ok(Some(issuer))
 }

@@ -128,7 +128,7 @@ fn rollout_paused<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>)
 }
 
 fn approval_needed<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Finding {
-    let pruning = plan.approvals.iter().map(|needed| ("PruneAboveBrake", needed.what.clone(), &needed.hash));
+    let pruning = plan.approvals.iter().map(|needed| (needed.reason, needed.what.clone(), &needed.hash));
     let forcing = plan
         .engine
         .approvals

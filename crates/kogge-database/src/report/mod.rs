@@ -4,6 +4,7 @@ mod conditions;
 mod obstacles;
 mod parts;
 mod rollout;
+mod size;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -43,7 +44,7 @@ pub fn report<E: Engine>(observed: &Observed<'_, E>) -> DatabaseStatus {
     let parts = Parts::observe(prepared, plan);
     let obstacles = obstacles::of_parts(prepared, plan, &parts, problem);
     let findings = conditions::findings(prepared, plan, &parts, &obstacles, problem);
-    DatabaseStatus {
+    size::fitted(DatabaseStatus {
         observed_generation: database.metadata.generation,
         available: plan.engine.is_available(),
         cluster_id: Some(observation.identity.id.clone()),
@@ -71,7 +72,7 @@ pub fn report<E: Engine>(observed: &Observed<'_, E>) -> DatabaseStatus {
         security: Some(security(prepared)),
         deletion: before.deletion.clone(),
         conditions: merged(database, &before, &findings, now),
-    }
+    })
 }
 
 /// The most pressing obstacle; where there is none, the end of a database that was deleted.

@@ -64,7 +64,7 @@ fn the_administrators_secret_is_kept() {
 }
 
 #[test]
-fn a_certificate_that_is_not_there_or_not_whole_is_named() {
+fn field_26_a_certificate_that_is_not_there_or_not_whole_is_named() {
     let mut world = World::three();
     world.set(&[("security", json!({"tls": {"mode": "Require", "secretRef": {"name": "ours"}}}))]);
     world.rounds(5);
@@ -78,6 +78,7 @@ fn a_certificate_that_is_not_there_or_not_whole_is_named() {
     world.rounds(2);
     let valid = world.condition(types::SPEC_VALID);
     assert!(valid.reason == "TlsSecretIncomplete" && valid.message.contains("ca.crt"), "{valid:?}");
+    assert!(valid.message.contains("add the certificate of the authority") && !valid.message.contains("backup"));
     world.named_secret = Some(data(&["tls.crt", "tls.key", "ca.crt"]));
     world.find_unfit(Some("tls.crt has expired"));
     world.rounds(2);

@@ -52,6 +52,59 @@ fn a_first_spec_that_does_not_render_is_told_and_nothing_is_written() {
     world.settle();
 }
 
+#[rstest]
+#[case::no_priority(json!({"priority": 0}), "NoElectableMember", "can become primary")]
+#[case::readers(json!({"role": "ReadOnly"}), "NoElectableMember", "can become primary")]
+#[case::standbys(json!({"role": "Standby"}), "NoElectableMember", "can become primary")]
+#[case::nobody(json!({"shard": {"membersPerPlacement": 0}}), "NoMember", "shard-0")]
+#[case::too_many(json!({"shard": {"membersPerPlacement": 17}}), "TooManyMembers", "51 members")]
+fn field_22_field_23_what_no_plan_can_carry_out_is_refused_before_anything_is_made(
+    #[case] over: Value,
+    #[case] reason: &str,
+    #[case] told: &str,
+) {
+    let placements: Value = ["vdc1", "vdc2", "vdc3"]
+        .into_iter()
+        .map(|vdc| {
+            let mut placement = json!({"name": vdc, "vdc": vdc});
+            placement.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+            placement
+        })
+        .collect();
+    let mut world = World::three();
+    let fit = world.cluster.spec.placement.clone();
+    world.set(&[("placement", placements.clone())]);
+    world.rounds(5);
+    assert!(world.writes.is_empty() && world.secrets.is_none() && world.revisions.is_empty());
+    let invalid = world.condition(types::SPEC_VALID);
+    assert_eq!((invalid.status.as_str(), invalid.reason.as_str()), ("False", reason));
+    assert!(invalid.message.contains(told), "{}", invalid.message);
+
+    world.edit(|spec| spec.placement = fit);
+    world.settle();
+    world.forget_history();
+    world.set(&[("placement", placements)]);
+    world.rounds(5);
+    assert!(world.writes.is_empty() && world.steps.is_empty(), "what runs goes on: {:?}", world.writes);
+    assert_eq!(world.condition(types::SPEC_VALID).reason, reason);
+    assert_eq!(world.condition(types::AVAILABLE).status, "True");
+}
+
+#[test]
+fn field_42_a_database_larger_than_the_operator_holds_is_refused_with_its_numbers() {
+    let mut world = World::three();
+    world.set(&[("shard", json!({"shardCount": 128, "membersPerPlacement": 7}))]);
+    world.rounds(3);
+    assert!(world.writes.is_empty() && world.secrets.is_none());
+    let invalid = world.condition(types::SPEC_VALID);
+    assert_eq!(invalid.reason, "TooManyPods");
+    assert!(
+        invalid.message.contains("at most 1000") && invalid.message.contains("shardCount"),
+        "{}",
+        invalid.message
+    );
+}
+
 #[test]
 fn held_in_the_middle_of_a_rollout_it_goes_on_once_it_is_mended() {
     let mut world = World::three_settled();

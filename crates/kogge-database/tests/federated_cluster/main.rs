@@ -24,6 +24,8 @@ mod held;
 #[cfg(test)]
 mod kind;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod lost_disk;
 #[cfg(test)]
 mod queue;

@@ -142,6 +142,66 @@ fn a_worker_that_lost_everything_is_filled_again() {
     assert_eq!(world.picture(), picture);
 }
 
+/// The hash that the resource is to be annotated with.
+fn asked_for(world: &World) -> String {
+    let needed = world.condition(types::APPROVAL_NEEDED);
+    assert_eq!(needed.status, "True", "{needed:?}");
+    needed.message.rsplit('=').next().unwrap().to_owned()
+}
+
+#[test]
+fn field_27_replacing_every_placement_at_once_waits_for_an_approval() {
+    let mut world = World::three_settled();
+    world.register("vdc4");
+    let before = world.picture();
+    let present = world.cluster.spec.placement.clone();
+    world.set(&[("placement", json!([{"name": "vdc4", "vdc": "vdc4"}]))]);
+    world.rounds(10);
+    assert!(world.steps.is_empty(), "{:?}", world.steps);
+    let written: Vec<_> = ["vdc1", "vdc2", "vdc3"].iter().flat_map(|vdc| world.written_on(vdc)).collect();
+    assert!(written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
+    assert!(world.written_on("vdc4").is_empty() && world.worker("vdc4").contents().is_empty());
+    assert_eq!(world.picture(), before);
+    let needed = world.condition(types::APPROVAL_NEEDED);
+    assert_eq!(needed.reason, "ReplacesAllMembers");
+    for part in ["every present member that can lead leaves config, shard-0", "ll2022-shard-0-vdc2-0"] {
+        assert!(needed.message.contains(part), "{}", needed.message);
+    }
+    assert_eq!(world.condition(types::READY).reason, "ApprovalNeeded");
+    assert_eq!(world.condition(types::AVAILABLE).status, "True");
+
+    world.edit(|spec| spec.placement.clone_from(&present));
+    world.settle();
+    assert_eq!(world.picture(), before, "the edit is taken back");
+
+    world.set(&[("placement", json!([{"name": "vdc4", "vdc": "vdc4"}]))]);
+    world.rounds(3);
+    let hash = asked_for(&world);
+    world.annotate(labels::APPROVE, Some(&hash));
+    world.settle();
+    for set in [CONFIG, SHARD] {
+        assert_eq!(world.servers.config(set).members.len(), 1);
+    }
+}
+
+#[test]
+fn field_27_one_placement_that_stays_needs_no_approval_unless_it_cannot_lead() {
+    let mut world = World::three_settled();
+    world.edit(|spec| spec.placement.truncate(1));
+    world.settle();
+    let mut world = World::three_settled();
+    world.register("vdc4");
+    world.set(&[(
+        "placement",
+        json!([
+            {"name": "vdc1", "vdc": "vdc1", "role": "ReadOnly"}, {"name": "vdc4", "vdc": "vdc4"},
+        ]),
+    )]);
+    world.rounds(10);
+    assert_eq!(world.condition(types::APPROVAL_NEEDED).reason, "ReplacesAllMembers");
+    assert!(world.steps.is_empty(), "{:?}", world.steps);
+}
+
 fn leave_behind(world: &mut World, count: usize) {
     for index in 0..count {
         world.worker("vdc1").put(json!({

@@ -1,5 +1,6 @@
 //! The engine as everything else sees it.
 
+mod check;
 mod components;
 mod goal;
 mod holdings;
@@ -12,7 +13,7 @@ use kogge_api::federated_etcd::COMPONENT;
 use kogge_api::{ClusterId, FederatedEtcd, FederatedEtcdSpec};
 use kogge_engine::{
     Component, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Holding, Identity,
-    Member, Millis, Port, SeedsDisagree, Share,
+    InvalidSpec, Member, Millis, Port, SeedsDisagree, Share,
 };
 use serde_json::{Map, Value};
 
@@ -88,6 +89,10 @@ impl Engine for Etcd {
 
     fn settings(spec: &Self::Spec) -> Map<String, Value> {
         [("quotaBackendBytes".to_owned(), spec.quota().bytes().into())].into_iter().collect()
+    }
+
+    fn check(identity: &Identity, spec: &Self::Spec) -> Result<(), InvalidSpec> {
+        check::check(identity, spec)
     }
 
     fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tower::{BoxError, Layer, Service};
 
 use super::breaker::Breaker;
+use super::size::{self, Lines};
 
 type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -102,7 +103,13 @@ impl Bounds {
         self.admit()?;
         let result = within(self.deadline, call).await;
         self.record(&result);
-        Ok(result?.map(|body| body.map_err(Into::into).boxed_unsync()))
+        let response = result?;
+        let streams = response.status().is_success();
+        Ok(response.map(|body| {
+            let body = body.map_err(Into::into).boxed_unsync();
+            // A refusal is read to its end, like any other answer.
+            if streams { Lines::of(body).boxed_unsync() } else { size::limited(body) }
+        }))
     }
 
     /// A request whose answer is read to its end within the deadline. Before that it may wait for its turn, for
@@ -150,7 +157,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = call.await?.into_parts();
-    let bytes = body.collect().await.map_err(Into::into)?.to_bytes();
+    let bytes = size::whole(body).await?;
     Ok(Response::from_parts(parts, Full::new(bytes).map_err(|never| match never {}).boxed_unsync()))
 }
 

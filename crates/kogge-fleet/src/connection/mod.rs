@@ -2,6 +2,7 @@
 
 mod breaker;
 mod gate;
+mod size;
 
 use std::sync::Arc;
 use std::time::Duration;

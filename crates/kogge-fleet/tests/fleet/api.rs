@@ -54,6 +54,8 @@ pub(crate) enum Reply {
     ActThenBreak,
     /// No answer.
     Hang,
+    /// An answer without an end, and without a line break.
+    Flood,
 }
 
 type Rule = Box<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>;
@@ -358,6 +360,11 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
         None => server.act(&asked),
         Some(Reply::Json(code, value)) => json_response(code, &value),
         Some(Reply::Hang) => std::future::pending().await,
+        Some(Reply::Flood) => {
+            let chunk = axum::body::Bytes::from(vec![b'x'; 1 << 20]);
+            let flood = stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
+            Response::builder().status(200).body(Body::from_stream(flood)).unwrap()
+        }
         Some(Reply::ActThenHang) => {
             drop(server.act(&asked));
             std::future::pending().await

@@ -195,3 +195,30 @@ async fn case_36_a_worker_that_flaps_counts_as_live_only_when_it_answers_steadil
     assert_eq!(fleet.client(&"w".into())?.1, before + 1);
     Ok(())
 }
+
+/// A worker cannot take the others' memory with an answer that never ends: the deadline or the limit ends it.
+#[tokio::test]
+async fn an_answer_without_an_end_is_an_error() -> anyhow::Result<()> {
+    let api = Api::start("uid-1").await?;
+    let fleet = connected(&api, options()).await?;
+    api.rule(|asked| asked.is("GET", "/configmaps/endless").then_some(Reply::Flood));
+    let error = config_maps(&fleet, "w")?.get("endless").await.unwrap_err().to_string();
+    assert!(error.contains("larger than 64 MiB") || error.contains("no answer within"), "{error}");
+    Ok(())
+}
+
+/// Nor with an event that never ends: watches have no deadline.
+#[tokio::test]
+async fn a_watch_line_without_an_end_ends_the_watch_and_is_told() -> anyhow::Result<()> {
+    let api = Api::start("uid-1").await?;
+    api.rule(|asked| asked.is_watch("/configmaps").then_some(Reply::Flood));
+    let fleet = Fleet::new(options());
+    fleet.upsert(&worker("w"), &kubeconfig(&api));
+    until("the watch to say why it ends", async || {
+        let findings = fleet.status(&"w".into()).map(|found| found.conditions).unwrap_or_default();
+        findings.iter().any(|finding| finding.message.contains("a line of its watch is larger than 8 MiB"))
+    })
+    .await?;
+    api.behave();
+    until_view(&fleet, "w", "it to be current", WorkerView::is_current).await
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use kogge_api::limits::REPLICA_SET_MEMBERS;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -200,10 +201,32 @@ pub enum GoalError {
         "no member of the replica set {0} can become primary; give one placement the role Voter and a priority above 0"
     )]
     NoElectable(SetName),
+    /// More members than MongoDB allows.
+    #[error(
+        "the replica set {set} would have {members} members, and a replica set of MongoDB has at most {REPLICA_SET_MEMBERS}; lower membersPerPlacement or take placements out"
+    )]
+    TooManyMembers {
+        /// The set.
+        set: SetName,
+        /// Its members.
+        members: usize,
+    },
+}
+
+impl GoalError {
+    /// A stable word in CamelCase.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::DuplicateSet(_) | Self::DuplicatePod(_) | Self::DuplicateHost(_) => "NamesMeet",
+            Self::EmptySet(_) => "NoMember",
+            Self::NoElectable(_) => "NoElectableMember",
+            Self::TooManyMembers { .. } => "TooManyMembers",
+        }
+    }
 }
 
 impl Goal {
-    /// Refuses what no plan can reach: names used twice, sets without an electable member.
+    /// Refuses what no plan can reach: names used twice, sets without an electable member or larger than MongoDB allows.
     pub fn validate(&self) -> Result<(), GoalError> {
         let mut sets = BTreeSet::new();
         let mut pods = BTreeSet::new();
@@ -214,6 +237,9 @@ impl Goal {
             }
             if set.members.is_empty() {
                 return Err(GoalError::EmptySet(set.name.clone()));
+            }
+            if set.members.len() > REPLICA_SET_MEMBERS as usize {
+                return Err(GoalError::TooManyMembers { set: set.name.clone(), members: set.members.len() });
             }
             if !set.members.iter().any(MemberGoal::electable) {
                 return Err(GoalError::NoElectable(set.name.clone()));

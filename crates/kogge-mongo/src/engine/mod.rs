@@ -1,5 +1,6 @@
 //! The engine as everything else sees it.
 
+mod check;
 mod components;
 mod goal;
 mod holdings;
@@ -12,7 +13,7 @@ use kogge_api::federated_cluster::Component as Kind;
 use kogge_api::{ClusterId, FederatedCluster, FederatedClusterSpec};
 use kogge_engine::{
     Component, ComponentKey, Database, DatabaseStatus, Engine, EngineView, GoalInput, GroupName, Heard, Holding,
-    Identity, Member, Millis, Port, SeedsDisagree, Share,
+    Identity, InvalidSpec, Member, Millis, Port, SeedsDisagree, Share,
 };
 use serde_json::{Map, Value};
 
@@ -87,6 +88,10 @@ impl Engine for MongoDb {
 
     fn settings(_: &Self::Spec) -> Map<String, Value> {
         Map::new()
+    }
+
+    fn check(identity: &Identity, spec: &Self::Spec) -> Result<(), InvalidSpec> {
+        check::check(identity, spec)
     }
 
     fn goal(input: &GoalInput<'_, Self::Spec, Record>) -> Goal {

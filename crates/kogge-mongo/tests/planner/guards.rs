@@ -113,6 +113,27 @@ fn never_more_than_seven_vote() {
 }
 
 #[test]
+fn field_22_a_set_of_fifty_members_gives_one_up_before_another_joins() {
+    let mut world = World::shard(&[("vdc1", 25), ("vdc2", 24), ("vdc3", 1)]);
+    world.run_until_settled(2000);
+    assert_eq!(world.config(SHARD).members.len(), 50);
+    world.reshape(&[("vdc1", 25), ("vdc2", 24), ("vdc4", 1)]);
+    for _ in 0..400 {
+        let plan = world.plan();
+        if plan.ready() {
+            break;
+        }
+        for step in plan.steps {
+            world.apply(&step);
+            assert!(world.config(SHARD).members.len() <= 50, "{step}");
+        }
+        world.tick();
+    }
+    assert!(world.plan().ready(), "{:#?}", world.plan().waiting);
+    assert!(world.config(SHARD).members.iter().any(|member| member.host.as_str().contains("vdc4")));
+}
+
+#[test]
 fn a_config_that_is_known_to_spread_still_is_waited_for() {
     let mut world = World::settled(THREE);
     world.reshape(&[("vdc1", 1), ("vdc2", 1), ("vdc3", 1), ("vdc4", 1)]);

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use kogge_api::ClusterId;
 use kogge_engine::{Database, Engine};
 use kogge_engine_client::{Execute, Observe};
+use kube::Client;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::Store;
-use kube::{Api, Client};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Context, Declared};
+use crate::undecodable::UndecodableObjects;
 use crate::watch;
 
 /// The engine that a client speaks for.
@@ -55,8 +57,8 @@ pub(crate) trait Registered {
 }
 
 /// The kind of database that a client's engine runs.
-pub(crate) fn kind<C: Execute>(client: &Client) -> Box<dyn Registered> {
-    Box::new(Registration::<C> { controller: watch::controller(Api::all(client.clone())) })
+pub(crate) fn kind<C: Execute>(client: &Client, undecodable: &UndecodableObjects) -> Box<dyn Registered> {
+    Box::new(Registration::<C> { controller: watch::controller(client.clone(), undecodable) })
 }
 
 struct Registration<C: Execute> {
@@ -78,5 +80,10 @@ struct Resources<E: Engine>(Store<E::Resource>);
 impl<E: Engine> Declared for Resources<E> {
     fn all(&self) -> Vec<Database> {
         self.0.state().iter().map(|resource| E::database(resource)).collect()
+    }
+
+    fn are_listed(&self) -> bool {
+        // A store whose watch has ended never is.
+        self.0.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok())
     }
 }

@@ -43,6 +43,13 @@ pub struct PerWrite {
     pub outcome: String,
 }
 
+/// The labels of what is counted per kind of object.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PerKind {
+    /// The kind.
+    pub kind: String,
+}
+
 /// Every metric of the operator.
 #[derive(Clone)]
 pub struct Metrics {
@@ -51,6 +58,7 @@ pub struct Metrics {
     duration: Histogram,
     live: Family<PerWorker, Gauge>,
     writes: Family<PerWrite, Counter>,
+    undecodable: Family<PerKind, Gauge>,
     groups: Groups,
     leader: Gauge,
 }
@@ -69,6 +77,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             live: Family::default(),
             writes: Family::default(),
+            undecodable: Family::default(),
             groups: Groups::default(),
             leader: Gauge::default(),
         };
@@ -77,6 +86,11 @@ impl Default for Metrics {
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
         registry.register("worker_live", "Whether a worker cluster answers", metrics.live.clone());
         registry.register("worker_writes", "Writes to workers by outcome", metrics.writes.clone());
+        registry.register(
+            "undecodable_objects",
+            "Objects that cannot be decoded and are not managed",
+            metrics.undecodable.clone(),
+        );
         registry.register_collector(Box::new(metrics.groups.clone()));
         registry.register("leader", "Whether this process leads", metrics.leader.clone());
         drop(registry);
@@ -99,6 +113,12 @@ impl Metrics {
     /// Forgets a worker that is gone.
     pub fn worker_gone(&self, worker: &str) {
         self.live.remove(&PerWorker { worker: worker.to_owned() });
+    }
+
+    /// Takes note of how many objects of a kind cannot be decoded.
+    pub fn undecodable(&self, kind: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.undecodable.get_or_create(&PerKind { kind: kind.to_owned() }).set(count);
     }
 
     /// Counts a write to a worker.

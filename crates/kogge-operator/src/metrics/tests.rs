@@ -74,6 +74,7 @@ fn full() -> Metrics {
     metrics.reconciled("FederatedCluster", "Ok", Duration::from_millis(3));
     metrics.worker_live("worker-vdc1", false);
     metrics.written("worker-vdc1", "Applied");
+    metrics.undecodable("FederatedCluster", 0);
     metrics.stepped(CLUSTER, "ll2022-config", "AddMember", "Done");
     observed(&metrics, &view("m-0", Health::Degraded), true);
     metrics

@@ -1,5 +1,7 @@
 //! Members join, without a vote, and those that shall vote get theirs.
 
+use kogge_api::limits::REPLICA_SET_MEMBERS;
+
 use crate::data::goal::MemberGoal;
 use crate::data::replset::{ConfigMember, MAX_VOTERS, MemberState};
 use crate::data::step::{Action, Change, NewMember};
@@ -50,6 +52,10 @@ impl Ground<'_> {
             }
             done = false;
             match self.joinable(wanted) {
+                Ok(()) if self.is_full() => {
+                    let full = format!("a member to leave: a replica set has at most {REPLICA_SET_MEMBERS}");
+                    draft.wait_member(&wanted.pod, full, None);
+                }
                 Ok(()) => {
                     self.add(wanted, draft);
                     return false;
@@ -60,6 +66,11 @@ impl Ground<'_> {
             }
         }
         done
+    }
+
+    /// Whether MongoDB lets no other member in.
+    pub(super) fn is_full(&self) -> bool {
+        self.config.members.len() >= REPLICA_SET_MEMBERS as usize
     }
 
     fn promote(&self, wanted: &MemberGoal, listed: &ConfigMember, draft: &mut Draft<'_>) -> bool {

@@ -10,7 +10,8 @@ use crate::planning::membership::ground::Ground;
 use crate::planning::membership::priority;
 
 /// Plans the next demotion or removal. Additions come first, so that a set never shrinks before its
-/// new members vote; only a set with seven voters gives up a vote before the next one is given.
+/// new members vote; only a set with seven voters gives up a vote before the next one is given, and one with as many members as
+/// MongoDB allows gives up a member before the next one joins.
 pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft: &mut Draft<'_>) {
     let set = ground.view.set;
     let mut surplus: Vec<&ConfigMember> = ground.config.voters().collect();
@@ -20,7 +21,7 @@ pub(crate) fn plan(goal: &Goal, ground: &Ground<'_>, additions_done: bool, draft
     if surplus.is_empty() && removable.is_none() {
         return;
     }
-    let makes_room = ground.config.voters().count() >= MAX_VOTERS && !surplus.is_empty();
+    let makes_room = ground.is_full() || (ground.config.voters().count() >= MAX_VOTERS && !surplus.is_empty());
     if !additions_done && !makes_room {
         draft.wait("the members that join before any leaves");
         return;
