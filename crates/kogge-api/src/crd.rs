@@ -10,24 +10,46 @@ use crate::{FederatedCluster, FederatedEtcd, WorkerCluster};
 /// Every definition of the group, in the order of their kinds.
 pub fn all() -> Vec<CustomResourceDefinition> {
     vec![
-        named(
+        identified(named(
             FederatedCluster::crd(),
             24,
             "metadata.name of a FederatedCluster must be 1 to 24 lower-case letters, digits and dashes, a letter \
              first: it becomes part of every member's host name",
-        ),
-        named(
+        )),
+        identified(named(
             FederatedEtcd::crd(),
             24,
             "metadata.name of a FederatedEtcd must be 1 to 24 lower-case letters, digits and dashes, a letter first: \
              it becomes part of every member's host name",
-        ),
+        )),
         named(
             WorkerCluster::crd(),
             63,
             "metadata.name of a WorkerCluster must be 1 to 63 lower-case letters, digits and dashes, a letter first",
         ),
     ]
+}
+
+/// Adds the rule that a database keeps its clusterID: whoever replaces the resource by a manifest without it changes
+/// nothing by that, for the status has it as well, and it may not come back as another.
+fn identified(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let roots =
+        crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
+    for root in roots {
+        root.x_kubernetes_validations.get_or_insert_default().push(ValidationRule {
+            rule: "!has(self.status) || !has(self.status.clusterID) || !has(self.spec.clusterID) || \
+                   self.spec.clusterID == self.status.clusterID"
+                .to_owned(),
+            message: Some(
+                "spec.clusterID cannot change: leave it out, or write the one in status.clusterID".to_owned(),
+            ),
+            message_expression: Some(
+                "'spec.clusterID cannot change: leave it out, or write ' + self.status.clusterID".to_owned(),
+            ),
+            ..ValidationRule::default()
+        });
+    }
+    crd
 }
 
 /// Adds the rule on the object's own name, which stands at the root of the schema.

@@ -30,6 +30,11 @@ pub const APPLIED_HASH: &str = "kogge.dev/applied-hash";
 /// Annotation (of pods): what the anchor says that the pod's gate waits for. A kubelet brings a changed ConfigMap into a
 /// pod within a minute or more, and at once where the pod itself changes.
 pub const ANCHOR: &str = "kogge.dev/anchor";
+/// Annotation (of what Kogge keeps in the control cluster): the resource that a database belongs to, see
+/// [`crate::Owner`].
+pub const OWNER: &str = "kogge.dev/owner";
+/// Annotation (of what `kogge worker join` makes): the UID of `kube-system` in the control cluster that it was made for.
+pub const CONTROL_UID: &str = "kogge.dev/control-uid";
 /// Annotation (of mirrored slices): the UIDs of the pods, by host name.
 pub const POD_UIDS: &str = "kogge.dev/pod-uids";
 /// Annotation by a user: pauses everything that Kogge would change.

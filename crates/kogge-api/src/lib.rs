@@ -16,6 +16,7 @@ pub mod hysteresis;
 pub mod labels;
 pub mod limits;
 pub mod names;
+pub mod owner;
 pub mod rbac;
 pub mod recovery;
 mod rules;
@@ -26,6 +27,7 @@ pub mod worker_cluster;
 pub use cluster_id::ClusterId;
 pub use federated_cluster::{FederatedCluster, FederatedClusterSpec};
 pub use federated_etcd::{FederatedEtcd, FederatedEtcdSpec};
+pub use owner::{Owner, OwnerRecord};
 pub use status::DatabaseStatus;
 pub use worker_cluster::{WorkerCluster, WorkerClusterSpec, WorkerClusterStatus};
 

@@ -55,12 +55,22 @@ pub fn volume_claim_template(id: &ClusterId) -> String {
 /// The Secret with the key that members authenticate to each other by. It never changes: another generation has
 /// another name, so that a pod finds what it was made with.
 pub fn keyfile_secret(cluster: &str, generation: u32) -> String {
-    format!("{cluster}-keyfile-{generation}")
+    format!("{}-{generation}", keyfile_secrets(cluster))
+}
+
+/// What the names of all generations of that Secret begin with.
+pub fn keyfile_secrets(cluster: &str) -> String {
+    format!("{cluster}-keyfile")
 }
 
 /// The Secret with a component's certificate, of one generation.
 pub fn tls_secret(cluster: &str, component: impl Display, generation: u32) -> String {
-    format!("{cluster}-{component}-tls-{generation}")
+    format!("{}-{generation}", tls_secrets(cluster, component))
+}
+
+/// What the names of all generations of that Secret begin with.
+pub fn tls_secrets(cluster: &str, component: impl Display) -> String {
+    format!("{cluster}-{component}-tls")
 }
 
 /// The Secret, in the control cluster, with the credentials of the database's administrator.

@@ -104,8 +104,8 @@ impl Names {
 fn workers<'a, E: Engine>(observation: &Observation<'a, E>) -> Vec<(&'a WorkerName, &'a WorkerView)> {
     let named: BTreeSet<&WorkerName> = observation.placements.resolved.values().map(|p| &p.worker).collect();
     let fleet: &FleetView = observation.fleet;
-    let id = &observation.identity.id;
-    fleet.workers.iter().filter(|(name, view)| named.contains(name) || runs_a_part(view, id)).collect()
+    let database = observation.identity.database();
+    fleet.workers.iter().filter(|(name, view)| named.contains(name) || runs_a_part(view, database)).collect()
 }
 
 fn source(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {

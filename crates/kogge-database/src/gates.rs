@@ -27,7 +27,7 @@ impl<E: Engine> Prepared<'_, E> {
                 },
                 data: json!({}),
             };
-            let told = apply_if_needed(worker, object, view, &identity.id).ok()??;
+            let told = apply_if_needed(worker, object, view, identity.database()).ok()??;
             // Without the pod there is no gate to tell.
             matches!(&told, Action::Apply { precondition, .. } if *precondition != ApplyPrecondition::Absent)
                 .then_some(told)

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kogge_api::anchor::{Anchor, AnchorError, SeedsDisagree};
-use kogge_api::{ClusterId, labels};
+use kogge_api::labels;
 use kogge_engine::{Database, Engine, Identity};
 use kogge_plan::epoch::{Epoch, desired_anchor};
 use kogge_plan::ownership::{self, Ownership};
 use kogge_plan::placement::{PlacementError, Placements};
-use kogge_plan::{FleetView, WorkerName, WorkerView};
+use kogge_plan::{FleetView, WorkerName, WorkerView, workload};
 
 use crate::revisions::{Kept, Rollout};
 use crate::secrets::DatabaseSecrets;
@@ -59,8 +59,7 @@ impl<'a, E: Engine> Observation<'a, E> {
     /// The database as the rules of ownership know it.
     pub fn owner(&self) -> ownership::Identity {
         ownership::Identity {
-            name: self.identity.name.clone(),
-            namespace: self.identity.namespace.clone(),
+            resource: self.database.owner(),
             cluster_id: Some(self.identity.id.clone()),
             epoch: self.database.status.as_ref().and_then(|status| status.epoch),
             control_uid: self.control_uid.to_owned(),
@@ -127,32 +126,34 @@ impl<'a, E: Engine> Observation<'a, E> {
     }
 
     /// The workers of placements that the spec does not name any more, as long as they hold a part of the
-    /// database: members that leave, and routers, look names up there.
+    /// database, and not another's: members that leave, and routers, look names up there.
     pub fn left_over(&self, anchor: &Anchor<E::Record>) -> BTreeSet<&'a WorkerName> {
         let named = |placement: &String| self.database.placement(placement).is_some();
         let placed = |worker: &WorkerName| self.placements.resolved.values().any(|p| p.worker == *worker);
+        let me = self.owner();
         anchor
             .worker_uids
             .keys()
             .filter(|placement| !named(placement))
             .filter_map(|placement| self.worker_of(placement, anchor))
-            .filter(|(worker, view)| !placed(worker) && holds_more_than_volumes(view, &self.identity.id))
+            .filter(|(worker, view)| !placed(worker) && holds_more_than_volumes(view, self.identity.database()))
+            .filter(|(worker, view)| !matches!(ownership::owned::<E::Record>(&me, worker, view), Some(Err(_))))
             .map(|(worker, _)| worker)
             .collect()
     }
 }
 
 /// Whether a worker was seen with more of the database than the volumes that it keeps.
-fn holds_more_than_volumes(view: &WorkerView, id: &ClusterId) -> bool {
-    view.objects.of(id).any(|(key, _)| key.kind != "PersistentVolumeClaim")
+pub(crate) fn holds_more_than_volumes(view: &WorkerView, database: workload::Database<'_>) -> bool {
+    database.objects(view).any(|(key, _)| key.kind != "PersistentVolumeClaim")
 }
 
 /// Whether a worker was seen with a workload or a pod of the database.
-pub(crate) fn runs_a_part(view: &WorkerView, id: &ClusterId) -> bool {
-    view.objects.of(id).any(|(key, _)| ["Deployment", "Pod", "StatefulSet"].contains(&key.kind.as_str()))
+pub(crate) fn runs_a_part(view: &WorkerView, database: workload::Database<'_>) -> bool {
+    database.objects(view).any(|(key, _)| ["Deployment", "Pod", "StatefulSet"].contains(&key.kind.as_str()))
 }
 
 /// Whether a worker was seen with an object of the database.
-pub(crate) fn holds_a_part(view: &WorkerView, id: &ClusterId) -> bool {
-    view.objects.of(id).next().is_some()
+pub(crate) fn holds_a_part(view: &WorkerView, database: workload::Database<'_>) -> bool {
+    database.objects(view).next().is_some()
 }

@@ -188,7 +188,7 @@ impl<E: Engine> DatabasePlan<E> {
                 continue;
             }
             for object in objects.values() {
-                match apply_if_needed(worker, object.clone(), view, &observation.identity.id) {
+                match apply_if_needed(worker, object.clone(), view, observation.identity.database()) {
                     Ok(action) => self.actions.extend(action),
                     Err(refusal) => self.refusals.push(((*worker).clone(), refusal)),
                 }
@@ -210,7 +210,7 @@ impl<E: Engine> DatabasePlan<E> {
             // On a worker that holds nothing of the database yet nobody looks a member up.
             let view = |worker: &WorkerName| observation.fleet.workers.get(worker);
             self.actions.retain(|action| {
-                view(action.worker()).is_some_and(|view| holds_a_part(view, &observation.identity.id))
+                view(action.worker()).is_some_and(|view| holds_a_part(view, observation.identity.database()))
             });
             return;
         }
@@ -235,8 +235,8 @@ impl<E: Engine> DatabasePlan<E> {
             return;
         }
         let pinned = [(worker.clone(), view.uid.clone())].into();
-        let id = &observation.identity.id;
-        let clearing = teardown(observation.fleet, &pinned, id, released.volumes, rank::<E>);
+        let database = observation.identity.database();
+        let clearing = teardown(observation.fleet, &pinned, database, released.volumes, rank::<E>);
         self.actions.extend(clearing.actions.into_iter().map(|mut action| {
             if let Action::Delete { why, .. } = &mut action {
                 "its placement has left the database".clone_into(why);
@@ -266,7 +266,7 @@ impl<E: Engine> DatabasePlan<E> {
             approved: prepared.requests.approved.clone(),
         };
         let keys = desired.keys().cloned().collect();
-        let pruning = prune(worker, view, &observation.identity.id, &keys, &facts);
+        let pruning = prune(worker, view, observation.identity.database(), &keys, &facts);
         self.actions.extend(pruning.actions);
         self.approvals.extend(pruning.approval);
         if !pruning.leaving.is_empty() {

@@ -1,7 +1,6 @@
 //! The pods of a database, by their names and as the workers' API servers tell them.
 
 use kogge_engine::{Component, ComponentKey, Engine, Identity, Pod, PodFacts};
-use kogge_plan::object::cluster_id;
 use kogge_plan::workload::{self, ShareKey};
 use kogge_plan::{Liveness, ObjectKey, WorkerView};
 
@@ -43,7 +42,7 @@ pub(crate) fn pod_facts(
         return Pod::Unknown { reason: "its worker has not been listed completely yet".to_owned() };
     }
     let key = ObjectKey::namespaced("v1", "Pod", &identity.namespace, pod);
-    let ours = worker.objects.get(&key).filter(|object| cluster_id(object) == Some(identity.id.as_str()));
+    let ours = worker.objects.get(&key).filter(|object| identity.database().owns(object));
     let Some(facts) = ours.and_then(|object| workload::pod_facts(object)) else { return Pod::Absent };
     let share = ShareKey { component: component.clone(), placement: placement.to_owned() };
     let standing = workload::workload(worker, identity.database(), &share);

@@ -33,7 +33,8 @@ pub(crate) fn rehearsal<E: Engine>(prepared: &Prepared<'_, E>, turn: &RolloutPla
             continue;
         };
         for object in objects {
-            if let Ok(Some(action)) = apply_if_needed(&placement.worker, object, view, &observation.identity.id) {
+            let database = observation.identity.database();
+            if let Ok(Some(action)) = apply_if_needed(&placement.worker, object, view, database) {
                 actions.push(action);
             }
         }

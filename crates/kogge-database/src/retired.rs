@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kogge_api::{ClusterId, labels};
+use kogge_api::labels;
 use kogge_engine::{Component, Database, Engine, Identity, Record as _};
-use kogge_plan::WorkerView;
 use kogge_plan::object::label;
+use kogge_plan::{WorkerView, workload};
 
 use crate::observation::Observation;
 use crate::pods::component_of;
@@ -23,11 +23,11 @@ pub(crate) fn retired<E: Engine>(
 
 /// The components that the spec does not have and any worker holds an object of.
 pub(crate) fn standing<E: Engine>(observation: &Observation<'_, E>) -> BTreeSet<Component> {
-    let id = &observation.identity.id;
-    let found = observation.fleet.workers.values().flat_map(|view| components::<E>(view, id));
+    let database = observation.identity.database();
+    let found = observation.fleet.workers.values().flat_map(|view| components::<E>(view, database));
     found.filter(|component| !observation.database.has(&component.key)).collect()
 }
 
-fn components<E: Engine>(view: &WorkerView, id: &ClusterId) -> BTreeSet<Component> {
-    view.objects.of(id).filter_map(|(_, object)| E::component(label(object, labels::COMPONENT)?)).collect()
+fn components<E: Engine>(view: &WorkerView, database: workload::Database<'_>) -> BTreeSet<Component> {
+    database.objects(view).filter_map(|(_, object)| E::component(label(object, labels::COMPONENT)?)).collect()
 }

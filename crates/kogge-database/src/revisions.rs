@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kogge_api::{ClusterId, labels, names};
+use kogge_api::{ClusterId, Owner, labels, names};
 use kogge_chart::Capabilities;
 use kogge_plan::Object;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,7 @@ impl Kept {
         rollout: &Rollout,
         id: &ClusterId,
         namespace: &str,
+        owner: &Owner,
     ) -> Result<ControllerRevision, RevisionError> {
         let packed = encode(rollout)?;
         if packed.len() > MAX_BYTES {
@@ -159,6 +160,7 @@ impl Kept {
                 name: Some(names::system_object(id, &format!("revision-{number}"))),
                 namespace: Some(namespace.to_owned()),
                 labels: Some(system_labels(id, "revision")),
+                annotations: Some([owner.annotation()].into()),
                 ..ObjectMeta::default()
             },
             revision: number,
@@ -232,10 +234,11 @@ mod tests {
 
     fn keep(versions: &[&str]) -> Vec<ControllerRevision> {
         let id = "abcdefgh".parse().unwrap();
+        let owner = "FederatedCluster/databases/ll2022".parse().unwrap();
         let mut stored = Vec::new();
         for version in versions {
             let kept = Kept::read(&stored).unwrap();
-            stored.push(kept.object(&rollout(version), &id, "kogge-system").unwrap());
+            stored.push(kept.object(&rollout(version), &id, "kogge-system", &owner).unwrap());
         }
         stored
     }

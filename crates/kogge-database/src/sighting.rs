@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use kogge_engine::{Database, Identity, Record};
 use kogge_plan::epoch::{Epoch, next_epoch};
-use kogge_plan::ownership::{self, Ownership, Verdict, assess};
+use kogge_plan::ownership::{self, Ownership, Verdict, WorkerVerdict, assess};
 use kogge_plan::placement::{Pinned, Placements, RegisteredWorker, resolve};
-use kogge_plan::{FleetView, WorkerName, WorkerView};
+use kogge_plan::{FleetView, WorkerName, WorkerView, anchors};
 
 use crate::problem::Problem;
 
@@ -27,13 +27,7 @@ impl<'a, R: Record> Sighting<'a, R> {
     pub fn of(database: &'a Database, workers: &[RegisteredWorker], fleet: &FleetView, control_uid: &str) -> Self {
         let namespace = database.namespace();
         let placements = resolve(database.requested(), namespace, workers, &pinned(database));
-        let identity = ownership::Identity {
-            name: database.name().to_owned(),
-            namespace: namespace.to_owned(),
-            cluster_id: database.cluster_id.clone(),
-            epoch: database.status.as_ref().and_then(|status| status.epoch),
-            control_uid: control_uid.to_owned(),
-        };
+        let identity = recorded_as(database, control_uid);
         let ownership = assess(&identity, &placements, fleet);
         Self { database, placements, ownership }
     }
@@ -42,6 +36,19 @@ impl<'a, R: Record> Sighting<'a, R> {
     pub fn is_complete(&self, fleet: &FleetView) -> bool {
         let seen = |worker: &WorkerName| fleet.workers.get(worker).is_some_and(WorkerView::is_current);
         self.placements.resolved.values().all(|placement| seen(&placement.worker))
+    }
+
+    /// Whether an anchor proves that it belongs to this resource: one that names it, or one in its namespace under its name.
+    /// A copy in Kogge's namespace that names no resource says for no namespace whose it is.
+    pub fn is_proven(&self, fleet: &FleetView) -> bool {
+        let own = anchors::key(self.database.namespace(), self.database.name());
+        self.ownership.workers.iter().any(|(worker, verdict)| match verdict {
+            WorkerVerdict::Ours(anchor) => {
+                let stands = |view: &WorkerView| view.objects.contains_key(&own);
+                anchor.resource.is_some() || fleet.workers.get(worker).is_some_and(stands)
+            }
+            _ => false,
+        })
     }
 
     /// Why the database may not be written at all; none where it may.
@@ -72,6 +79,16 @@ impl<'a, R: Record> Sighting<'a, R> {
             id: self.database.cluster_id.clone()?,
             cluster_domain: domain.unwrap_or(CLUSTER_DOMAIN).to_owned(),
         })
+    }
+}
+
+/// The database as the anchors are compared with it.
+pub(crate) fn recorded_as(database: &Database, control_uid: &str) -> ownership::Identity {
+    ownership::Identity {
+        resource: database.owner(),
+        cluster_id: database.cluster_id.clone(),
+        epoch: database.status.as_ref().and_then(|status| status.epoch),
+        control_uid: control_uid.to_owned(),
     }
 }
 

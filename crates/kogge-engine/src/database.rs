@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::federated_cluster::{DeletionSpec, RolloutSpec, SecuritySpec};
-use kogge_api::{ClusterId, DatabaseStatus};
+use kogge_api::{ClusterId, DatabaseStatus, Owner};
 use kogge_plan::ComponentKey;
 use kogge_plan::placement::RequestedPlacement;
 use serde_json::{Map, Value};
@@ -12,9 +12,12 @@ use crate::component::Component;
 /// A database as its resource declares it: what all kinds have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Database {
+    /// Its resource's kind.
+    pub kind: String,
     /// Its resource's metadata.
     pub metadata: ObjectMeta,
-    /// The clusterID; none until it has one.
+    /// The clusterID: the one that the status recorded, whatever the spec says now; else that of the spec; none until it
+    /// has one.
     pub cluster_id: Option<ClusterId>,
     /// The chart's name.
     pub chart: String,
@@ -62,6 +65,16 @@ impl Database {
     /// Its resource's namespace, here and on every worker.
     pub fn namespace(&self) -> &str {
         self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Its resource, as the records of the database name it.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            kind: self.kind.clone(),
+            namespace: self.namespace().to_owned(),
+            name: self.name().to_owned(),
+            uid: self.metadata.uid.clone(),
+        }
     }
 
     /// The value of an annotation.

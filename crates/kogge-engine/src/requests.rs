@@ -165,6 +165,7 @@ mod tests {
             values: Map::new(),
         };
         let database = Database {
+            kind: String::new(),
             metadata: ObjectMeta {
                 annotations: Some([(annotation.to_owned(), value.to_owned())].into()),
                 ..ObjectMeta::default()

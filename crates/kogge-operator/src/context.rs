@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::{ClusterId, WorkerCluster};
 use kogge_chart_store::ChartStore;
+use kogge_database::Rival;
 use kogge_database::queue::{Demand, Queue};
 use kogge_engine::{Database, GroupName, Millis};
 use kogge_fleet::{Fence, Fleet};
@@ -83,7 +84,10 @@ pub trait Declared: Send + Sync {
     /// All of them, as their resources declare them.
     fn all(&self) -> Vec<Database>;
 
-    /// Whether they were listed once: before that, none is known to be absent.
+    /// Those that can meet this one, whose clusterID or names they may have.
+    fn rivals(&self, of: &Database) -> Vec<Rival>;
+
+    /// Whether all were listed once: only then is one that is not here not there (A14).
     fn are_listed(&self) -> bool;
 }
 
@@ -96,6 +100,11 @@ impl Context {
     /// Whether the databases of every kind were listed once.
     pub(crate) fn knows_databases(&self) -> bool {
         self.databases.iter().all(|kind| kind.are_listed())
+    }
+
+    /// The other resources that can meet a database; none before all of every kind were listed.
+    pub(crate) fn rivals(&self, of: &Database) -> Option<Vec<Rival>> {
+        self.knows_databases().then(|| self.databases.iter().flat_map(|kind| kind.rivals(of)).collect())
     }
 
     /// Whether this process is too young to tell a silent worker from one that it has not reached yet.

@@ -6,11 +6,15 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Request};
+use kogge_api::FINALIZER;
+use kogge_database::pass::Standing;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions, Request,
+};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::leader::Leadership;
 
@@ -134,6 +138,12 @@ impl Control {
         bounded(&told::<K>("apply", name), api.patch(name, &forced(), &Patch::Apply(object))).await
     }
 
+    /// A merge patch of an object; what it rests on stands in it as UID and resourceVersion.
+    pub async fn merge<K: Kind>(&self, api: &Api<K>, name: &str, patch: &Value) -> Result<K, ControlError> {
+        self.lead()?;
+        bounded(&told::<K>("change", name), api.patch(name, &merging(), &Patch::Merge(patch))).await
+    }
+
     /// Server-side apply of the status of an object.
     pub async fn apply_status<K: Kind>(
         &self,
@@ -175,9 +185,39 @@ impl Control {
         }
     }
 
+    /// Deletes an object as it was read, and no other of its name; one that is gone already is no error.
+    pub async fn delete_seen<K: Kind>(&self, api: &Api<K>, seen: &Standing) -> Result<(), ControlError> {
+        self.lead()?;
+        let Standing { name, uid, resource_version } = seen;
+        let preconditions = Preconditions { uid: uid.clone(), resource_version: resource_version.clone() };
+        let params = DeleteParams::background().preconditions(preconditions);
+        match bounded(&told::<K>("delete", name), api.delete(name, &params)).await {
+            Err(ControlError::Api { source, .. }) if is_code(&source, 404) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Takes Kogge's finalizer from an object, over what was read of it; one that is gone already is no error.
+    pub async fn release<K: Kind>(&self, api: &Api<K>, read: &ObjectMeta) -> Result<(), ControlError> {
+        let name = read.name.as_deref().unwrap_or_default();
+        match self.merge(api, name, &without_finalizer(read)).await {
+            Err(ControlError::Api { source, .. }) if is_code(&source, 404) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     fn lead(&self) -> Result<(), ControlError> {
         if self.leadership.is_leader() { Ok(()) } else { Err(ControlError::NotLeading) }
     }
+}
+
+/// The merge patch that takes Kogge's finalizer away, whoever wrote it: an apply takes only what Kogge alone has applied,
+/// and a resource that was made from an exported manifest has the finalizer from its user as well.
+fn without_finalizer(read: &ObjectMeta) -> Value {
+    let others: Vec<&String> = read.finalizers.iter().flatten().filter(|name| *name != FINALIZER).collect();
+    json!({
+        "metadata": { "uid": read.uid, "resourceVersion": read.resource_version, "finalizers": others },
+    })
 }
 
 /// What is asked, in words.
@@ -187,6 +227,10 @@ fn told<K: Kind>(verb: &str, name: &str) -> String {
 
 fn forced() -> PatchParams {
     PatchParams::apply(kogge_api::FIELD_MANAGER).force()
+}
+
+fn merging() -> PatchParams {
+    PatchParams { field_manager: Some(kogge_api::FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 fn is_code(error: &kube::Error, code: u16) -> bool {
@@ -200,5 +244,25 @@ async fn bounded<T>(what: &str, call: impl Future<Output = Result<T, kube::Error
         Ok(Err(error)) if is_code(&error, 409) => Err(ControlError::Stale { what }),
         Ok(Err(error)) => Err(ControlError::Api { what, source: Box::new(error) }),
         Err(_) => Err(ControlError::Deadline { what }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_05_the_finalizer_is_taken_away_whoever_wrote_it_and_no_other_is() {
+        let finalizers = ["foregroundDeletion", FINALIZER, "example.org/backup"].map(str::to_owned).to_vec();
+        let read = ObjectMeta {
+            uid: Some("uid-of-fc".to_owned()),
+            resource_version: Some("7".to_owned()),
+            finalizers: Some(finalizers),
+            ..ObjectMeta::default()
+        };
+        let expected = json!({"metadata": {
+            "uid": "uid-of-fc", "resourceVersion": "7", "finalizers": ["foregroundDeletion", "example.org/backup"],
+        }});
+        assert_eq!(without_finalizer(&read), expected);
     }
 }

@@ -100,11 +100,12 @@ async fn work(
     let workers = watch::controller::<WorkerCluster>(client.clone(), &undecodable);
     let kinds = engines::registered(&client, &undecodable);
     let reporter = Reporter { controller: "kogge-operator".to_owned(), instance: Some(settings.identity.clone()) };
+    let fleet = FleetOptions::new(settings.namespace.clone(), required).within(control_uid.clone());
     let context = Arc::new(Context {
         control: control.clone(),
         control_uid,
         namespace: settings.namespace.clone(),
-        fleet: Fleet::new(FleetOptions::new(settings.namespace.clone(), required)),
+        fleet: Fleet::new(fleet),
         charts,
         agent_image: settings.agent_image.clone(),
         leadership: elector.leadership(),

@@ -83,11 +83,11 @@ async fn pass(worker: &WorkerCluster, context: &Context) -> Result<Action, Contr
         context.fleet.remove(&name);
         context.metrics.worker_gone(&name.0);
         context.reachability.worker_gone(&name.0);
-        hold(worker, false, context).await?;
+        context.control.release(&context.control.cluster_wide::<WorkerCluster>(), &worker.metadata).await?;
         return Ok(Action::await_change());
     }
     if worker.metadata.deletion_timestamp.is_none() && !worker.finalizers().iter().any(|f| f == FINALIZER) {
-        hold(worker, true, context).await?;
+        hold(worker, context).await?;
         return Ok(Action::await_change());
     }
     context.fleet.upsert(worker, &secret(worker, context).await?);
@@ -132,14 +132,13 @@ fn databases_on(worker: &WorkerCluster, databases: impl Iterator<Item = Database
     databases.filter(holds).count() as u32
 }
 
-/// Sets or releases the finalizer.
-async fn hold(worker: &WorkerCluster, held: bool, context: &Context) -> Result<(), ControlError> {
-    let finalizers = if held { vec![FINALIZER] } else { Vec::new() };
+/// Sets the finalizer.
+async fn hold(worker: &WorkerCluster, context: &Context) -> Result<(), ControlError> {
     let name = worker.name_any();
     let patch = json!({
         "apiVersion": "kogge.dev/v1alpha1",
         "kind": "WorkerCluster",
-        "metadata": { "name": name, "uid": worker.metadata.uid, "finalizers": finalizers },
+        "metadata": { "name": name, "uid": worker.metadata.uid, "finalizers": [FINALIZER] },
     });
     context.control.apply(&context.control.cluster_wide::<WorkerCluster>(), &name, &patch).await.map(drop)
 }

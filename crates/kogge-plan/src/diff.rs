@@ -1,12 +1,13 @@
 //! One desired object against what was observed of it: nothing to do, or one guarded apply.
 
-use kogge_api::{ClusterId, labels};
+use kogge_api::labels;
 use serde_json::Value;
 
 use crate::cover::first_difference;
 use crate::fleet_view::{Liveness, WorkerName, WorkerView};
 use crate::hash::short_hash;
 use crate::object::cluster_id as labelled;
+use crate::workload::Database;
 use crate::{Action, ApplyPrecondition, Object, ObjectKey};
 
 /// Fields of the metadata that Kogge sets; the rest is the API server's.
@@ -75,14 +76,17 @@ pub fn apply_if_needed(
     worker: &WorkerName,
     desired: Object,
     view: &WorkerView,
-    cluster_id: &ClusterId,
+    database: Database<'_>,
 ) -> Result<Option<Action>, Refusal> {
     let malformed = |what: String, why| Refusal::Malformed { worker: worker.clone(), what, why };
     let Some(key) = ObjectKey::of(&desired) else {
         return Err(malformed("an object".to_owned(), "has no kind or no name"));
     };
-    if labelled(&desired) != Some(cluster_id.as_str()) {
+    if labelled(&desired) != Some(database.cluster_id.as_str()) {
         return Err(malformed(key.to_string(), "does not carry this database's kogge.dev/cluster-id"));
+    }
+    if !database.owns(&desired) {
+        return Err(malformed(key.to_string(), "is not in this database's namespace, or names another database"));
     }
     if key.kind == "Secret" && desired.data.get("stringData").is_some() {
         // It is never read back, so whether it stands could not be told.
@@ -104,7 +108,7 @@ pub fn apply_if_needed(
     let Some(observed) = view.objects.get(&key) else {
         return Ok(Some(apply(ApplyPrecondition::Absent, "it is not there".to_owned())));
     };
-    if labelled(observed) != Some(cluster_id.as_str()) {
+    if !database.owns(observed) {
         let owner = labelled(observed).map(str::to_owned);
         return Err(Refusal::NameTaken { worker: worker.clone(), key: Box::new(key), owner });
     }

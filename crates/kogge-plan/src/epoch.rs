@@ -49,7 +49,8 @@ pub fn desired_anchor<R: Record>(
 ) -> Anchor<R> {
     let mut anchor = Anchor {
         cluster_id: cluster_id.clone(),
-        name: identity.name.clone(),
+        name: identity.resource.name.clone(),
+        resource: Some(identity.resource.clone()),
         owner_uid: identity.control_uid.clone(),
         epoch: epoch.number,
         spec_hash: epoch.spec_hash.clone(),

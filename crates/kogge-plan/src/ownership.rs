@@ -4,20 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use kogge_api::ClusterId;
 use kogge_api::anchor::{Anchor, Record, SeedsDisagree};
+use kogge_api::{ClusterId, Owner};
 
 use crate::anchors;
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
 use crate::placement::Placements;
+use crate::workload::Database;
 
-/// A database as its FederatedCluster names it.
+/// A database as its resource names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The FederatedCluster's name.
-    pub name: String,
-    /// Its namespace, here and on every worker.
-    pub namespace: String,
+    /// The resource; its namespace is that of the database on every worker.
+    pub resource: Owner,
     /// The clusterID, of the spec or of the status; none where it has none yet.
     pub cluster_id: Option<ClusterId>,
     /// The epoch in the status; none where it was made, or restored, without one.
@@ -77,7 +76,7 @@ pub enum Refusal {
     },
     /// Another database has this name.
     #[error(
-        "{worker} holds a database {name} with clusterID {found}, which this FederatedCluster does not name; to adopt that database, create the FederatedCluster with spec.clusterID: {found}; for a new one choose another name"
+        "{worker} holds a database {name} with clusterID {found}, which this resource does not name; to adopt that database, create the resource with spec.clusterID: {found}; for a new one choose another name"
     )]
     ForeignClusterId {
         /// The worker.
@@ -86,6 +85,18 @@ pub enum Refusal {
         name: String,
         /// The clusterID that was found.
         found: ClusterId,
+    },
+    /// Another resource of this control cluster owns it.
+    #[error(
+        "{worker} holds an anchor by which clusterID {cluster_id} belongs to {owner}, so Kogge writes nothing there; choose another name, or remove spec.clusterID from the manifest and create the resource again"
+    )]
+    AnotherResource {
+        /// The worker.
+        worker: WorkerName,
+        /// The clusterID in the anchor.
+        cluster_id: ClusterId,
+        /// The resource that owns it.
+        owner: Box<Owner>,
     },
     /// A worker has seen a later epoch than the control cluster: it was rolled back.
     #[error(
@@ -153,6 +164,7 @@ impl Refusal {
         match self {
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::ForeignClusterId { .. } => "ForeignClusterID",
+            Self::AnotherResource { .. } => "AnotherResource",
             Self::EpochAhead { .. } => "EpochAhead",
             Self::SeedsDisagree { .. } => "SeedsDisagree",
             Self::WorkerReplaced { .. } => "WorkerReplaced",
@@ -250,21 +262,30 @@ fn judge<R: Record>(identity: &Identity, name: &WorkerName, view: Option<&Worker
         return WorkerVerdict::Unknown(format!("{name} was not reached yet"));
     };
     let unseen = unseen(name, view);
-    match anchors::observed(view, &identity.namespace, &identity.name, identity.cluster_id.as_ref()) {
-        Some(Err(error)) => {
-            WorkerVerdict::Refused(Refusal::AnchorUnreadable { worker: name.clone(), why: error.to_string() })
-        }
-        // An anchor that was seen once says whose the worker's part is, even when the worker is silent now.
-        Some(Ok(anchor)) => match check(identity, name, &anchor) {
-            Err(refusal) => WorkerVerdict::Refused(refusal),
-            Ok(()) => WorkerVerdict::Ours(anchor),
-        },
+    // An anchor that was seen once says whose the worker's part is, even when the worker is silent now.
+    match owned(identity, name, view).map(|anchor| anchor.and_then(|anchor| not_ahead(identity, name, anchor))) {
+        Some(Err(refusal)) => WorkerVerdict::Refused(refusal),
+        Some(Ok(anchor)) => WorkerVerdict::Ours(anchor),
         None => match unseen {
             Some(why) => WorkerVerdict::Unknown(why),
             None if held(identity, view) > 0 => WorkerVerdict::Unanchored,
             None => WorkerVerdict::Empty,
         },
     }
+}
+
+/// The anchor of the database on a worker, or why it says that the worker's part is another's; none where the worker
+/// was seen without one.
+pub fn owned<R: Record>(
+    identity: &Identity,
+    worker: &WorkerName,
+    view: &WorkerView,
+) -> Option<Result<Anchor<R>, Refusal>> {
+    let Owner { namespace, name, .. } = &identity.resource;
+    let observed = anchors::observed(view, namespace, name, identity.cluster_id.as_ref())?;
+    let readable =
+        observed.map_err(|error| Refusal::AnchorUnreadable { worker: worker.clone(), why: error.to_string() });
+    Some(readable.and_then(|anchor| check(identity, worker, anchor)))
 }
 
 /// Why a view says nothing about what is not in it.
@@ -280,22 +301,38 @@ fn unseen(name: &WorkerName, view: &WorkerView) -> Option<String> {
 /// How many objects of the database a worker holds.
 fn held(identity: &Identity, view: &WorkerView) -> usize {
     let Some(id) = &identity.cluster_id else { return 0 };
-    view.objects.of(id).count()
+    let Owner { namespace, name, .. } = &identity.resource;
+    Database { name, namespace, cluster_id: id }.objects(view).count()
 }
 
-fn check<R>(identity: &Identity, worker: &WorkerName, anchor: &Anchor<R>) -> Result<(), Refusal> {
-    let (worker, name) = (worker.clone(), identity.name.clone());
+/// Compares the whole identity: control cluster, kind, namespace, name and clusterID.
+fn check<R>(identity: &Identity, worker: &WorkerName, anchor: Anchor<R>) -> Result<Anchor<R>, Refusal> {
+    let (worker, name) = (worker.clone(), identity.resource.name.clone());
     if anchor.owner_uid != identity.control_uid {
-        return Err(Refusal::ForeignOwner { worker, name, owner_uid: anchor.owner_uid.clone() });
+        return Err(Refusal::ForeignOwner { worker, name, owner_uid: anchor.owner_uid });
+    }
+    let owner = anchor.resource.clone().unwrap_or_else(|| Owner {
+        // An anchor from before anchors named their resource has its name alone.
+        name: anchor.name.clone(),
+        ..identity.resource.clone()
+    });
+    if !owner.is_same(&identity.resource) {
+        let (cluster_id, owner) = (anchor.cluster_id, Box::new(owner));
+        return Err(Refusal::AnotherResource { worker, cluster_id, owner });
     }
     if identity.cluster_id.as_ref() != Some(&anchor.cluster_id) {
-        return Err(Refusal::ForeignClusterId { worker, name, found: anchor.cluster_id.clone() });
+        return Err(Refusal::ForeignClusterId { worker, name, found: anchor.cluster_id });
     }
+    Ok(anchor)
+}
+
+fn not_ahead<R>(identity: &Identity, worker: &WorkerName, anchor: Anchor<R>) -> Result<Anchor<R>, Refusal> {
     match identity.epoch {
         Some(epoch) if anchor.epoch > epoch => {
+            let (worker, name) = (worker.clone(), identity.resource.name.clone());
             Err(Refusal::EpochAhead { worker, name, found: anchor.epoch, epoch })
         }
-        _ => Ok(()),
+        _ => Ok(anchor),
     }
 }
 
@@ -310,7 +347,7 @@ fn joined<R: Record>(
             WorkerVerdict::Ours(anchor) => match &mut joined {
                 None => joined = Some(anchor.clone()),
                 Some(all) => all.join(anchor).map_err(|SeedsDisagree { component, seeds }| {
-                    Refusal::SeedsDisagree { name: identity.name.clone(), component, seeds }
+                    Refusal::SeedsDisagree { name: identity.resource.name.clone(), component, seeds }
                 })?,
             },
             _ => {}

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_api::federated_cluster::DataPolicy;
-use kogge_api::{ClusterId, labels};
+use kogge_api::labels;
 use serde_json::Value;
 
 use crate::fleet_view::{WorkerName, WorkerView};
 use crate::hash::short_hash;
 use crate::object::{has_controller, label};
+use crate::workload::Database;
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
@@ -95,7 +96,7 @@ pub struct ApprovalNeeded {
 pub fn prune(
     worker: &WorkerName,
     view: &WorkerView,
-    cluster_id: &ClusterId,
+    database: Database<'_>,
     desired: &BTreeSet<ObjectKey>,
     facts: &PruneFacts,
 ) -> Pruning {
@@ -103,13 +104,12 @@ pub fn prune(
     if pruning.doubt.is_some() {
         return pruning;
     }
-    let ours: BTreeMap<&ObjectKey, &Object> = view
-        .objects
-        .of(cluster_id)
+    let ours: BTreeMap<&ObjectKey, &Object> = database
+        .objects(view)
         .filter(|(_, object)| is_made_by_kogge(object))
         .map(|(key, object)| (key, &**object))
         .collect();
-    pruning.leaving = leaving(view, cluster_id, desired, &facts.released);
+    pruning.leaving = leaving(view, database, desired, &facts.released);
     let (mut unwanted, mut released) = (Vec::new(), Vec::new());
     for (key, object) in ours.iter().filter(|(key, _)| !desired.contains(**key)) {
         match reason_to_keep(key, object, view, facts) {
@@ -120,7 +120,7 @@ pub fn prune(
             None => unwanted.push((*key, *object)),
         }
     }
-    released.extend(volumes(view, cluster_id, &facts.released));
+    released.extend(volumes(view, database, &facts.released));
     // A person asked for what was released to go, and waited for its drain: no brake holds it.
     let volumes = match facts.released.volumes {
         DataPolicy::Retain => "its volumes are kept",
@@ -128,7 +128,7 @@ pub fn prune(
     };
     let why = format!("it has left the database; {volumes}");
     pruning.actions = released.iter().filter_map(|(key, object)| deletion(worker, key, object, &why)).collect();
-    let approval = approval(worker, cluster_id, &unwanted, ours.len());
+    let approval = approval(worker, database, &unwanted, ours.len());
     if let Some(approval) = approval.filter(|needed| !facts.approved.contains(&needed.hash)) {
         pruning.approval = Some(approval);
         return pruning;
@@ -199,12 +199,12 @@ fn reason_to_keep(
 /// What has left and is still there: pods as well, which go with their workloads, and volumes that are to go.
 fn leaving(
     view: &WorkerView,
-    cluster_id: &ClusterId,
+    database: Database<'_>,
     desired: &BTreeSet<ObjectKey>,
     released: &Released,
 ) -> BTreeSet<ObjectKey> {
-    view.objects
-        .of(cluster_id)
+    database
+        .objects(view)
         .filter(|(key, object)| released.covers(object) && !desired.contains(*key))
         .filter(|(key, _)| match key.kind.as_str() {
             "StatefulSet" | "Deployment" | "Pod" => true,
@@ -218,15 +218,14 @@ fn leaving(
 /// The volumes that go: those of members whose workload and pods are gone.
 fn volumes<'a>(
     view: &'a WorkerView,
-    cluster_id: &ClusterId,
+    database: Database<'_>,
     released: &Released,
 ) -> Vec<(&'a ObjectKey, &'a Object)> {
     if released.volumes != DataPolicy::Delete {
         return Vec::new();
     }
-    let ours = |kind: &'static [&str]| {
-        view.objects.of(cluster_id).filter(move |(key, _)| kind.contains(&key.kind.as_str()))
-    };
+    let ours =
+        |kind: &'static [&str]| database.objects(view).filter(move |(key, _)| kind.contains(&key.kind.as_str()));
     let share = |object: &'a Object| (label(object, labels::COMPONENT), label(object, labels::PLACEMENT));
     ours(&["PersistentVolumeClaim"])
         .map(|(key, claim)| (key, &**claim))
@@ -285,7 +284,7 @@ fn anywhere(value: &Value, condition: &impl Fn(&str, &Value) -> bool) -> bool {
 
 fn approval(
     worker: &WorkerName,
-    cluster_id: &ClusterId,
+    database: Database<'_>,
     unwanted: &[(&ObjectKey, &Object)],
     total: usize,
 ) -> Option<ApprovalNeeded> {
@@ -295,7 +294,7 @@ fn approval(
     let keys: Vec<String> = unwanted.iter().map(|(key, _)| key.to_string()).collect();
     Some(ApprovalNeeded {
         reason: "PruneAboveBrake",
-        hash: short_hash(&serde_json::json!(["prune", worker.0, cluster_id.as_str(), keys])),
+        hash: short_hash(&serde_json::json!(["prune", worker.0, database.cluster_id.as_str(), keys])),
         what: format!("delete {} of {total} objects on {worker}: {}", keys.len(), named(&keys)),
     })
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kogge_api::federated_cluster::DataPolicy;
+use kogge_api::labels;
 use kogge_api::status::DeletionStatus;
-use kogge_api::{ClusterId, labels};
 
 use crate::fleet_view::{FleetView, Liveness, WorkerName, WorkerView};
 use crate::object::{has_controller, label};
+use crate::workload::Database;
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// How far a deletion is.
@@ -104,7 +105,7 @@ impl TeardownPlan {
 pub fn teardown(
     fleet: &FleetView,
     workers: &BTreeMap<WorkerName, Option<String>>,
-    cluster_id: &ClusterId,
+    database: Database<'_>,
     data: DataPolicy,
     rank: impl Fn(&str) -> Option<u32>,
 ) -> TeardownPlan {
@@ -120,7 +121,7 @@ pub fn teardown(
     }
     let staged: Vec<(Stage, &WorkerName, &ObjectKey, &Object)> = reachable
         .iter()
-        .flat_map(|(name, view)| view.objects.of(cluster_id).map(move |(key, object)| (*name, key, &**object)))
+        .flat_map(|(name, view)| database.objects(view).map(move |(key, object)| (*name, key, &**object)))
         .filter_map(|(name, key, object)| Some((stage(key, object, data, &rank)?, name, key, object)))
         .collect();
     plan.stage = staged.iter().map(|(stage, ..)| *stage).min();

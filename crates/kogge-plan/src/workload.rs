@@ -1,9 +1,10 @@
 //! What an observed workload and its pods say, read from a worker's view.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use kogge_api::gate::{self, Report};
-use kogge_api::{ClusterId, labels, names};
+use kogge_api::{ClusterId, SYSTEM_NAMESPACE, labels, names};
 use serde_json::Value;
 
 use crate::object::{cluster_id, label};
@@ -27,12 +28,28 @@ impl std::fmt::Display for ShareKey {
 /// The database that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Database<'a> {
-    /// The FederatedCluster's name.
+    /// Its resource's name.
     pub name: &'a str,
     /// Its namespace.
     pub namespace: &'a str,
     /// Its identity.
     pub cluster_id: &'a ClusterId,
+}
+
+impl Database<'_> {
+    /// Whether an object is a part of it. The clusterID in its label is not enough, which anybody may write who may write
+    /// an object anywhere: it also stands in the database's namespace, or in Kogge's own, and names no other database.
+    pub fn owns(&self, object: &Object) -> bool {
+        let namespace = object.metadata.namespace.as_deref();
+        cluster_id(object) == Some(self.cluster_id.as_str())
+            && namespace.is_some_and(|found| [self.namespace, SYSTEM_NAMESPACE].contains(&found))
+            && label(object, labels::CLUSTER).is_none_or(|name| name == self.name)
+    }
+
+    /// Its objects on a worker, by key.
+    pub fn objects(self, view: &WorkerView) -> impl Iterator<Item = (&ObjectKey, &Arc<Object>)> {
+        view.objects.of(self.cluster_id).filter(move |(_, object)| self.owns(object))
+    }
 }
 
 /// A pod, as last observed.
@@ -63,7 +80,7 @@ pub fn workload<'a>(view: &'a WorkerView, database: Database<'_>, share: &ShareK
     let name = names::workload(database.name, &share.component, &share.placement);
     let of_kind = |kind| view.objects.get(&ObjectKey::namespaced("apps/v1", kind, database.namespace, &name));
     let found = ["StatefulSet", "Deployment"].into_iter().filter_map(of_kind);
-    found.map(|object| &**object).find(|object| cluster_id(object) == Some(database.cluster_id.as_str()))
+    found.map(|object| &**object).find(|object| database.owns(object))
 }
 
 /// The revision that a workload's template was made from.
@@ -84,8 +101,8 @@ pub fn is_observed(workload: &Object) -> bool {
 
 /// The pods of a share, by name, as last observed.
 pub fn pods(view: &WorkerView, database: Database<'_>, share: &ShareKey) -> Vec<PodFacts> {
-    view.objects
-        .of(database.cluster_id)
+    database
+        .objects(view)
         .filter(|(key, _)| key.kind == "Pod" && key.namespace.as_deref() == Some(database.namespace))
         .map(|(_, pod)| pod)
         .filter(|pod| {

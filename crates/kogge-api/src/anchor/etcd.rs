@@ -219,6 +219,7 @@ mod tests {
         let anchor = Anchor {
             cluster_id: "abcdefgh".parse().unwrap(),
             name: "orders".to_owned(),
+            resource: None,
             owner_uid: "owner".to_owned(),
             epoch: 1,
             spec_hash: String::new(),

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::ClusterId;
+use crate::{ClusterId, Owner};
 
 /// The key of the anchor's ConfigMap under which the record stands, as JSON.
 pub const DATA_KEY: &str = "anchor.json";
@@ -25,6 +25,9 @@ pub struct Anchor<R> {
     pub cluster_id: ClusterId,
     /// The name of its resource.
     pub name: String,
+    /// Its resource; none in an anchor from before anchors named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Owner>,
     /// The UID of `kube-system` in the control cluster that owns it.
     #[serde(rename = "ownerUID")]
     pub owner_uid: String,

@@ -48,7 +48,7 @@ use crate::{ClusterId, DatabaseStatus};
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("!has(oldSelf.clusterID) || (has(self.clusterID) && self.clusterID == oldSelf.clusterID)",
+    rule("!has(oldSelf.clusterID) || !has(self.clusterID) || self.clusterID == oldSelf.clusterID",
         "spec.clusterID cannot change once it is set: it is part of every replica set's name"),
     rule("size(self.placement) >= 1",
         "spec.placement needs at least one entry: the last placement cannot be removed; to end the database, delete the FederatedCluster"),

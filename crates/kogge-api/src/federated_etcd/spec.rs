@@ -51,7 +51,7 @@ pub const COMPONENT: &str = "etcd";
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("!has(oldSelf.clusterID) || (has(self.clusterID) && self.clusterID == oldSelf.clusterID)",
+    rule("!has(oldSelf.clusterID) || !has(self.clusterID) || self.clusterID == oldSelf.clusterID",
         "spec.clusterID cannot change once it is set: the cluster's own ID follows from it"),
     rule("size(self.placement) >= 1",
         "spec.placement needs at least one entry: the last placement cannot be removed; to end the database, delete the FederatedEtcd"),

@@ -11,7 +11,7 @@ use crate::labels::{MANAGED_BY, MANAGER};
 /// The operator's ServiceAccount in the control cluster, and the name of the Roles and bindings for it.
 pub const OPERATOR: &str = "kogge";
 /// The ServiceAccount on a worker that the operator acts as, and the name of the Roles and bindings for it.
-/// It has a name of its own, so that a control cluster can be a worker too and neither gains the other's rights.
+/// It has a name of its own, so that neither ever gains the other's rights. A worker belongs to one control cluster.
 pub const WORKER: &str = "kogge-worker";
 
 /// A ServiceAccount.

@@ -350,7 +350,12 @@ pub(crate) fn updates() -> Vec<Update> {
     vec![
         case("a clusterID, once", json!({}), json!({"clusterID": "abcd2345"}), Passes),
         case("another clusterID", json!({"clusterID": "abcd2345"}), json!({"clusterID": "abcd6789"}), id),
-        case("the clusterID taken away", json!({"clusterID": "abcd2345"}), json!({"clusterID": null}), id),
+        case(
+            "field_06: the clusterID taken away, as kubectl replace does",
+            json!({"clusterID": "abcd2345"}),
+            json!({"clusterID": null}),
+            Passes,
+        ),
         case("a placement more", json!({}), placements(&[json!({}), json!({})]), Passes),
         case("a placement less", placements(&[json!({}), json!({})]), placements(&[json!({})]), Passes),
         case(

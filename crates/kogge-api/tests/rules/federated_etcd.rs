@@ -119,6 +119,12 @@ pub(crate) fn updates() -> Vec<Update> {
             Refused("spec.clusterID cannot change once it is set"),
         ),
         case(
+            "field_06: the clusterID taken away, as kubectl replace does",
+            json!({"clusterID": "abcd2345"}),
+            json!({"clusterID": null}),
+            Passes,
+        ),
+        case(
             "TLS switched on",
             json!({}),
             json!({"security": {"tls": {"mode": "Require"}}}),

@@ -6,15 +6,17 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::guarded::Undecodable;
-use kogge_api::{ClusterId, WorkerCluster, labels};
+use kogge_api::{ClusterId, OwnerRecord, WorkerCluster, labels, names};
 use kogge_database::pass::Endings;
 use kogge_database::secrets::DatabaseSecrets;
+use kogge_database::{Named, Rival};
 use kogge_engine::{Database, Engine};
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use kube::{Api, CustomResourceExt as _, ResourceExt as _};
 
 use super::Environment;
 use crate::cluster::Cluster;
+use crate::engines::REGISTERED;
 
 /// Everything that a pass of the operator begins with.
 pub(super) struct Known<E: Engine> {
@@ -25,6 +27,12 @@ pub(super) struct Known<E: Engine> {
     pub(super) control_uid: String,
     pub(super) revisions: Vec<ControllerRevision>,
     pub(super) secrets: SecretsKnown,
+    /// The resources that it can meet, as far as they may be listed.
+    pub(super) rivals: Vec<Rival>,
+    /// Whose the database is, by what is kept of it.
+    pub(super) owner: OwnerRecord,
+    /// What stands under the name of the administrator's Secret, without its data.
+    pub(super) admin_secret: Option<Secret>,
     /// The Secret that `spec.security.tls.secretRef` names, if it is there.
     pub(super) named_secret: Option<Secret>,
     pub(super) endings: Endings,
@@ -51,10 +59,19 @@ pub(super) async fn read<E: Engine>(
     let kube_system = home.request("read the namespace kube-system", namespaces.get("kube-system")).await?;
     let (workers, undecodable) = home.worker_clusters().await?;
     let database = E::database(&resource);
+    let rivals = rivals(home, &database).await?;
+    let mut kept = Vec::new();
     let (revisions, secrets) = match &database.cluster_id {
-        Some(id) => (revisions(home, id, system_namespace).await?, secrets(home, id, system_namespace).await?),
+        Some(id) => {
+            let secret = metadata_of_secret(home, system_namespace, &DatabaseSecrets::name(id)).await?;
+            kept.extend(secret.map(|secret| secret.metadata));
+            (revisions(home, id, system_namespace).await?, secrets(home, id, system_namespace).await?)
+        }
         None => (Vec::new(), SecretsKnown::Absent),
     };
+    let owner = OwnerRecord::of(kept.iter().chain(revisions.iter().map(|revision| &revision.metadata)));
+    let admin = names::admin_secret(database.name());
+    let admin_secret = metadata_of_secret(home, database.namespace(), &admin).await?;
     let named_secret = named_secret(home, &database).await?;
     let endings = endings::<E>(home, &database).await?;
     Ok(Known {
@@ -64,11 +81,52 @@ pub(super) async fn read<E: Engine>(
         control_uid: kube_system.uid().context("kube-system has no UID")?,
         revisions,
         secrets,
+        rivals,
+        owner,
+        admin_secret,
         named_secret,
         endings,
         system_namespace: system_namespace.to_owned(),
         agent_image: args.agent_image.clone(),
     })
+}
+
+/// The resources of every kind that a database can meet. Those that may not be listed are not known.
+async fn rivals(home: &Cluster, database: &Database) -> anyhow::Result<Vec<Rival>> {
+    let mut rivals = Vec::new();
+    for kind in REGISTERED {
+        let resource = kind.resource();
+        let resources: Api<DynamicObject> = Api::all_with(home.client(), &resource);
+        let all = ListParams::default();
+        let look = permitted(resources.list(&all));
+        let Some(found) = home.request(&format!("list {}", resource.plural), look).await? else { continue };
+        for object in found.items {
+            // One that cannot be read is told of where it is looked at.
+            let Ok(rival) = kind.database(&object) else { continue };
+            if !rival.owner().is_same(&database.owner())
+                && Rival::can_meet(Named::from(database), Named::from(&rival))
+            {
+                rivals.push(Rival::of(&rival));
+            }
+        }
+    }
+    Ok(rivals)
+}
+
+/// A Secret without its data; none where there is none, or where it may not be read.
+async fn metadata_of_secret(home: &Cluster, namespace: &str, name: &str) -> anyhow::Result<Option<Secret>> {
+    let secrets: Api<Secret> = Api::namespaced(home.client(), namespace);
+    let look = permitted(secrets.get_metadata_opt(name));
+    let found = home.request(&format!("read Secret {namespace}/{name}"), look).await?.flatten();
+    Ok(found.map(|found| Secret { metadata: found.metadata, ..Secret::default() }))
+}
+
+/// The answer; none where it is forbidden.
+async fn permitted<T>(request: impl Future<Output = kube::Result<T>>) -> kube::Result<Option<T>> {
+    match request.await {
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 async fn revisions(

@@ -69,8 +69,8 @@ pub(crate) async fn look<C: Observe>(
 ) -> anyhow::Result<Sight> {
     let charts = ChartStore::new(environment.args.chart_dirs.iter().cloned());
     let known = control::read::<C::Engine>(resource, environment).await?;
-    let workers =
-        Workers::connect(environment.home, &known.workers, &charts, environment.system_namespace).await?;
+    let Environment { home, system_namespace, .. } = *environment;
+    let workers = Workers::connect(home, &known.workers, &charts, system_namespace, &known.control_uid).await?;
     let seen = workers.observe().await;
     let now = Time(Timestamp::now());
     let holdings = RefCell::default();

@@ -50,6 +50,7 @@ pub(super) async fn dry_run<E: Engine>(
             database: &database,
             spec: E::spec(&resource),
             workers: &registered,
+            rivals: &known.rivals,
             fleet: &seen.fleet,
             control_uid: &known.control_uid,
             system_namespace: &known.system_namespace,

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kogge_api::WorkerCluster;
+use kogge_api::{OwnerRecord, WorkerCluster};
 use kogge_database::pass::Endings;
 use kogge_database::secrets::Wanted;
 use kogge_engine::Identity;
@@ -76,6 +76,9 @@ fn known<E: Engine>(resource: serde_json::Value) -> Known<E> {
         control_uid: "control".to_owned(),
         revisions: Vec::new(),
         secrets: SecretsKnown::Absent,
+        rivals: Vec::new(),
+        owner: OwnerRecord::Absent,
+        admin_secret: None,
         named_secret: None,
         endings: Endings::default(),
         system_namespace: "kogge-system".to_owned(),
@@ -284,4 +287,15 @@ async fn a_database_whose_cool_off_is_over_is_taken_down_and_not_made_again() {
     let verbs: Vec<Verb> = outline.workers.values().flatten().map(|change| change.verb).collect();
     assert!(!verbs.is_empty() && verbs.iter().all(|verb| *verb == Verb::Delete), "{outline}");
     assert_eq!(outline.outcome, Outcome::Changes);
+}
+
+#[tokio::test]
+async fn field_02_a_plan_of_a_copied_manifest_says_whose_the_clusterid_is() {
+    let mut known = new_database();
+    known.resource.spec.cluster_id = Some("abcdefgh".parse().unwrap());
+    known.owner = OwnerRecord::Named("FederatedCluster/others/db/uid".parse().unwrap());
+    let outline = planned(&known, &seen([empty("north"), empty("south")])).await;
+    assert_eq!((outline.outcome, outline.problems[0].reason.as_str()), (Outcome::Problem, "ClusterIDTaken"));
+    assert!(outline.problems[0].message.contains("clusterID abcdefgh belongs to others/db"), "{outline}");
+    assert!(outline.workers.is_empty());
 }

@@ -39,13 +39,14 @@ impl Workers {
         workers: &[WorkerCluster],
         charts: &ChartStore,
         system_namespace: &str,
+        control_uid: &str,
     ) -> anyhow::Result<Self> {
         let required = RequiredRules {
             namespaced: rbac::worker_rules(&charts.kinds()?, Access::PortForward),
             system: rbac::system_rules(),
             cluster: rbac::identity_rules(),
         };
-        let fleet = Fleet::new(FleetOptions::new(system_namespace, required));
+        let fleet = Fleet::new(FleetOptions::new(system_namespace, required).within(control_uid));
         for worker in workers {
             fleet.upsert(worker, &secret(home, worker, system_namespace).await?);
         }

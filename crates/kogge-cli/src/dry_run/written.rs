@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kogge_api::guarded::Undecodable;
-use kogge_api::{ClusterId, FINALIZER};
+use kogge_api::{ClusterId, FINALIZER, OwnerRecord};
 use kogge_database::pass::{ControlState, Held, Read, Revisions, Write};
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::{DatabaseSecrets, Sample, Wanted};
@@ -26,6 +26,7 @@ pub(super) struct Written<E: Engine> {
     pub(super) notes: Vec<String>,
     revisions: Vec<ControllerRevision>,
     secrets: Option<Arc<DatabaseSecrets>>,
+    owner: OwnerRecord,
     tombstone: bool,
 }
 
@@ -46,6 +47,7 @@ impl<E: Engine> Written<E> {
             notes: known.undecodable.iter().map(left_out).collect(),
             revisions: known.revisions.clone(),
             secrets,
+            owner: owner(known),
             tombstone: false,
         };
         written.keep()?;
@@ -66,6 +68,7 @@ impl<E: Engine> Written<E> {
         mint: &mut Sample,
     ) -> anyhow::Result<()> {
         match what {
+            Read::Owner(_) => control.owner = Some(self.owner.clone()),
             Read::Revisions(_) => {
                 let names = self.revisions.iter().filter_map(|stored| stored.metadata.name.clone()).collect();
                 control.revisions = Some(Revisions { names, kept: Ok(Arc::clone(&self.kept)) });
@@ -78,8 +81,8 @@ impl<E: Engine> Written<E> {
                 control.secrets = Some(secrets.map(|secrets| Held { secrets, resource_version: None }));
             }
             Read::NamedSecret(_) => control.named_secret = Some(known.named_secret.clone()),
-            // What it holds follows from what was read; a plan does not show it.
-            Read::AdminSecret(_) => control.admin_secret = Some(None),
+            // What it holds follows from what was read; a plan shows only whose it is.
+            Read::AdminSecret(_) => control.admin_secret = Some(known.admin_secret.clone()),
             Read::Endings => control.endings = Some(known.endings),
             Read::Tombstone(_) => control.tombstone = Some(self.tombstone),
         }
@@ -102,11 +105,17 @@ impl<E: Engine> Written<E> {
     pub(super) fn take(&mut self, write: &Write) -> anyhow::Result<()> {
         match write {
             Write::Claim { id } => {
-                self.resource.meta_mut().finalizers.get_or_insert_default().push(FINALIZER.to_owned());
+                let finalizers = self.resource.meta_mut().finalizers.get_or_insert_default();
+                if !finalizers.iter().any(|name| name == FINALIZER) {
+                    finalizers.push(FINALIZER.to_owned());
+                }
+                let recorded = E::database(&self.resource).cluster_id.is_some();
                 if let (None, Some(id)) = (E::cluster_id(E::spec(&self.resource)), id) {
                     self.resource = identified::<E>(&self.resource, id)?;
                     let note = "Kogge gives the database its clusterID first; here it is a sample";
-                    self.notes.push(note.to_owned());
+                    if !recorded {
+                        self.notes.push(note.to_owned());
+                    }
                 }
             }
             Write::Revision(object) => {
@@ -117,6 +126,7 @@ impl<E: Engine> Written<E> {
             }
             Write::CreateSecrets(secrets) | Write::UpdateSecrets { secrets, .. } => {
                 self.secrets = Some(Arc::new((**secrets).clone()));
+                self.owner = OwnerRecord::Named(E::database(&self.resource).owner());
             }
             Write::Status { status, .. } => {
                 self.resource = E::with_status(&self.resource, (**status).clone());
@@ -125,6 +135,17 @@ impl<E: Engine> Written<E> {
             Write::Release | Write::Admin(_) | Write::RemoveRevisions(_) | Write::Forget { .. } => {}
         }
         Ok(())
+    }
+}
+
+/// Whose the database is. Where its Secret may not be read, nobody knows what it says, and the plan is made as if it named
+/// this resource.
+fn owner<E: Engine>(known: &Known<E>) -> OwnerRecord {
+    match (&known.secrets, &known.owner) {
+        (SecretsKnown::Unreadable(_), OwnerRecord::Absent | OwnerRecord::Unnamed) => {
+            OwnerRecord::Named(E::database(&known.resource).owner())
+        }
+        (_, owner) => owner.clone(),
     }
 }
 

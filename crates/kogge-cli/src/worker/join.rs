@@ -15,6 +15,7 @@ use kube::config::Kubeconfig;
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
 
+use super::belonging::Belonging;
 use super::kubeconfig::Endpoint;
 use super::{charts, objects};
 use crate::ControlArgs;
@@ -25,6 +26,9 @@ const TOKEN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the dry run shows in the place of the token.
 const TOKEN_TO_COME: &str = "<filled in from the worker's Secret kogge-worker-token>";
+
+/// What the dry run shows in the place of the control cluster's UID where it cannot ask for it.
+const CONTROL_UID_TO_COME: &str = "<the UID of kube-system in the control cluster>";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -60,7 +64,7 @@ pub(crate) struct Args {
         default_value = "charts"
     )]
     chart_dirs: Vec<PathBuf>,
-    /// Prints what would be applied, and asks no cluster for anything
+    /// Prints what would be applied, and asks the clusters only whose the worker is
     #[arg(long)]
     dry_run: bool,
 }
@@ -70,13 +74,27 @@ pub(super) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<()>
     let kubeconfig = cluster::kubeconfig(Some(&args.worker_kubeconfig))?;
     let worker = Cluster::open(kubeconfig, args.worker_context.as_deref(), "worker").await?;
     let endpoint = Endpoint::of(&worker.entry, args.worker_server.clone())?;
-    let manifests = objects::on_worker(&control.system_namespace, &args.allowed(), &rendered)?;
+    let manifests =
+        |control_uid: &str| objects::on_worker(&control.system_namespace, &args.allowed(), &rendered, control_uid);
     if args.dry_run {
-        return dry_run(&args, control, &endpoint, &manifests);
+        let control_uid = control_uid_seen(control, &worker).await?;
+        let control_uid = control_uid.as_deref().unwrap_or(CONTROL_UID_TO_COME);
+        return dry_run(&args, control, &endpoint, &manifests(control_uid)?);
     }
 
     let home = Cluster::control(control).await?;
-    let uid = identity(&worker).await?;
+    let (control_uid, uid) = (identity(&home).await?, identity(&worker).await?);
+    let belonging = Belonging {
+        home: &home,
+        worker: &worker,
+        system_namespace: &control.system_namespace,
+        control_uid: &control_uid,
+        worker_uid: &uid,
+    };
+    if let Some(refusal) = belonging.refusal().await? {
+        bail!(refusal);
+    }
+    let manifests = manifests(&control_uid)?;
     refuse_second_registration(&home, &args.name, &uid).await?;
 
     for manifest in &manifests {
@@ -120,6 +138,33 @@ fn dry_run(args: &Args, control: &ControlArgs, endpoint: &Endpoint, manifests: &
     print!("{}", Manifest::of(&secret)?.to_yaml()?);
     print!("---\n{}", args.worker_cluster()?.to_yaml()?);
     Ok(())
+}
+
+/// The control cluster's UID, for a dry run, which refuses what the run itself would; none where it cannot be asked. What
+/// could not be asked is noted and refuses nothing.
+async fn control_uid_seen(control: &ControlArgs, worker: &Cluster) -> anyhow::Result<Option<String>> {
+    let not_checked = |error: &anyhow::Error| println!("# Not checked, whose the worker is: {error:#}");
+    let home = Cluster::control(control).await?;
+    let (control_uid, worker_uid) = match tokio::join!(identity(&home), identity(worker)) {
+        (Ok(control_uid), Ok(worker_uid)) => (control_uid, worker_uid),
+        (control_uid, worker_uid) => {
+            [control_uid.as_ref().err(), worker_uid.as_ref().err()].into_iter().flatten().for_each(not_checked);
+            return Ok(control_uid.ok());
+        }
+    };
+    let belonging = Belonging {
+        home: &home,
+        worker,
+        system_namespace: &control.system_namespace,
+        control_uid: &control_uid,
+        worker_uid: &worker_uid,
+    };
+    match belonging.refusal().await {
+        Ok(None) => {}
+        Ok(Some(refusal)) => bail!(refusal),
+        Err(error) => not_checked(&error),
+    }
+    Ok(Some(control_uid))
 }
 
 /// The UID of `kube-system`: the identity of the cluster.

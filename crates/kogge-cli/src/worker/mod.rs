@@ -1,5 +1,6 @@
 //! `kogge worker …`
 
+mod belonging;
 mod charts;
 mod join;
 mod kubeconfig;

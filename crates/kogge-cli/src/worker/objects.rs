@@ -12,6 +12,7 @@ use kogge_api::{GROUP, VERSION};
 use kube::api::ObjectMeta;
 use serde_json::json;
 
+use super::belonging::mark;
 use crate::cluster::Manifest;
 
 /// The Secret on the worker that its controller fills with a token.
@@ -24,6 +25,7 @@ pub(super) fn on_worker(
     system_namespace: &str,
     allowed: &AllowedNamespaces,
     rendered: &BTreeSet<GroupKind>,
+    control_uid: &str,
 ) -> anyhow::Result<Vec<Manifest>> {
     let namespaces: Vec<&str> = allowed.names.iter().flatten().map(String::as_str).collect();
     let rules = rbac::worker_rules(rendered, Access::PortForward);
@@ -31,12 +33,16 @@ pub(super) fn on_worker(
     for name in std::iter::once(system_namespace).chain(namespaces.iter().copied()).collect::<BTreeSet<_>>() {
         manifests.push(Manifest::of(&namespace(name))?);
     }
-    manifests.push(Manifest::of(&rbac::service_account(WORKER, system_namespace))?);
+    let mut account = rbac::service_account(WORKER, system_namespace);
+    mark(&mut account.metadata, control_uid);
+    manifests.push(Manifest::of(&account)?);
     manifests.push(Manifest::of(&token_secret(system_namespace))?);
     let everywhere: Vec<PolicyRule> = if allowed.all == Some(true) { rules.clone() } else { Vec::new() };
     let cluster_rules = rbac::identity_rules().into_iter().chain(everywhere).collect();
     manifests.push(Manifest::of(&rbac::cluster_role(WORKER, cluster_rules))?);
-    manifests.push(Manifest::of(&rbac::cluster_role_binding(WORKER, system_namespace))?);
+    let mut binding = rbac::cluster_role_binding(WORKER, system_namespace);
+    mark(&mut binding.metadata, control_uid);
+    manifests.push(Manifest::of(&binding)?);
     let mut by_namespace: BTreeMap<&str, Vec<PolicyRule>> = BTreeMap::new();
     by_namespace.entry(system_namespace).or_default().extend(rbac::system_rules());
     for name in namespaces {
@@ -108,7 +114,11 @@ mod tests {
 
     fn shown(allowed: &AllowedNamespaces) -> Vec<String> {
         let rendered = [GroupKind::new("apps", "StatefulSet")].into();
-        on_worker("kogge-system", allowed, &rendered).unwrap().iter().map(ToString::to_string).collect()
+        on_worker("kogge-system", allowed, &rendered, "uid-of-control")
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -135,10 +145,20 @@ mod tests {
     }
 
     #[test]
+    fn field_08_what_a_join_makes_says_for_which_control_cluster() {
+        let some = AllowedNamespaces { names: Some(vec!["databases".to_owned()]), all: None };
+        let made = on_worker("kogge-system", &some, &BTreeSet::new(), "uid-of-control").unwrap();
+        for object in ["ServiceAccount kogge-system/kogge-worker", "ClusterRoleBinding kogge-worker"] {
+            let manifest = made.iter().find(|manifest| manifest.to_string() == object).unwrap();
+            assert!(manifest.to_yaml().unwrap().contains("kogge.dev/control-uid: uid-of-control"), "{object}");
+        }
+    }
+
+    #[test]
     fn rights_everywhere_stand_in_the_cluster_role() {
         let rendered = [GroupKind::new("apps", "StatefulSet")].into();
         let has_statefulsets = |allowed: &AllowedNamespaces, kind: &str| {
-            on_worker("kogge-system", allowed, &rendered)
+            on_worker("kogge-system", allowed, &rendered, "uid-of-control")
                 .unwrap()
                 .iter()
                 .filter(|manifest| manifest.to_string().starts_with(kind))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kogge_api::federated_cluster::TlsMode;
+use kogge_api::{OwnerRecord, names};
 use kogge_engine::{Database, Engine, Identity};
 use kogge_plan::epoch::Epoch;
 use kogge_plan::ownership::Verdict;
@@ -13,12 +14,14 @@ use super::known::{Known, Start};
 use super::look::{Look, Read, Then, Write};
 use super::pace::{BLOCKED, WRITTEN, blocked};
 use super::ready::{Ready, RenderInput, wanted};
+use super::title::is_up_to_date;
 use crate::acceptance::{ChartName, Rendered};
 use crate::observation::Observation;
 use crate::problem::Problem;
 use crate::report::unchanged;
 use crate::revisions::Rollout;
-use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mint, Mounted, Wanted, lost};
+use crate::rivals::{given, id_that_changed, name_of_another, unproven};
+use crate::secrets::{DatabaseSecrets, IncompleteSecret, Issuer, Mint, Mounted, Wanted, lost, taken_by};
 use crate::sighting::{Sighting, accepted_epoch};
 
 pub(super) fn next<'a, E: Engine>(
@@ -31,6 +34,17 @@ pub(super) fn next<'a, E: Engine>(
     let database = start.database;
     let refused = |problem: &Problem| Ok(blocked(start, problem, BLOCKED));
     let write = |write: Write| Ok(Look::Write(Box::new(write), Then::End(WRITTEN)));
+    let verdict = &sighting.ownership.overall;
+    let owner = database.owner();
+    if control.owner == Some(OwnerRecord::Unnamed) && !sighting.is_proven(start.fleet) {
+        return refused(&unproven(&identity.id, &owner, start.system_namespace));
+    }
+    let changed = id_that_changed(database, E::cluster_id(start.spec));
+    let taken = name_of_another(database, start.rivals, &given(database, verdict));
+    let foreign = changed.or(taken);
+    if let (Verdict::New, Some(problem)) = (verdict, &foreign) {
+        return refused(problem);
+    }
     let Some(revisions) = &control.revisions else {
         return Ok(Look::Read(Read::Revisions(identity.id)));
     };
@@ -41,15 +55,25 @@ pub(super) fn next<'a, E: Engine>(
     let Some(held) = &control.secrets else {
         return Ok(Look::Read(Read::Secrets(identity.id)));
     };
-    let verdict = &sighting.ownership.overall;
     if held.is_none() && *verdict != Verdict::New {
         return refused(&lost(&identity.id, start.system_namespace));
+    }
+    if held.is_none() {
+        let name = names::admin_secret(database.name());
+        match &control.admin_secret {
+            None => return Ok(Look::Read(Read::AdminSecret(name))),
+            Some(secret) => {
+                if let Some(problem) = secret.as_ref().and_then(|found| taken_by(found, &identity.id, &owner)) {
+                    return refused(&problem);
+                }
+            }
+        }
     }
     let given = match named_secret(database) {
         None => Ok(None),
         Some(name) => match &control.named_secret {
             None => return Ok(Look::Read(Read::NamedSecret(name.to_owned()))),
-            Some(secret) => given(database, &identity, name, secret.as_ref(), mint),
+            Some(secret) => given_certificate(database, &identity, name, secret.as_ref(), mint),
         },
     };
     let Some(rendered) = &known.rendered else {
@@ -63,6 +87,9 @@ pub(super) fn next<'a, E: Engine>(
         Ok(rendered) => rendered,
         Err(problem) => return refused(problem),
     };
+    // While its names are another's, or its clusterID is, what was accepted last goes on.
+    let rollout = if foreign.is_some() { kept.newest().unwrap_or(rollout) } else { rollout };
+    let problem = foreign.as_ref().or(problem.as_ref());
     let Some(epoch) = accepted_epoch(database, known.spec_hash()?, verdict, problem.is_some()) else {
         return refused(&Problem::Failed {
             reason: "EpochMissing".to_owned(),
@@ -70,15 +97,20 @@ pub(super) fn next<'a, E: Engine>(
         });
     };
     if problem.is_none() && !kept.holds(rollout) {
-        return match kept.object(rollout, &identity.id, start.system_namespace) {
+        return match kept.object(rollout, &identity.id, start.system_namespace, &owner) {
             Ok(object) => write(Write::Revision(Box::new(object))),
             Err(error) => refused(&error.into()),
         };
     }
     let wanted = given.clone().map(|given| wanted::<E>(&identity, database, given));
     let held = match (held, wanted) {
-        (Some(held), Ok(wanted)) => {
-            if let Some(completed) = held.secrets.completed(&wanted, mint)? {
+        (Some(held), wanted) => {
+            let completed = match &wanted {
+                Ok(wanted) => held.secrets.completed(wanted, mint)?,
+                Err(_) => None,
+            };
+            let outdated = !is_up_to_date(control.owner.as_ref(), &owner);
+            if let Some(completed) = completed.or_else(|| outdated.then(|| (*held.secrets).clone())) {
                 let resource_version = held.resource_version.clone();
                 return write(Write::UpdateSecrets {
                     secrets: Box::new(completed),
@@ -88,7 +120,6 @@ pub(super) fn next<'a, E: Engine>(
             }
             held.clone()
         }
-        (Some(held), Err(_)) => held.clone(),
         (None, Ok(wanted)) => {
             return write(Write::CreateSecrets(Box::new(DatabaseSecrets::begin(&wanted, mint)?)));
         }
@@ -98,7 +129,7 @@ pub(super) fn next<'a, E: Engine>(
     if !epoch.is_recorded(status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref())) {
         return write(recording(start, &identity, epoch, rollout));
     }
-    let (rollout, problem) = (Arc::clone(rollout), problem.clone());
+    let (rollout, problem) = (Arc::clone(rollout), problem.cloned());
     let prepared = Observation {
         database,
         spec: start.spec,
@@ -137,7 +168,7 @@ fn named_secret(database: &Database) -> Option<&str> {
 }
 
 /// What that Secret holds, where servers can work with it.
-fn given(
+fn given_certificate(
     database: &Database,
     identity: &Identity,
     name: &str,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kogge_api::conditions::database::PROGRESSING;
-use kogge_api::names;
+use kogge_api::{Owner, names};
 use kogge_engine::{Database, Engine, PodName};
 
 use super::carried::Carried;
@@ -15,7 +15,7 @@ use super::pace::{BLOCKED, BUSY};
 use crate::plan::DatabasePlan;
 use crate::problem::Problem;
 use crate::report::{Observed, report};
-use crate::secrets::{DatabaseSecrets, Mint, UsersStep};
+use crate::secrets::{DatabaseSecrets, Mint, UsersStep, holds, taken_by};
 
 /// How often the members are asked while something is waited for.
 const WAITING: Again = Again::After(Duration::from_secs(1));
@@ -38,12 +38,18 @@ pub(super) fn next<'a, E: Engine>(
     let mut carried = carried.clone();
     // A namespace that is being deleted takes no new Secret.
     if database.metadata.deletion_timestamp.is_none() {
-        if let Step::Look(look) = after.admin_secret() {
-            return Ok(look);
-        }
+        let published = match after.admin_secret() {
+            Step::Look(look) => return Ok(look),
+            Step::Past(more) => {
+                let published = more.problem.is_none();
+                carried = carried.and(more);
+                published
+            }
+        };
         // The secrets take one step in a pass: the next one rests on what is read again.
         carried.changed |= asked.secrets_written;
-        if !asked.secrets_written {
+        // Users who are told nowhere are not replaced.
+        if published && !asked.secrets_written {
             match after.users() {
                 Step::Look(look) => return Ok(look),
                 Step::Past(more) => carried = carried.and(more),
@@ -123,10 +129,19 @@ impl<'a, E: Engine> After<'_, 'a, E> {
         let Some(present) = &self.known.control.admin_secret else {
             return Step::Look(Look::Read(Read::AdminSecret(names::admin_secret(&identity.name))));
         };
+        let owner = self.known.start.database.owner();
+        let taken = present.as_ref().and_then(|found| taken_by(found, &identity.id, &owner));
+        if taken.is_some() {
+            return Step::Past(Carried { problem: taken, ..Carried::default() });
+        }
         let uri = E::uri(identity, self.secrets().speaks_tls());
-        let wanted = self.secrets().admin_secret(identity, uri);
-        if present.as_ref().is_some_and(|secret| secret.data == wanted.data) {
-            return Step::Past(Carried::default());
+        let mut wanted = self.secrets().admin_secret(&identity.id, &owner, uri);
+        if let Some(present) = present {
+            if holds(present, &wanted) && Owner::of(&present.metadata).as_ref() == Some(&owner) {
+                return Step::Past(Carried::default());
+            }
+            wanted.metadata.uid.clone_from(&present.metadata.uid);
+            wanted.metadata.resource_version.clone_from(&present.metadata.resource_version);
         }
         Step::Look(Look::Write(Box::new(Write::Admin(Box::new(wanted))), Then::GoOn))
     }

@@ -6,18 +6,19 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::status::DeletionStatus;
-use kogge_api::{ClusterId, names};
+use kogge_api::{ClusterId, OwnerRecord, names};
 use kogge_engine::{Database, DatabaseStatus, Engine};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
 use kube_core::CustomResourceExt as _;
 
 use super::known::{Endings, Known, Start};
-use super::look::{Again, Event, Look, Read, Then, Write};
+use super::look::{Again, Event, Look, Read, Standing, Then, Write};
 use super::pace::{blocked, is_protected};
 use crate::problem::Problem;
 use crate::report::unchanged;
 use crate::revisions::system_labels;
-use crate::secrets::DatabaseSecrets;
+use crate::secrets::{DatabaseSecrets, taken_by};
+use crate::sighting::Sighting;
 use crate::teardown::teardown;
 
 /// How soon to look again after the status was written.
@@ -85,18 +86,26 @@ fn tear_down<'a, E: Engine>(known: &Known<'a, E>) -> Look<'a, E> {
     let name = names::system_object(id, "tombstone");
     match control.tombstone {
         None => return Look::Read(Read::Tombstone(name)),
+        // Nothing proves that what is kept under this clusterID is this resource's: its end removes nothing but itself.
+        Some(false) if !is_proven(known) => return release(),
         Some(false) => {
             return Look::Write(Box::new(Write::Tombstone(Box::new(tombstone(id, name, start)))), Then::GoOn);
         }
         Some(true) => {}
     }
-    let plan = teardown::<E>(start.database, id, start.fleet);
+    let plan = teardown::<E>(start.database, id, start.fleet, start.control_uid);
     if plan.is_done() {
         if control.forgotten {
             return release();
         }
         let Some(stored) = &control.revisions else { return Look::Read(Read::Revisions(id.clone())) };
-        return Look::Write(Box::new(forget(start.database, id, stored.names.clone(), name)), Then::GoOn);
+        let admin = names::admin_secret(start.database.name());
+        let Some(admin) = &control.admin_secret else { return Look::Read(Read::AdminSecret(admin)) };
+        let owner = start.database.owner();
+        let admin = admin.as_ref().filter(|found| taken_by(found, id, &owner).is_none());
+        let admin = admin.map(|found| Standing::from(&found.metadata));
+        let forget = forget(start.database, id, stored.names.clone(), admin, name);
+        return Look::Write(Box::new(forget), Then::GoOn);
     }
     if !control.torn_down {
         return Look::TearDown(Box::new(plan));
@@ -109,6 +118,14 @@ fn tear_down<'a, E: Engine>(known: &Known<'a, E>) -> Look<'a, E> {
     blocked(start, &problem, TEARING_DOWN)
 }
 
+/// Whether what is kept of the database is this resource's, by the record itself or by an anchor.
+fn is_proven<E: Engine>(known: &Known<'_, E>) -> bool {
+    let start = known.start;
+    known.control.owner != Some(OwnerRecord::Unnamed)
+        || Sighting::<E::Record>::of(start.database, start.workers, start.fleet, start.control_uid)
+            .is_proven(start.fleet)
+}
+
 /// The record that a database was deleted on purpose; it stands before the first deletion.
 fn tombstone<E: Engine>(id: &ClusterId, name: String, start: Start<'_, E>) -> ConfigMap {
     let data = [("clusterID", id.to_string()), ("executedAt", start.now.0.to_string())];
@@ -117,6 +134,7 @@ fn tombstone<E: Engine>(id: &ClusterId, name: String, start: Start<'_, E>) -> Co
             name: Some(name),
             namespace: Some(start.system_namespace.to_owned()),
             labels: Some(system_labels(id, "tombstone")),
+            annotations: Some([start.database.owner().annotation()].into()),
             ..ObjectMeta::default()
         },
         data: Some(data.map(|(key, value)| (key.to_owned(), value)).into()),
@@ -125,11 +143,17 @@ fn tombstone<E: Engine>(id: &ClusterId, name: String, start: Start<'_, E>) -> Co
 }
 
 /// What goes once every worker has confirmed. Volumes that stay are worth nothing without the key and the passwords.
-fn forget(database: &Database, id: &ClusterId, revisions: Vec<String>, tombstone: String) -> Write {
+fn forget(
+    database: &Database,
+    id: &ClusterId,
+    revisions: Vec<String>,
+    admin: Option<Standing>,
+    tombstone: String,
+) -> Write {
     Write::Forget {
         revisions,
         secrets: (database.deletion.data == DataPolicy::Delete).then(|| DatabaseSecrets::name(id)),
-        admin: names::admin_secret(database.name()),
+        admin,
         tombstone,
     }
 }

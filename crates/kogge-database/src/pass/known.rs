@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kogge_api::OwnerRecord;
 use kogge_engine::{Database, Engine, GroupName, Millis};
 use kogge_plan::FleetView;
 use kogge_plan::hash::spec_hash;
@@ -18,6 +19,7 @@ use crate::acceptance::Rendered;
 use crate::plan::DatabasePlan;
 use crate::problem::Problem;
 use crate::revisions::Kept;
+use crate::rivals::Rival;
 use crate::sighting::Sighting;
 
 /// What a pass begins with. Nothing of it changes while the pass lasts.
@@ -28,6 +30,8 @@ pub struct Start<'a, E: Engine> {
     pub spec: &'a E::Spec,
     /// Every WorkerCluster.
     pub workers: &'a [RegisteredWorker],
+    /// The other resources, of any kind, that [`Rival::can_meet`] this one.
+    pub rivals: &'a [Rival],
     /// What was observed of the workers.
     pub fleet: &'a FleetView,
     /// The UID of `kube-system` in the control cluster.
@@ -68,6 +72,9 @@ pub struct Known<'a, E: Engine> {
 /// What was read in the control cluster; none where it was not read in this pass.
 #[derive(Default)]
 pub struct ControlState {
+    /// Whose the database is by what Kogge keeps of it. It is read first, and nothing else of a database that is
+    /// another's.
+    pub owner: Option<OwnerRecord>,
     /// The database's ControllerRevisions.
     pub revisions: Option<Revisions>,
     /// The database's secrets; the inner none where there are none.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::ClusterId;
 use kogge_api::conditions::database::READY;
 use kogge_engine::{Database, DatabaseStatus, Engine, PodName};
@@ -41,6 +42,9 @@ pub enum Look<'a, E: Engine> {
 /// What to read in the control cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
+    /// The owner that the Secret of a database in Kogge's namespace names, or else its ControllerRevisions
+    /// ([`kogge_api::OwnerRecord::of`]).
+    Owner(ClusterId),
     /// The ControllerRevisions of a database.
     Revisions(ClusterId),
     /// The Secret of a database's own in Kogge's namespace ([`DatabaseSecrets::name`]).
@@ -117,7 +121,8 @@ pub enum Write {
         /// What to tell once it is written.
         events: Vec<Event>,
     },
-    /// The administrator's Secret beside the resource.
+    /// The administrator's Secret beside the resource, over the one that was read: its UID and resourceVersion stand in
+    /// it. Without them there must be none yet.
     Admin(Box<Secret>),
     /// Removes ControllerRevisions of these names in Kogge's namespace.
     RemoveRevisions(Vec<String>),
@@ -129,11 +134,32 @@ pub enum Write {
         revisions: Vec<String>,
         /// The Secret in Kogge's namespace, where the data is gone too.
         secrets: Option<String>,
-        /// The administrator's Secret beside the resource.
-        admin: String,
+        /// The administrator's Secret beside the resource; none where there is none of Kogge's.
+        admin: Option<Standing>,
         /// The tombstone in Kogge's namespace.
         tombstone: String,
     },
+}
+
+/// An object as it was read: only that one is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: Option<String>,
+    /// Its version.
+    pub resource_version: Option<String>,
+}
+
+impl From<&ObjectMeta> for Standing {
+    fn from(metadata: &ObjectMeta) -> Self {
+        Self {
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone(),
+            resource_version: metadata.resource_version.clone(),
+        }
+    }
 }
 
 /// What follows a write.
@@ -227,7 +253,7 @@ impl fmt::Display for Write {
         match self {
             Self::Claim { id: Some(id) } => write!(f, "the resource gets Kogge's finalizer and clusterID {id}"),
             Self::Claim { id: None } => f.write_str("the resource gets Kogge's finalizer"),
-            Self::Release => f.write_str("the database is torn down, and the resource released"),
+            Self::Release => f.write_str("the resource is released: nothing of Kogge's is left that is its own"),
             Self::Revision(kept) => {
                 write!(
                     f,

@@ -16,6 +16,7 @@ mod known;
 mod look;
 mod pace;
 mod ready;
+mod title;
 
 use kogge_engine::Engine;
 
@@ -23,12 +24,13 @@ use crate::plan::plan;
 use crate::report::soaking_for;
 use crate::secrets::Mint;
 use pace::{BLOCKED, BUSY, blocked, is_protected};
+use title::{Title, is_unidentified};
 
 pub use after::is_reported;
 pub use carried::Carried;
 pub use error::PassError;
 pub use known::{Asked, ControlState, Endings, Known, Revisions, Start};
-pub use look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Severity, Then, Write};
+pub use look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Severity, Standing, Then, Write};
 pub use ready::{Held, Ready, RenderInput};
 
 /// What to do next, for what is known. `mint` is only used where a key, a certificate or a clusterID is to be made.
@@ -53,11 +55,16 @@ pub fn next<'a, E: Engine>(known: &Known<'a, E>, mint: &mut dyn Mint) -> Result<
 /// Claim, sight and acceptance: everything that comes before the members are asked.
 fn before_members<'a, E: Engine>(known: &Known<'a, E>, mint: &mut dyn Mint) -> Result<Look<'a, E>, PassError> {
     let start = known.start;
+    match title::look(known) {
+        Title::Read(what) => return Ok(Look::Read(what)),
+        Title::Refused(problem) => return Ok(title::refused(start, &problem)),
+        Title::Own => {}
+    }
     if start.database.metadata.deletion_timestamp.is_some() {
         if let Some(look) = deletion::next(known) {
             return Ok(look);
         }
-    } else if !is_protected(start) {
+    } else if !is_protected(start) || is_unidentified(start) {
         let write = Write::Claim { id: start.database.cluster_id.clone() };
         return Ok(Look::Write(Box::new(write), Then::End(Again::OnChange)));
     }

@@ -5,11 +5,9 @@ use std::fmt;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::federated_cluster::{RotationSpec, TlsMode};
-use kogge_api::{ClusterId, names};
-use kogge_engine::Identity;
+use kogge_api::{ClusterId, Owner, names};
 use serde::{Deserialize, Serialize};
 
-use super::clients::ClientCertificates;
 use super::generation::{Generation, Mounted};
 use super::issuer::Issuer;
 use super::stored::{IncompleteSecret, bytes, text};
@@ -100,6 +98,17 @@ fn first_generation() -> u32 {
 }
 
 impl DatabaseSecrets {
+    /// The keys of the Secret that holds them.
+    pub const KEYS: [&'static str; 7] = [
+        ROTATION,
+        "operator-password",
+        "admin-password",
+        "next-operator-password",
+        "next-admin-password",
+        "previous-operator-password",
+        "previous-admin-password",
+    ];
+
     /// The name of the Secret that holds them.
     pub fn name(id: &ClusterId) -> String {
         names::system_object(id, "secrets")
@@ -129,8 +138,8 @@ impl DatabaseSecrets {
         })
     }
 
-    /// The Secret in Kogge's own namespace.
-    pub fn to_secret(&self, id: &ClusterId, namespace: &str) -> Result<Secret, serde_json::Error> {
+    /// The Secret in Kogge's own namespace, which says whose the database is.
+    pub fn to_secret(&self, id: &ClusterId, namespace: &str, owner: &Owner) -> Result<Secret, serde_json::Error> {
         let rotation = Rotation {
             current: self.current.clone(),
             previous: self.previous.clone(),
@@ -160,6 +169,7 @@ impl DatabaseSecrets {
                 name: Some(Self::name(id)),
                 namespace: Some(namespace.to_owned()),
                 labels: Some(system_labels(id, "secrets")),
+                annotations: Some([owner.annotation()].into()),
                 ..ObjectMeta::default()
             },
             data: Some(bytes(data)),
@@ -187,28 +197,5 @@ impl DatabaseSecrets {
     /// Whether every server speaks TLS at least where it is asked to.
     pub fn speaks_tls(&self) -> bool {
         self.current.tls_mode() >= TlsMode::Prefer
-    }
-
-    /// The Secret for the database's users, beside its resource. `uri` is the connection string for clients.
-    pub fn admin_secret(&self, identity: &Identity, uri: String) -> Secret {
-        let admin = self.users.admin();
-        let mut data = vec![("username", admin.user), ("password", admin.password), ("uri", uri)];
-        if let Some(tls) = &self.current.tls {
-            data.push(("ca.crt", tls.bundle()));
-            let clients = tls.clients.iter();
-            data.extend(clients.flat_map(|ClientCertificates { admin, .. }| {
-                [("tls.crt", admin.certificate.clone()), ("tls.key", admin.key.clone())]
-            }));
-        }
-        Secret {
-            metadata: ObjectMeta {
-                name: Some(names::admin_secret(&identity.name)),
-                namespace: Some(identity.namespace.clone()),
-                labels: Some(system_labels(&identity.id, "admin")),
-                ..ObjectMeta::default()
-            },
-            data: Some(bytes(data)),
-            ..Secret::default()
-        }
     }
 }

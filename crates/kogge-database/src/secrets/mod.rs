@@ -1,6 +1,7 @@
 //! The secrets that a database cannot live without. They stand in Kogge's own namespace, in one Secret that says how
 //! far their rotation is, and are copied to where they are used.
 
+mod admin;
 mod clients;
 mod database;
 mod generation;
@@ -15,6 +16,8 @@ use kogge_api::ClusterId;
 
 use super::problem::Problem;
 
+pub(crate) use admin::holds;
+pub use admin::{ADMIN_KEYS, taken_by};
 pub use clients::ClientCertificates;
 pub use database::{DatabaseSecrets, Granted};
 pub use generation::{Generation, Mounted, Tls, server_names};

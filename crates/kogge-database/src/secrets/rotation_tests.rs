@@ -1,3 +1,4 @@
+use kogge_api::Owner;
 use kogge_api::federated_cluster::TlsMode::{Allow, Disabled, Prefer, Require};
 use kogge_api::federated_cluster::{SecuritySpec, TlsMode, TlsSpec};
 use kogge_engine::{Engine as _, Identity};
@@ -8,6 +9,10 @@ use super::*;
 use crate::secrets::Sample;
 
 const SOON: i64 = 1_000;
+
+fn owner() -> Owner {
+    "FederatedCluster/databases/db/uid-of-fc".parse().unwrap()
+}
 
 fn component(name: &str) -> Component {
     MongoDb::component(name).unwrap()
@@ -88,7 +93,7 @@ fn carry_on_with(
 ) -> (DatabaseSecrets, Vec<Generation>) {
     let mut generations = vec![secrets.current.clone()];
     for _ in 0..20 {
-        let stored = secrets.to_secret(&wanted.identity.id, "kogge-system").unwrap();
+        let stored = secrets.to_secret(&wanted.identity.id, "kogge-system", &owner()).unwrap();
         let read = DatabaseSecrets::read(&stored).unwrap();
         assert_eq!(read, secrets, "it does not read back");
         let read = read.with_next_users().without_previous_users();
@@ -197,7 +202,7 @@ fn etcd_55_clients_get_new_certificates_with_the_servers_and_no_pod_is_restarted
     let clients = |secrets: &DatabaseSecrets| secrets.current.tls.as_ref().unwrap().clients.clone().unwrap();
     assert!(clients(&begun).operator != clients(&done).operator && clients(&begun).admin != clients(&done).admin);
     assert_eq!(done.current.operator_certificate(), Some(&clients(&done).operator));
-    let published = done.admin_secret(&identity, "https://orders:2379".to_owned()).data.unwrap();
+    let published = done.admin_secret(&identity.id, &owner(), "https://orders:2379".to_owned()).data.unwrap();
     assert_eq!(published["tls.crt"].0, clients(&done).admin.certificate.as_bytes());
     assert_eq!(published["tls.key"].0, clients(&done).admin.key.as_bytes());
     assert!(published.contains_key("ca.crt"));
@@ -217,7 +222,7 @@ fn etcd_56_the_old_authority_stays_trusted_until_clients_had_time_to_read_their_
     let asked = asking(Require, [0, 0, 1, 0]);
     let wanted = wanted_with_clients(&identity, &asked);
     let mut advance = |secrets: &DatabaseSecrets, now| {
-        let stored = secrets.to_secret(&identity.id, "kogge-system").unwrap();
+        let stored = secrets.to_secret(&identity.id, "kogge-system", &owner()).unwrap();
         let read = DatabaseSecrets::read(&stored).unwrap();
         assert_eq!(read, *secrets, "it does not read back");
         read.advanced(&wanted, now, true, &mut mint).unwrap()
@@ -261,7 +266,7 @@ fn clients_get_certificates_where_a_database_had_none_for_them_and_kogge_can_iss
     let theirs = DatabaseSecrets::begin(&asks, &mut mint).unwrap();
     assert_eq!(theirs.completed(&asks, &mut mint).unwrap(), None);
     assert!(theirs.current.operator_certificate().unwrap().certificate.contains("leaf-of-theirs"));
-    assert!(!theirs.admin_secret(&identity, String::new()).data.unwrap().contains_key("tls.crt"));
+    assert!(!theirs.admin_secret(&identity.id, &owner(), String::new()).data.unwrap().contains_key("tls.crt"));
 }
 
 fn restarts(generations: &[Generation]) -> u32 {

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use kogge_api::Owner;
 use kogge_api::federated_cluster::{RotationSpec, SecuritySpec};
 use kogge_engine::{Component, Engine as _, Identity};
 use kogge_mongo::MongoDb;
@@ -14,6 +15,10 @@ const GRACE: Duration = Duration::from_mins(10);
 const SETS: usize = 2;
 /// The connection string, which no test here is about.
 const URI: &str = "db://";
+
+fn owner() -> Owner {
+    "FederatedCluster/databases/db/uid-of-fc".parse().unwrap()
+}
 
 fn component(name: &str) -> Component {
     MongoDb::component(name).unwrap()
@@ -61,8 +66,8 @@ impl World {
         let known: BTreeMap<String, String> =
             [secrets.users.operator(), secrets.users.admin()].map(|login| (login.user, login.password)).into();
         let (stored, published) = (
-            secrets.to_secret(&identity.id, "kogge-system").unwrap(),
-            secrets.admin_secret(&identity, URI.to_owned()),
+            secrets.to_secret(&identity.id, "kogge-system", &owner()).unwrap(),
+            secrets.admin_secret(&identity.id, &owner(), URI.to_owned()),
         );
         let read = (secrets.users.admin(), 0);
         Self { identity, asked, mint, stored, published, sets: vec![known; SETS], read, now: 0 }
@@ -73,14 +78,14 @@ impl World {
     }
 
     fn store(&mut self, secrets: &DatabaseSecrets) {
-        self.stored = secrets.to_secret(&self.identity.id, "kogge-system").unwrap();
+        self.stored = secrets.to_secret(&self.identity.id, "kogge-system", &owner()).unwrap();
         assert_eq!(self.secrets(), *secrets, "it does not read back");
     }
 
     /// One pass; false once the operator is killed, which it is when `writes` are used up.
     fn pass(&mut self, writes: &mut usize) -> bool {
         let secrets = self.secrets();
-        let published = secrets.admin_secret(&self.identity, URI.to_owned());
+        let published = secrets.admin_secret(&self.identity.id, &owner(), URI.to_owned());
         if published != self.published {
             if !spend(writes) {
                 return false;

@@ -88,7 +88,7 @@ fn a_secret_that_changed_is_written_again_although_its_bytes_are_never_seen() {
     let mut world = World::three_settled();
     let mut restored = DatabaseSecrets::read(world.secrets.as_ref().unwrap()).unwrap();
     restored.current.keys = vec!["another-key".to_owned()];
-    world.secrets = Some(restored.to_secret(&ID.parse().unwrap(), "kogge-system").unwrap());
+    world.secrets = Some(restored.to_secret(&ID.parse().unwrap(), "kogge-system", &world.owner()).unwrap());
     world.settle();
     for vdc in ["vdc1", "vdc2", "vdc3"] {
         assert!(world.written_on(vdc).iter().any(|(kind, _)| kind == "Secret"), "{vdc}");

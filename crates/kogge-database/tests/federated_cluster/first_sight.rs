@@ -142,7 +142,7 @@ fn anchor_of(id: &str, owner: &str, epoch: i64) -> Object {
     "zzzzzzzz",
     "uid-of-control",
     "ForeignClusterID",
-    "create the FederatedCluster with spec.clusterID: zzzzzzzz"
+    "create the resource with spec.clusterID: zzzzzzzz"
 )]
 fn what_is_anothers_is_refused_with_a_sentence(
     #[case] id: &str,

@@ -1,5 +1,6 @@
 //! The largest database that is allowed fits into the objects that remember it.
 
+use kogge_api::Owner;
 use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::{AnchoredMember, Record, Turns};
 use kogge_api::limits::DATABASE_PODS;
@@ -23,6 +24,12 @@ fn field_42_the_largest_anchor_fits() {
     let anchor = Anchor {
         cluster_id: "abcdefgh".parse().unwrap(),
         name: cluster.clone(),
+        resource: Some(Owner {
+            kind: "FederatedCluster".to_owned(),
+            namespace: "n".repeat(63),
+            name: cluster.clone(),
+            uid: Some("u".repeat(36)),
+        }),
         owner_uid: "u".repeat(36),
         epoch: i64::MAX,
         spec_hash: "h".repeat(64),

@@ -22,6 +22,8 @@ mod growth;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod kind;
 #[cfg(test)]
 mod limits;

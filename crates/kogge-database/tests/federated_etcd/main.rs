@@ -8,6 +8,8 @@ mod creation;
 #[cfg(test)]
 mod deletion;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod interrupted;
 #[cfg(test)]
 mod kind;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kogge_api::{FINALIZER, SYSTEM_NAMESPACE, gate};
+use kogge_api::{FINALIZER, Owner, OwnerRecord, SYSTEM_NAMESPACE, gate};
 use kogge_database::acceptance::{self, Rendered};
 use kogge_database::pass::{ControlState, Endings, Held, Read, RenderInput, Revisions, Write};
 use kogge_database::report::Problem;
@@ -49,6 +50,12 @@ impl World {
             return Err(ControlFault::Silent);
         }
         match what {
+            Read::Owner(id) => {
+                assert_eq!(id.as_str(), ID);
+                let revisions = self.revisions.iter().map(|revision| &revision.metadata);
+                let kept = self.secrets.iter().map(|secret| &secret.metadata).chain(revisions);
+                known.owner = Some(OwnerRecord::of(kept));
+            }
             Read::Revisions(id) => {
                 assert_eq!(id.as_str(), ID);
                 let names = self.revisions.iter().filter_map(|stored| stored.metadata.name.clone()).collect();
@@ -116,16 +123,27 @@ impl World {
                 let value = serde_json::to_value(&cluster).unwrap();
                 self.cluster = serde_json::from_value::<Resource>(value).unwrap();
             }
-            Write::Admin(secret) => self.admin_secret = Some((**secret).clone()),
+            Write::Admin(secret) => {
+                let version = |secret: &Secret| secret.metadata.resource_version.clone();
+                if self.admin_secret.as_ref().and_then(version) != version(secret) {
+                    return Err(ControlFault::Stale);
+                }
+                self.versions += 1;
+                let mut written = (**secret).clone();
+                written.metadata.resource_version = Some(self.versions.to_string());
+                self.admin_secret = Some(written);
+            }
             Write::RemoveRevisions(names) => self.remove_revisions(names),
             Write::Tombstone(_) if self.tombstone => return Err(ControlFault::Stale),
             Write::Tombstone(_) => self.tombstone = true,
-            Write::Forget { revisions, secrets, .. } => {
+            Write::Forget { revisions, secrets, admin, .. } => {
                 self.remove_revisions(revisions);
                 if secrets.is_some() {
                     self.secrets = None;
                 }
-                self.admin_secret = None;
+                if admin.is_some() {
+                    self.admin_secret = None;
+                }
                 self.tombstone = false;
             }
         }
@@ -146,10 +164,15 @@ impl World {
     }
 
     fn keep(&mut self, secrets: &DatabaseSecrets) {
-        let mut secret = secrets.to_secret(&ID.parse().unwrap(), SYSTEM_NAMESPACE).unwrap();
+        let mut secret = secrets.to_secret(&ID.parse().unwrap(), SYSTEM_NAMESPACE, &self.owner()).unwrap();
         self.versions += 1;
         secret.metadata.resource_version = Some(self.versions.to_string());
         self.secrets = Some(secret);
+    }
+
+    /// The resource as records name it.
+    pub(crate) fn owner(&self) -> Owner {
+        Kind::database(&self.cluster).owner()
     }
 
     /// Asks for the end of the database, as `kubectl delete` does.

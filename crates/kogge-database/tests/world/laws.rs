@@ -1,8 +1,11 @@
 //! What holds in every pass, whatever a test is about.
 
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::conditions::database as conditions;
 use kogge_api::federated_cluster::DataPolicy;
-use kogge_api::{FINALIZER, labels};
+use kogge_api::labels::{self, OWNER};
+use kogge_api::{FINALIZER, Owner};
 use kogge_database::pass::{Endings, Write};
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_engine::Engine as _;
@@ -56,11 +59,18 @@ pub(super) fn of_control_write(world: &World, write: &Write) {
             let told: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
             assert_eq!(told, conditions::ALL, "a status has every condition, and each once");
         }
+        Write::Release if is_anothers(world) => {}
         Write::Release => {
             let left = world.workers.values().flat_map(|worker| worker.objects.iter());
             let mut left =
                 left.filter(|(key, object)| cluster_id(object) == Some(ID) && key.kind != "PersistentVolumeClaim");
             assert_eq!(left.next(), None, "the resource is released before its objects are gone");
+        }
+        Write::Admin(_) => {
+            let found = world.admin_secret.as_ref().map(|secret| &secret.metadata);
+            let made_by_kogge =
+                |metadata: &ObjectMeta| metadata.annotations.iter().flatten().any(|(key, _)| key == OWNER);
+            assert!(found.is_none_or(made_by_kogge), "what a user made is written over");
         }
         Write::CreateSecrets(_) => {
             let stands = world.workers.values().any(|worker| worker.objects.values().any(is_ours));
@@ -69,11 +79,16 @@ pub(super) fn of_control_write(world: &World, write: &Write) {
         Write::Claim { .. }
         | Write::Revision(_)
         | Write::UpdateSecrets { .. }
-        | Write::Admin(_)
         | Write::RemoveRevisions(_)
         | Write::Tombstone(_)
         | Write::Forget { .. } => {}
     }
+}
+
+/// Whether nothing says that what is kept under the clusterID belongs to the resource that passes are made over.
+fn is_anothers(world: &World) -> bool {
+    let owner = |secret: &Secret| Owner::of(&secret.metadata);
+    world.secrets.as_ref().is_some_and(|secret| owner(secret).is_none_or(|owner| !owner.is_same(&world.owner())))
 }
 
 fn is_ours(object: &Object) -> bool {

@@ -31,7 +31,7 @@ use kogge_database::queue::Queue;
 use kogge_database::report::Problem;
 use kogge_database::revisions::Kept;
 use kogge_database::secrets::DatabaseSecrets;
-use kogge_engine::{Engine, Millis, Pod, PodName};
+use kogge_engine::{Database, Engine, Millis, Pod, PodName};
 use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors};
 use kube_core::Resource as _;
 use serde_json::{Value, json};
@@ -91,13 +91,20 @@ pub(crate) struct Question<'a> {
 pub(crate) type Picture = BTreeMap<(String, ObjectKey), Value>;
 
 pub(crate) struct World {
+    /// The resource that passes are made over.
     pub(crate) cluster: Resource,
+    /// The other resources of its kind; see [`World::turn_to`].
+    pub(crate) others: Vec<Resource>,
+    /// Resources of other kinds, which no pass is made over.
+    pub(crate) of_other_kinds: Vec<Database>,
     /// The rollouts and the secrets that are kept in the control cluster.
     pub(crate) revisions: Vec<ControllerRevision>,
     pub(crate) secrets: Option<Secret>,
     /// The Secret that the spec names.
     pub(crate) named_secret: Option<Secret>,
     pub(crate) admin_secret: Option<Secret>,
+    /// Those of the other resources, by namespace and name.
+    put_away: BTreeMap<String, Option<Secret>>,
     pub(crate) tombstone: bool,
     endings: Endings,
     /// The resource is gone.
@@ -133,15 +140,21 @@ impl World {
         let cluster = serde_json::from_value(json!({
             "apiVersion": "kogge.dev/v1alpha1",
             "kind": Resource::kind(&()),
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "uid-of-fc", "generation": 1},
+            "metadata": {
+                "name": NAME, "namespace": NAMESPACE, "uid": "uid-of-fc", "generation": 1,
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+            },
             "spec": spec(&json!(placement)),
         }));
         let mut world = Self {
             cluster: cluster.unwrap(),
+            others: Vec::new(),
+            of_other_kinds: Vec::new(),
             revisions: Vec::new(),
             secrets: None,
             named_secret: None,
             admin_secret: None,
+            put_away: BTreeMap::new(),
             tombstone: false,
             endings: Endings::default(),
             released: false,
@@ -238,6 +251,35 @@ impl World {
 
     pub(crate) fn chart_version(&mut self, version: &str) {
         self.edit(|spec| set_chart_version(spec, version));
+    }
+
+    /// Applies another resource: the present one, exported and changed. Passes are made over it from now on.
+    pub(crate) fn copy(&mut self, namespace: &str, name: &str, change: impl FnOnce(&mut Resource)) {
+        let mut copy = self.cluster.clone();
+        let metadata = &mut copy.metadata;
+        (metadata.namespace, metadata.name) = (Some(namespace.to_owned()), Some(name.to_owned()));
+        (metadata.uid, metadata.creation_timestamp) =
+            (Some(format!("uid-of-{namespace}-{name}")), Some(self.clock()));
+        (metadata.finalizers, metadata.generation) = (None, Some(1));
+        copy.status = None;
+        change(&mut copy);
+        let admin = self.admin_secret.take();
+        self.put_away.insert(full_name(&self.cluster), admin);
+        self.others.push(std::mem::replace(&mut self.cluster, copy));
+    }
+
+    /// Makes passes over the resource of that name from now on. What is kept in the control cluster stays as it is; the
+    /// administrator's Secrets are those beside either.
+    pub(crate) fn turn_to(&mut self, name: &str) {
+        let found = self.others.iter().position(|other| other.metadata.name.as_deref() == Some(name)).unwrap();
+        let mut other = self.others.remove(found);
+        std::mem::swap(&mut self.cluster, &mut other);
+        let here = self.put_away.remove(&full_name(&self.cluster)).flatten();
+        let admin = std::mem::replace(&mut self.admin_secret, here);
+        self.put_away.insert(full_name(&other), admin);
+        if !std::mem::take(&mut self.released) {
+            self.others.push(other);
+        }
     }
 
     /// Sets or takes away an annotation, as a user would.
@@ -380,6 +422,11 @@ pub(crate) fn hidden(secrets: &DatabaseSecrets) -> Vec<String> {
     let replaced = previous_users.as_ref().map(|previous| &previous.users);
     let users = [Some(users), next_users.as_ref(), replaced].into_iter().flatten();
     keys.chain(users.flat_map(|users| [users.operator.clone(), users.admin.clone()])).collect()
+}
+
+fn full_name(resource: &Resource) -> String {
+    let database = Kind::database(resource);
+    format!("{}/{}", database.namespace(), database.name())
 }
 
 /// What an action writes.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use kogge_api::SYSTEM_NAMESPACE;
 use kogge_api::worker_cluster::AllowedNamespaces;
 use kogge_database::carrying::{Carrying, Part};
-use kogge_database::pass::{Again, Carried, Look, MembersAnswer, Start, Then, Write, next};
+use kogge_database::pass::{Again, Carried, Look, MembersAnswer, Read, Start, Then, Write, next};
 use kogge_database::report::{self, Problem};
+use kogge_database::{Named, Rival};
 use kogge_engine::{Database, Engine as _, PodName, Step as EngineStep};
 use kogge_plan::placement::RegisteredWorker;
 use kogge_plan::{Action, FleetView, WorkerName};
@@ -52,8 +53,12 @@ impl Fate {
 pub(crate) struct Passed {
     /// The plan, where the members were asked.
     pub(crate) plan: Option<DatabasePlan>,
+    /// What was read in the control cluster.
+    pub(crate) reads: Vec<Read>,
     /// How many writes the control cluster was asked for.
     pub(crate) control_writes: usize,
+    /// Whether any of them was more than the status.
+    pub(crate) wrote_beside_status: bool,
     /// Why it failed.
     pub(crate) failed: Option<String>,
     /// When the next one comes; none where it did not end by itself.
@@ -120,10 +125,12 @@ impl World {
         passed: &mut Passed,
     ) -> Result<(), End> {
         let (fleet, workers, now) = (self.fleet(), self.registered(), self.clock());
+        let rivals = self.rivals(database);
         let mut known = Known::new(Start {
             database,
             spec: Kind::spec(cluster),
             workers: &workers,
+            rivals: &rivals,
             fleet: &fleet,
             control_uid: CONTROL_UID,
             system_namespace: SYSTEM_NAMESPACE,
@@ -151,7 +158,10 @@ impl World {
             let look = look
                 .map_err(|error| End::Failed { reason: error.reason().to_owned(), message: error.to_string() })?;
             match look {
-                Look::Read(what) => self.read_control(&what, &mut known.control)?,
+                Look::Read(what) => {
+                    self.read_control(&what, &mut known.control)?;
+                    passed.reads.push(what);
+                }
                 Look::Render(input) => known.rendered = Some(self.render(&input)),
                 Look::Ask(ready) => {
                     let topology = self.topology(&ready.prepared);
@@ -187,6 +197,9 @@ impl World {
                 }
                 Look::Write(write, then) => {
                     passed.control_writes += 1;
+                    if !matches!(*write, Write::Status { .. }) {
+                        passed.wrote_beside_status = true;
+                    }
                     self.write_control(cluster, &write)?;
                     match then {
                         Then::GoOn => known.written(*write),
@@ -203,6 +216,13 @@ impl World {
             }
         }
         panic!("the pass asks without end");
+    }
+
+    /// The other resources, as the operator's stores show them.
+    fn rivals(&self, database: &Database) -> Vec<Rival> {
+        let others = self.others.iter().map(Kind::database).chain(self.of_other_kinds.clone());
+        let near = others.filter(|other| Rival::can_meet(Named::from(database), Named::from(other)));
+        near.map(|other| Rival::of(&other)).collect()
     }
 
     fn fleet(&self) -> FleetView {

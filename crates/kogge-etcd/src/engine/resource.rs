@@ -8,9 +8,11 @@ use super::components::component;
 
 pub(super) fn database(resource: &FederatedEtcd) -> Database {
     let spec = &resource.spec;
+    let recorded = resource.status.as_ref().and_then(|status| status.cluster_id.clone());
     Database {
+        kind: "FederatedEtcd".to_owned(),
         metadata: resource.metadata.clone(),
-        cluster_id: spec.cluster_id.clone(),
+        cluster_id: recorded.or_else(|| spec.cluster_id.clone()),
         chart: spec.chart.clone(),
         chart_version: spec.chart_version.clone(),
         image: spec.image.clone(),

@@ -42,6 +42,8 @@ const SILENCE_RESOLUTION: Duration = Duration::from_secs(1);
 pub struct FleetOptions {
     /// Kogge's own namespace, where the kubeconfig Secrets are, and its copies in the workers.
     pub system_namespace: String,
+    /// The UID of the control cluster's `kube-system`: no worker is that cluster. None where it is not known.
+    pub control_uid: Option<String>,
     /// What the credentials must allow.
     pub required: RequiredRules,
     /// The time between two probes of a worker.
@@ -58,11 +60,19 @@ impl FleetOptions {
     pub fn new(system_namespace: impl Into<String>, required: RequiredRules) -> Self {
         Self {
             system_namespace: system_namespace.into(),
+            control_uid: None,
             required,
             probe_period: Duration::from_secs(5),
             probe_deadline: Duration::from_secs(4),
             watch_timeout: Duration::from_mins(1),
         }
+    }
+
+    /// With the UID of the control cluster, which is refused as a worker.
+    #[must_use]
+    pub fn within(mut self, control_uid: impl Into<String>) -> Self {
+        self.control_uid = Some(control_uid.into());
+        self
     }
 }
 

@@ -183,6 +183,14 @@ impl Session {
                 ),
             )));
         }
+        if self.options.control_uid.as_deref() == Some(uid) {
+            return Err(Refusal::Taken(Verdict::no(
+                "ControlCluster",
+                format!(
+                    "the credentials lead to cluster {uid}, which is the control cluster itself, so Kogge does not use it as a worker: give this WorkerCluster the credentials of another cluster, or delete it"
+                ),
+            )));
+        }
         let holder = self.claims.lock().claim(self.worker.name(), uid);
         if holder != *self.worker.name() {
             return Err(Refusal::Taken(Verdict::no(

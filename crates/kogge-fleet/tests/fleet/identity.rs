@@ -54,6 +54,27 @@ async fn of_two_workers_with_one_cluster_the_younger_is_refused() -> anyhow::Res
 }
 
 #[tokio::test]
+async fn field_01_the_control_cluster_is_refused_as_a_worker_and_never_connected() -> anyhow::Result<()> {
+    let api = Api::start("uid-of-control").await?;
+    let fleet = Fleet::new(options().within("uid-of-control"));
+    // Also one that was joined before, and has its UID on record.
+    for object in [worker("fresh"), pinned(worker("before"), "uid-of-control")] {
+        fleet.upsert(&object, &kubeconfig(&api));
+    }
+    for name in ["fresh", "before"] {
+        let message = until_condition(&fleet, name, conditions::CLAIMED, Status::False, "ControlCluster").await?;
+        assert!(
+            message.contains("is the control cluster itself") && message.contains("another cluster"),
+            "{message}"
+        );
+        assert_eq!(silence(&fleet, name)?.0, "ControlCluster");
+        assert!(fleet.client(&name.into()).is_err());
+    }
+    assert_eq!(fleet.status(&"fresh".into()).unwrap().uid, None, "it must not be pinned");
+    Ok(())
+}
+
+#[tokio::test]
 async fn credentials_that_lead_to_another_cluster_are_refused() -> anyhow::Result<()> {
     let api = Api::start("uid-2").await?;
     let fleet = Fleet::new(options());

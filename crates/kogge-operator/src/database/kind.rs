@@ -6,9 +6,11 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use kogge_api::ClusterId;
+use kogge_database::{Named, Rival};
 use kogge_engine::{Database, Engine};
 use kogge_engine_client::{Execute, Observe};
 use kube::Client;
+use kube::Resource as _;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::Store;
 use parking_lot::Mutex;
@@ -80,6 +82,22 @@ struct Resources<E: Engine>(Store<E::Resource>);
 impl<E: Engine> Declared for Resources<E> {
     fn all(&self) -> Vec<Database> {
         self.0.state().iter().map(|resource| E::database(resource)).collect()
+    }
+
+    fn rivals(&self, of: &Database) -> Vec<Rival> {
+        let is_another = |resource: &E::Resource| resource.meta().uid != of.metadata.uid;
+        let can_meet = |resource: &E::Resource| {
+            let meta = resource.meta();
+            let named = Named {
+                namespace: meta.namespace.as_deref().unwrap_or_default(),
+                name: meta.name.as_deref().unwrap_or_default(),
+                cluster_id: E::cluster_id(E::spec(resource)),
+            };
+            Rival::can_meet(Named::from(of), named)
+        };
+        let all = self.0.state();
+        let near = all.iter().filter(|resource| is_another(resource) && can_meet(resource));
+        near.map(|resource| Rival::of(&E::database(resource))).collect()
     }
 
     fn are_listed(&self) -> bool {

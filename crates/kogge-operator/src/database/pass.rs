@@ -1,6 +1,7 @@
 //! One pass over a database: the order is that of [`kogge_database::pass`]; here it meets the wire.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kogge_database::acceptance::{self, Rendered, oldest_version};
 use kogge_database::pass::{self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next};
@@ -22,6 +23,8 @@ use crate::control::ControlError;
 use crate::mint::OperatorMint;
 use crate::renders::RenderKey;
 
+/// How soon to look again while the resources of some kind were not all listed yet.
+const LISTING: Duration = Duration::from_millis(100);
 /// More questions than any pass has.
 const QUESTIONS: usize = 64;
 
@@ -109,11 +112,13 @@ async fn drive<C: Execute>(
     let registered = context.workers.state();
     let workers: Vec<RegisteredWorker> =
         registered.iter().map(|worker| RegisteredWorker::from(&**worker)).collect();
+    let Some(rivals) = context.rivals(database) else { return Ok(Action::requeue(LISTING)) };
     let now = writes::now();
     let mut known = Known::<EngineOf<C>>::new(Start {
         database,
         spec: EngineOf::<C>::spec(resource),
         workers: &workers,
+        rivals: &rivals,
         fleet: &fleet,
         control_uid: &context.control_uid,
         system_namespace: &context.namespace,

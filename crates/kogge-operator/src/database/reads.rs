@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::{ClusterId, OwnerRecord};
 use kogge_database::pass::{ControlState, Endings, Held, Read};
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_engine::{Database, Engine};
@@ -20,6 +21,7 @@ pub(super) async fn read<E: Engine>(
 ) -> Result<(), PassError> {
     let namespace = database.namespace();
     match what {
+        Read::Owner(id) => known.owner = Some(owner(id, context)),
         Read::Revisions(id) => {
             known.revisions = Some(context.unpacked.of(id, &context.revisions.of(id)));
         }
@@ -36,6 +38,14 @@ pub(super) async fn read<E: Engine>(
         }
     }
     Ok(())
+}
+
+/// Whose a database is, by what is kept of it: its Secret first, for there is one of it alone.
+fn owner(id: &ClusterId, context: &Context) -> OwnerRecord {
+    let secret = context.secrets.named(id, &DatabaseSecrets::name(id));
+    let revisions = context.revisions.of(id);
+    let kept = secret.iter().map(|secret| &secret.metadata);
+    OwnerRecord::of(kept.chain(revisions.iter().map(|revision| &revision.metadata)))
 }
 
 /// A Secret beside the resource.

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kogge_api::{ClusterId, FINALIZER};
 use kogge_database::pass::{self, Write};
-use kogge_database::secrets::DatabaseSecrets;
+use kogge_database::secrets::{ADMIN_KEYS, DatabaseSecrets};
 use kogge_engine::{Database, Engine};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
@@ -29,8 +29,11 @@ pub(super) async fn write<E: Engine>(
     let control = &context.control;
     let namespace = database.namespace();
     match write {
-        Write::Claim { id } => claim::<E>(database, Some(FINALIZER), id.as_ref(), context).await?,
-        Write::Release => claim::<E>(database, None, database.cluster_id.as_ref(), context).await?,
+        Write::Claim { id } => claim::<E>(database, id.as_ref(), context).await?,
+        Write::Release => {
+            let resources = control.namespaced::<E::Resource>(namespace);
+            control.release(&resources, &database.metadata).await?;
+        }
         Write::Revision(object) => drop(control.create(&context.own(), object.as_ref()).await?),
         Write::CreateSecrets(secrets) => {
             drop(control.create(&context.own(), &secret(database, secrets, context)?).await?);
@@ -38,7 +41,9 @@ pub(super) async fn write<E: Engine>(
         Write::UpdateSecrets { secrets, resource_version, .. } => {
             let mut secret = secret(database, secrets, context)?;
             secret.metadata.resource_version.clone_from(resource_version);
-            control.apply::<Secret>(&context.own(), &secret.name_any(), &secret).await?;
+            control
+                .merge::<Secret>(&context.own(), &secret.name_any(), &over(&secret, &DatabaseSecrets::KEYS))
+                .await?;
         }
         Write::Status { status, .. } => {
             let mut patch = head::<E>(database);
@@ -48,7 +53,13 @@ pub(super) async fn write<E: Engine>(
         }
         Write::Admin(secret) => {
             context.recent.forget(namespace, &secret.name_any());
-            control.apply(&control.namespaced::<Secret>(namespace), &secret.name_any(), secret).await?;
+            let secrets = control.namespaced::<Secret>(namespace);
+            if secret.metadata.resource_version.is_some() {
+                control.merge(&secrets, &secret.name_any(), &over(secret, &ADMIN_KEYS)).await?;
+            } else {
+                // An apply would take over whatever somebody made there since.
+                control.create(&secrets, secret).await?;
+            }
         }
         Write::RemoveRevisions(names) => remove_revisions(names, context).await?,
         Write::Tombstone(record) => drop(control.create::<ConfigMap>(&context.own(), record).await?),
@@ -57,8 +68,10 @@ pub(super) async fn write<E: Engine>(
             if let Some(name) = secrets {
                 control.delete(&context.own::<Secret>(), name).await?;
             }
-            context.recent.forget(namespace, admin);
-            control.delete(&control.namespaced::<Secret>(namespace), admin).await?;
+            if let Some(admin) = admin {
+                context.recent.forget(namespace, &admin.name);
+                control.delete_seen(&control.namespaced::<Secret>(namespace), admin).await?;
+            }
             control.delete(&context.own::<ConfigMap>(), tombstone).await?;
         }
     }
@@ -74,17 +87,28 @@ async fn remove_revisions(names: &[String], context: &Context) -> Result<(), Con
 
 fn secret(database: &Database, secrets: &DatabaseSecrets, context: &Context) -> Result<Secret, PassError> {
     let id = database.cluster_id.as_ref().ok_or(pass::PassError::NoClusterId)?;
-    Ok(secrets.to_secret(id, &context.namespace).map_err(pass::PassError::Secrets)?)
+    Ok(secrets.to_secret(id, &context.namespace, &database.owner()).map_err(pass::PassError::Secrets)?)
+}
+
+/// The merge patch by which a Secret holds this under the keys that are Kogge's, whoever wrote what stands there: an apply
+/// would leave a key that a restored backup brought as well.
+fn over(secret: &Secret, keys: &[&str]) -> Value {
+    let mut patch = json!(secret);
+    for key in keys {
+        if patch["data"].get(key).is_none() {
+            patch["data"][key] = Value::Null;
+        }
+    }
+    patch
 }
 
 async fn claim<E: Engine>(
     database: &Database,
-    finalizer: Option<&str>,
     id: Option<&ClusterId>,
     context: &Context,
 ) -> Result<(), ControlError> {
     let mut patch = head::<E>(database);
-    patch["metadata"]["finalizers"] = json!(finalizer.into_iter().collect::<Vec<_>>());
+    patch["metadata"]["finalizers"] = json!([FINALIZER]);
     if let Some(id) = id {
         patch["spec"] = json!({ "clusterID": id });
     }
@@ -104,4 +128,18 @@ fn head<E: Engine>(database: &Database) -> Value {
             "resourceVersion": database.metadata.resource_version,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_05_a_key_that_is_wanted_no_more_goes_whoever_wrote_it_and_foreign_keys_stay() {
+        let secret =
+            json!({"metadata": {"name": "c3-admin", "resourceVersion": "7"}, "data": {"username": "YQ=="}});
+        let patch = over(&serde_json::from_value(secret).unwrap(), &["tls.crt", "username"]);
+        assert_eq!(patch["data"], json!({"username": "YQ==", "tls.crt": null}));
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+    }
 }

@@ -4,7 +4,7 @@ use kogge_plan::{Action, ApplyPrecondition, Object, ObjectKey, WorkerView, apply
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::{OTHER_ID, id, object, ours, partial, silent, view};
+use crate::support::{OTHER_ID, database, id, object, ours, partial, silent, view};
 
 fn stateful_set() -> Object {
     ours(
@@ -24,7 +24,7 @@ fn applied(action: Option<Action>) -> (Object, ApplyPrecondition) {
 }
 
 fn needed(desired: Object, view: &WorkerView) -> Option<Action> {
-    apply_if_needed(&"w1".into(), desired, view, &id()).unwrap()
+    apply_if_needed(&"w1".into(), desired, view, database(&id())).unwrap()
 }
 
 #[test]
@@ -71,7 +71,8 @@ fn a07_a_name_that_is_taken_is_refused() {
     let mut unlabelled = stateful_set();
     unlabelled.metadata.labels = None;
     for (observed, says) in [(stranger, OTHER_ID), (unlabelled, "Kogge did not make")] {
-        let refusal = apply_if_needed(&"w1".into(), stateful_set(), &view("u", [observed]), &id()).unwrap_err();
+        let refusal =
+            apply_if_needed(&"w1".into(), stateful_set(), &view("u", [observed]), database(&id())).unwrap_err();
         assert_eq!(refusal.reason(), "NameTaken");
         assert!(refusal.to_string().contains(says), "{refusal}");
     }
@@ -81,7 +82,7 @@ fn a07_a_name_that_is_taken_is_refused() {
 fn a01_nothing_is_written_on_a_view_that_is_not_current() {
     let suspended = WorkerView { suspended: true, ..view("u", []) };
     let reasons = [silent(view("u", [])), partial(view("u", [])), suspended]
-        .map(|view| apply_if_needed(&"w1".into(), stateful_set(), &view, &id()).unwrap_err().reason());
+        .map(|view| apply_if_needed(&"w1".into(), stateful_set(), &view, database(&id())).unwrap_err().reason());
     assert_eq!(reasons, ["WorkerNotObserved", "WorkerNotObserved", "WorkerSuspended"]);
 }
 
@@ -91,7 +92,7 @@ fn an_object_that_could_not_be_found_again_is_refused() {
     let nameless = object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}}));
     let write_only = ours("Secret", "s", &[], json!({"stringData": {"a": "b"}}));
     for bad in [unlabelled, nameless, write_only] {
-        let refusal = apply_if_needed(&"w1".into(), bad, &view("u", []), &id()).unwrap_err();
+        let refusal = apply_if_needed(&"w1".into(), bad, &view("u", []), database(&id())).unwrap_err();
         assert!(matches!(refusal, Refusal::Malformed { .. }), "{refusal}");
     }
 }

@@ -29,6 +29,7 @@ fn what_is_referred_to_comes_first_and_goes_last() {
     let anchor = Anchor {
         cluster_id: id(),
         name: NAME.to_owned(),
+        resource: None,
         owner_uid: String::new(),
         epoch: 1,
         spec_hash: String::new(),

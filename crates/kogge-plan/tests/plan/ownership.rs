@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use kogge_api::anchor::Anchor;
 use kogge_api::anchor::mongodb::{AnchoredMember, Record};
+use kogge_api::{Owner, labels};
 use kogge_plan::epoch::{Epoch, desired_anchor, next_epoch};
 use kogge_plan::ownership::{Identity, Ownership, Refusal, Verdict, WorkerVerdict, assess};
 use kogge_plan::placement::{PlacementError, Placements, ResolvedPlacement};
@@ -11,14 +12,17 @@ use serde_json::json;
 
 use crate::support::{ID, NAME, NAMESPACE, OTHER_ID, id, ours, partial, silent, view};
 
-fn identity() -> Identity {
-    Identity {
-        name: NAME.to_owned(),
+fn resource() -> Owner {
+    Owner {
+        kind: "FederatedCluster".to_owned(),
         namespace: NAMESPACE.to_owned(),
-        cluster_id: Some(id()),
-        epoch: Some(3),
-        control_uid: "control".to_owned(),
+        name: NAME.to_owned(),
+        uid: Some("uid-of-fc".to_owned()),
     }
+}
+
+fn identity() -> Identity {
+    Identity { resource: resource(), cluster_id: Some(id()), epoch: Some(3), control_uid: "control".to_owned() }
 }
 
 fn placements() -> Placements {
@@ -48,6 +52,7 @@ fn anchor() -> Anchor<Record> {
     Anchor {
         cluster_id: id(),
         name: NAME.to_owned(),
+        resource: Some(resource()),
         owner_uid: "control".to_owned(),
         epoch: 3,
         spec_hash: "h3".to_owned(),
@@ -164,6 +169,10 @@ fn anchors_are_joined_without_forgetting_anything() {
 #[rstest]
 #[case("ForeignOwner", |a: &mut Anchor<Record>| a.owner_uid = "somebody".to_owned(), "somebody")]
 #[case("ForeignClusterID", |a: &mut Anchor<Record>| a.cluster_id = OTHER_ID.parse().unwrap(), "spec.clusterID: zzzzzzzz")]
+#[case("AnotherResource", |a: &mut Anchor<Record>| a.resource.as_mut().unwrap().kind = "FederatedEtcd".to_owned(),
+    "clusterID abcdefgh belongs to databases/ll2022 (FederatedEtcd)")]
+#[case("AnotherResource", |a: &mut Anchor<Record>| a.resource.as_mut().unwrap().namespace = "others".to_owned(), "others/ll2022")]
+#[case("AnotherResource", |a: &mut Anchor<Record>| (a.resource, a.name) = (None, "other".to_owned()), "databases/other")]
 #[case("EpochAhead", |a: &mut Anchor<Record>| a.epoch = 4, "set back")]
 fn a_strange_anchor_refuses_a_new_database(
     #[case] reason: &str,
@@ -229,6 +238,25 @@ fn parts_without_an_anchor_anywhere_are_never_initiated_over() {
     let volume = ours("PersistentVolumeClaim", "data-abcdefgh-x-0", &[], json!({}));
     let ownership = judged([empty(1), view("uid-2", [volume]), empty(3)]);
     assert!(matches!(&ownership.overall, Verdict::Refused(r) if r.reason() == "LeftBehind"));
+}
+
+/// What carries the label alone, such as what another tenant made in a namespace of its own, is nobody's part.
+#[test]
+fn field_03_a_label_alone_makes_nothing_a_part_of_a_database() {
+    let mut elsewhere = ours("ConfigMap", "bait", &[], json!({}));
+    elsewhere.metadata.namespace = Some("others".to_owned());
+    let named = ours("ConfigMap", "bait", &[(labels::CLUSTER, "other")], json!({}));
+    for bait in [elsewhere, named] {
+        assert_eq!(judged([empty(1), view("uid-2", [bait]), empty(3)]).overall, Verdict::New);
+    }
+}
+
+#[test]
+fn an_anchor_made_again_for_a_resource_made_again_is_ours() {
+    let mut before = anchor();
+    before.resource.as_mut().unwrap().uid = Some("uid-before".to_owned());
+    let ownership = judged([view("uid-1", objects(&before)), empty(2), empty(3)]);
+    assert!(matches!(ownership.overall, Verdict::Ours { .. }));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use kogge_plan::{Action, Object, ObjectKey, WorkerView};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{OTHER_ID, id, ours, partial, silent, view};
+use crate::support::{OTHER_ID, database, id, ours, partial, silent, view};
 
 fn facts() -> PruneFacts {
     PruneFacts {
@@ -34,7 +34,7 @@ fn wanted() -> Vec<Object> {
 
 fn pruned(unwanted: Vec<Object>, facts: &PruneFacts) -> Pruning {
     let desired: BTreeSet<ObjectKey> = wanted().iter().filter_map(ObjectKey::of).collect();
-    prune(&"w1".into(), &view("u", wanted().into_iter().chain(unwanted)), &id(), &desired, facts)
+    prune(&"w1".into(), &view("u", wanted().into_iter().chain(unwanted)), database(&id()), &desired, facts)
 }
 
 fn names(pruning: &Pruning) -> Vec<&str> {
@@ -90,7 +90,7 @@ type Doubt = fn(&mut WorkerView, &mut PruneFacts);
 fn a01_nothing_goes_on_doubt(#[case] doubt: Doubt) {
     let (mut view, mut facts) = (view("u", [config_map("old")]), facts());
     doubt(&mut view, &mut facts);
-    let pruning = prune(&"w1".into(), &view, &id(), &BTreeSet::new(), &facts);
+    let pruning = prune(&"w1".into(), &view, database(&id()), &BTreeSet::new(), &facts);
     assert!(pruning.doubt.is_some());
     assert!(pruning.actions.is_empty());
 }
@@ -160,7 +160,7 @@ fn a01_more_than_a_third_needs_approval(#[case] wanted: usize, #[case] unwanted:
         |prefix: &str, count: usize| (0..count).map(|n| config_map(&format!("{prefix}{n}"))).collect::<Vec<_>>();
     let desired: BTreeSet<ObjectKey> = of("w", wanted).iter().filter_map(ObjectKey::of).collect();
     let view = view("u", of("w", wanted).into_iter().chain(of("x", unwanted)));
-    let run = |facts: &PruneFacts| prune(&"w1".into(), &view, &id(), &desired, facts);
+    let run = |facts: &PruneFacts| prune(&"w1".into(), &view, database(&id()), &desired, facts);
     let first = run(&facts());
     assert_eq!(first.approval.is_some(), held);
     assert_eq!(first.actions.len(), if held { 0 } else { unwanted });

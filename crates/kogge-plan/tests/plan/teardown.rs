@@ -10,7 +10,7 @@ use kogge_plan::teardown::{DeletionState, Stage, TeardownPlan, deletion_record, 
 use kogge_plan::{Action, FleetView, Object, ObjectKey, WorkerName, WorkerView};
 use serde_json::json;
 
-use crate::support::{OTHER_ID, id, ours, partial, pod, share_key, silent, view, workload};
+use crate::support::{OTHER_ID, database, id, ours, partial, pod, share_key, silent, view, workload};
 
 const WEEK: Duration = Duration::from_hours(168);
 
@@ -85,7 +85,7 @@ fn workers() -> BTreeMap<WorkerName, Option<String>> {
 
 fn run(fleet: &FleetView, data: DataPolicy) -> TeardownPlan {
     let rank = |component: &str| RANKS.iter().find(|(name, _)| *name == component).map(|(_, rank)| *rank);
-    teardown(fleet, &workers(), &id(), data, rank)
+    teardown(fleet, &workers(), database(&id()), data, rank)
 }
 
 /// Carries a plan out; pods go with their workload.

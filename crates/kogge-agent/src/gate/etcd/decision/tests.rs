@@ -35,6 +35,7 @@ fn anchor(member: AnchoredMember) -> Anchor<Record> {
     Anchor {
         cluster_id: "abcdefgh".parse().unwrap(),
         name: "orders".to_owned(),
+        resource: None,
         owner_uid: "owner".to_owned(),
         epoch: 1,
         spec_hash: String::new(),
