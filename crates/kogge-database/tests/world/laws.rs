@@ -10,11 +10,11 @@ use kogge_database::pass::{Endings, Write};
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_engine::Engine as _;
 use kogge_plan::object::{cluster_id, label};
-use kogge_plan::{Action, Object, ObjectKey, anchors};
+use kogge_plan::{Action, Object, ObjectKey, anchors, workload};
 
 use super::{
-    DatabasePlan, ID, Kind, NAME, Passed, Record, Step, Worker, World, admitted, applied, founded, key, kind,
-    names_seed, template_revision,
+    DatabasePlan, ID, Kind, NAME, NAMESPACE, Passed, Record, Step, Worker, World, admitted, applied, founded, key,
+    kind, names_seed, template_revision,
 };
 
 pub(super) fn of_plan(world: &World, plan: &DatabasePlan) {
@@ -62,8 +62,9 @@ pub(super) fn of_control_write(world: &World, write: &Write) {
         Write::Release if is_anothers(world) => {}
         Write::Release => {
             let left = world.workers.values().flat_map(|worker| worker.objects.iter());
-            let mut left =
-                left.filter(|(key, object)| cluster_id(object) == Some(ID) && key.kind != "PersistentVolumeClaim");
+            let id = ID.parse().unwrap();
+            let parts = workload::Database { name: NAME, namespace: NAMESPACE, cluster_id: &id };
+            let mut left = left.filter(|(key, object)| parts.owns(object) && key.kind != "PersistentVolumeClaim");
             assert_eq!(left.next(), None, "the resource is released before its objects are gone");
         }
         Write::Admin(_) => {
