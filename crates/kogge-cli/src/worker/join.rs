@@ -30,7 +30,7 @@ const TOKEN_TO_COME: &str = "<filled in from the worker's Secret kogge-worker-to
 pub(crate) struct Args {
     /// The name of the WorkerCluster, and of the Secret with its kubeconfig
     name: String,
-    /// The virtual data centre that the cluster stands for
+    /// The virtual data centre that the cluster represents
     #[arg(long)]
     vdc: String,
     /// A kubeconfig with administrator's rights on the worker; it is used here and now, and kept nowhere
