@@ -5,23 +5,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Conditions of a database, whatever its kind.
 pub mod database {
-    /// Everything that the spec asks for stands, as last observed, for `observedGeneration`.
+    /// Everything that the spec asks for is there, as last observed, for `observedGeneration`.
     pub const READY: &str = "Ready";
     /// The database serves, by its members' own word.
     pub const AVAILABLE: &str = "Available";
     /// Kogge is on its way to what the spec asks for.
     pub const PROGRESSING: &str = "Progressing";
-    /// Something that should stand does not.
+    /// Something that should be there is not.
     pub const DEGRADED: &str = "Degraded";
     /// One more loss would cost a group its majority.
     pub const QUORUM_AT_RISK: &str = "QuorumAtRisk";
     /// A worker's names cannot be brought up to date.
     pub const DISCOVERY_STALE: &str = "DiscoveryStale";
-    /// A rollout stands still, and why.
+    /// A rollout is paused, and why.
     pub const ROLLOUT_PAUSED: &str = "RolloutPaused";
     /// Deletion was asked for and waits for its cool-off.
     pub const DELETION_PENDING: &str = "DeletionPending";
-    /// A step waits for a person.
+    /// A step waits for your approval.
     pub const APPROVAL_NEEDED: &str = "ApprovalNeeded";
     /// Leaders are kept away from vdcs, as an annotation asks.
     pub const SWITCHED_OVER: &str = "SwitchedOver";

@@ -28,7 +28,7 @@ pub struct DatabaseStatus {
     /// Rises with every accepted change of the spec; written here before it is written to any worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<i64>,
-    /// The hash of the spec that the epoch stands for.
+    /// The hash of the spec that the epoch belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec_hash: Option<String>,
     /// The chart version that is pinned, or was rolled out last.
@@ -120,7 +120,7 @@ pub struct GroupStatus {
     pub ready: u32,
     /// Members that the spec asks for.
     pub size: u32,
-    /// How it stands.
+    /// Its state.
     pub status: WorkState,
     /// The pod of the member that takes writes: in MongoDB, the primary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,7 @@ pub struct ShareStatus {
     pub ready: u32,
     /// Pods that the spec asks for.
     pub size: u32,
-    /// How it stands.
+    /// Its state.
     pub status: WorkState,
 }
 
@@ -215,7 +215,7 @@ pub struct PlacementStatus {
     pub ready: u32,
     /// Pods that the spec asks for.
     pub size: u32,
-    /// How it stands.
+    /// Its state.
     pub status: WorkState,
     /// The revision of its templates, where all of them have the same chart version.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,11 +44,11 @@ use crate::rules::{by, rule};
         "spec.allowedNamespaces: give either names, or all: true"),
 ]))]
 pub struct WorkerClusterSpec {
-    /// The virtual data centre, the failure domain that the cluster stands for.
+    /// The virtual data centre, the failure domain that the cluster represents.
     #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = [
         rule("self == oldSelf", "spec.vdc cannot change: make another WorkerCluster and move the placements to it"),
         rule("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-            "spec.vdc must be lower-case letters, digits and dashes, for it stands in labels and names"),
+            "spec.vdc must be lower-case letters, digits and dashes, because it is part of labels and names"),
     ]))]
     pub vdc: String,
     /// Where the kubeconfig is.

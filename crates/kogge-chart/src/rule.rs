@@ -46,7 +46,7 @@ impl Rule {
                 "a selector holds kogge.dev/cluster-id, and a workload's also the component and the placement; write {{toJson placement.selector}}, in a Service {{toJson component.selector}}"
             }
             Self::ParallelPodManagement => {
-                "a StatefulSet has podManagementPolicy: Parallel, because a member that waits for one before it may wait for ever"
+                "a StatefulSet has podManagementPolicy: Parallel, because a member that waits for one before it may wait without end"
             }
             Self::UpdateOnDelete => {
                 "a StatefulSet has updateStrategy: {type: OnDelete}, because Kogge picks the next member across all data centres"

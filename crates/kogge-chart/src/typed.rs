@@ -28,7 +28,7 @@ pub(crate) fn read_as<T: DeserializeOwned + Serialize>(value: &Value) -> Result<
     let back =
         serde_json::to_value(typed).map_err(|error| Fault { path: String::new(), message: error.to_string() })?;
     lost(value, &back, "").map_or(Ok(()), |path| {
-        Err(Fault { path, message: "there is no such field; check its name and where it stands".to_owned() })
+        Err(Fault { path, message: "there is no such field; check its name and its place".to_owned() })
     })
 }
 

@@ -118,7 +118,7 @@ fn an_unknown_or_mistyped_field_is_named(
 fn one_object_cannot_stand_twice() {
     let chart = sample(&format!("{SET}---\n{SET}"), &[], "{}").unwrap();
     let (message, line) = failure(render_with(&chart, &json!({})));
-    assert!(message.contains("stands already in"), "{message}");
+    assert!(message.contains("is already defined in"), "{message}");
     assert_eq!(line, Some(31));
 }
 

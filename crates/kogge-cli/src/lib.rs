@@ -50,7 +50,7 @@ enum Command {
     Plan(plan::Args),
     /// Moves leaders away from vdcs before their maintenance, and lets them back after it
     Switchover(request::switchover::Args),
-    /// Makes keys, certificates or passwords anew, without downtime
+    /// Rotates keys, certificates or passwords, without downtime
     Rotate(request::rotate::Args),
     /// Goes on without vdcs that are lost for good, where a group lost its majority with them
     Recover(request::recover::Args),

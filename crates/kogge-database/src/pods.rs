@@ -33,7 +33,7 @@ pub(crate) fn pod_facts(
     resolves_everywhere: bool,
 ) -> Pod {
     let Some(worker) = worker else {
-        return Pod::Unknown { reason: format!("no WorkerCluster stands for placement {placement}") };
+        return Pod::Unknown { reason: format!("placement {placement} has no WorkerCluster") };
     };
     if let Liveness::Silent { message, .. } = &worker.liveness {
         return Pod::Unknown { reason: message.clone() };

@@ -76,7 +76,7 @@ pub enum RevisionError {
         size: usize,
     },
     /// Not readable.
-    #[error("the ControllerRevision {name} cannot be read: {why}; roll out the chart version anew")]
+    #[error("the ControllerRevision {name} cannot be read: {why}; roll out the chart version again")]
     Malformed {
         /// The object.
         name: String,

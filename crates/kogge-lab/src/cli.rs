@@ -74,7 +74,7 @@ enum FaultCommand {
     Partition(Partition),
     /// Kill a component.
     Kill(Target),
-    /// Stop a component where it stands (SIGSTOP).
+    /// Stop a component where it is (SIGSTOP).
     Stop(Target),
     /// Kill a component and start it again.
     Restart(Target),

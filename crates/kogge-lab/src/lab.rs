@@ -70,7 +70,7 @@ impl Lab {
     pub fn attach(name: &str) -> Result<Self> {
         let parsed: LabName = name.parse()?;
         let record = LabRecord::read(&parsed)?.ok_or_else(|| {
-            LabError::Invalid(format!("no lab named {name} stands; make it with `kogge-lab up --name {name}`"))
+            LabError::Invalid(format!("there is no lab named {name}; make it with `kogge-lab up --name {name}`"))
         })?;
         let context = LabContext::new(record)?;
         let clusters = context.clusters().into_iter().map(Cluster::of_lab).collect::<Result<_>>()?;

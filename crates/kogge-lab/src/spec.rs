@@ -119,7 +119,7 @@ impl LabSpec {
     pub(crate) fn widened_by(&self, standing: &Self) -> Result<Self, LabError> {
         if self.mode != standing.mode {
             return Err(LabError::Invalid(format!(
-                "lab {} stands with mode {:?}, {:?} was asked for: end it first (`kogge-lab down --name {}`) or use another --name",
+                "lab {} runs with mode {:?}, {:?} was asked for: end it first (`kogge-lab down --name {}`) or use another --name",
                 self.name, standing.mode, self.mode, self.name
             )));
         }

@@ -162,8 +162,8 @@ impl Context {
         let publishing = self.recorder.publish(&event, &reference);
         match tokio::time::timeout(EVENT_DEADLINE, publishing).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, reason, object = %object.name_any(), "event not told"),
-            Err(_) => warn!(reason, object = %object.name_any(), "event not told in time"),
+            Ok(Err(error)) => warn!(%error, reason, object = %object.name_any(), "event not sent"),
+            Err(_) => warn!(reason, object = %object.name_any(), "event not sent in time"),
         }
     }
 }

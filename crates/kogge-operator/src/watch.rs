@@ -86,7 +86,7 @@ where
                     }
                     return Some((Ok(event), watch));
                 }
-                Some(Err(error)) => warn!(%error, kind = %K::kind(&()), "the watch failed; listing anew"),
+                Some(Err(error)) => warn!(%error, kind = %K::kind(&()), "the watch failed; listing again"),
                 None => {}
             }
             watch.events = None;

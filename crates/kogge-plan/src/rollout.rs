@@ -229,7 +229,7 @@ pub fn plan_rollout(shares: &[Share], pace: &Pace) -> RolloutPlan {
 /// What stops a rollout that only a person, or the world, can mend.
 fn hold(shares: &[&Share], pace: &Pace) -> Option<String> {
     if pace.paused {
-        return Some("a person to resume the rollout".to_owned());
+        return Some("you to resume the rollout".to_owned());
     }
     if let Some(why) = &pace.refused {
         return Some(why.clone());

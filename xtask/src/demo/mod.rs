@@ -84,11 +84,11 @@ fn farewell(ours: bool) -> String {
     let look = "kubectl --context control get fc -A -o wide; kubectl --context control get wc -o wide";
     if ours {
         format!(
-            "Everything stands. Look at it:\n  eval \"$(cargo run -q -p kogge-lab -- env --name {LAB})\"\n  {look}\n\
+            "Everything is ready. Look at it:\n  eval \"$(cargo run -q -p kogge-lab -- env --name {LAB})\"\n  {look}\n\
              End it:\n  cargo run -q -p kogge-lab -- down --name {LAB}"
         )
     } else {
-        format!("Everything stands, in your own clusters. Look at it:\n  {look}")
+        format!("Everything is ready, in your own clusters. Look at it:\n  {look}")
     }
 }
 

@@ -159,7 +159,7 @@ fn bounds(schema: &JSONSchemaProps) -> String {
         bounds.push(format!("At most {max} entries"));
     }
     if let Some(keys) = &schema.x_kubernetes_list_map_keys {
-        bounds.push(format!("Entries are told apart by `{}`", keys.join("`, `")));
+        bounds.push(format!("Entries are identified by `{}`", keys.join("`, `")));
     }
     if let Some(pattern) = &schema.pattern {
         bounds.push(format!("Matches `{}`", pattern.replace('|', "\\|")));

@@ -57,7 +57,7 @@ impl Workbench {
     /// Without any mutation, the tests pass.
     pub(super) async fn passes(&self, run: &Run) -> anyhow::Result<()> {
         let Outcome { failed, endless } = self.test(run).await?;
-        ensure!(failed.is_empty() && !endless, "tests fail without any mutation; mend them first: {failed:?}");
+        ensure!(failed.is_empty() && !endless, "tests fail without any mutation; correct them first: {failed:?}");
         Ok(())
     }
 

@@ -101,14 +101,14 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
             "",
             &["pods"],
             &["get", "list", "watch", "patch", "delete"],
-            "Members as they run; one is deleted when its turn in a rollout has come, and annotated where its gate waits \
+            "Members as they run; one is deleted when a rollout restarts it, and annotated where its gate waits \
              for the anchor.",
         ),
         grant(
             "",
             &["persistentvolumeclaims"],
             &["get", "list", "watch", "delete"],
-            "Members' disks as they stand; deleted only after a finished cool-off with `deletion.data: Delete`.",
+            "Members' disks as they are; deleted only after a finished cool-off with `deletion.data: Delete`.",
         ),
     ];
     let reach = match access {

@@ -31,7 +31,9 @@ pub(crate) fn creates() -> Vec<Create> {
         case(
             "a vdc that is no label",
             json!({"vdc": "VDC 1"}),
-            Refused("spec.vdc must be lower-case letters, digits and dashes, for it stands in labels and names"),
+            Refused(
+                "spec.vdc must be lower-case letters, digits and dashes, because it is part of labels and names",
+            ),
         ),
         case("no vdc", json!({"vdc": null}), Refused("spec.vdc: Required value")),
         case("no kubeconfig", json!({"kubeconfig": null}), Refused("spec.kubeconfig: Required value")),

@@ -44,7 +44,7 @@ pub(crate) fn refuse_duplicate(earlier: &[RenderedObject], object: &RenderedObje
     let Some(other) = earlier.iter().find(same) else {
         return Ok(());
     };
-    let message = format!("stands already in {}; rename one", other.place_of("/metadata/name"));
+    let message = format!("is already defined in {}; rename one", other.place_of("/metadata/name"));
     Err(ChartError::Object { place: object.place_of("/metadata/name"), object: object.title(), message })
 }
 

@@ -118,7 +118,7 @@ impl Reader<'_> {
                     let inner_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     let inner = self.value(inner, &inner_path, fields)?;
                     if map.insert(key.clone(), inner).is_some() {
-                        return Err(self.fault(inner_line, format!("the key {key} stands twice in one map")));
+                        return Err(self.fault(inner_line, format!("the key {key} is given twice in one map")));
                     }
                 }
                 Value::Object(map)

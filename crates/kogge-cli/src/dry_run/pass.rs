@@ -234,7 +234,7 @@ fn notes(database: &Database, seen: &Seen, now: &Time) -> Vec<String> {
         None => {}
     }
     if database.annotation(labels::PAUSE).is_some() {
-        notes.push(format!("nothing is changed while the annotation {} stands", labels::PAUSE));
+        notes.push(format!("nothing is changed while the annotation {} is set", labels::PAUSE));
     }
     notes
 }
@@ -284,8 +284,7 @@ impl Outline {
 
     /// The operator goes on with it when nothing else is left to do.
     fn rotates(&mut self, rotation: &str) {
-        self.notes
-            .push(format!("secrets are made anew, each step when every pod runs the one before: {rotation}"));
+        self.notes.push(format!("secrets are rotated, each step when every pod runs the one before: {rotation}"));
         if self.outcome == Outcome::NothingToDo {
             self.outcome = Outcome::Changes;
         }

@@ -161,7 +161,7 @@ async fn a03_a_worker_that_was_not_seen_stops_a_new_database_and_is_named() {
     assert!(outline.workers.is_empty());
     let words = outline.to_string();
     assert!(words.contains("Note: worker-south was not seen: the connection timed out"), "{words}");
-    assert!(words.ends_with("Nothing is done before the problems are mended.\n"), "{words}");
+    assert!(words.ends_with("Nothing is done before the problems are solved.\n"), "{words}");
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn a_rotation_that_is_due_is_told_and_is_something_to_do() {
     let secrets = DatabaseSecrets::begin(&wanted, &mut Sample::default()).unwrap();
     known.secrets = SecretsKnown::Read(Box::new(secrets));
     let before = planned(&known, &seen([empty("north"), empty("south")])).await;
-    assert!(!before.notes.iter().any(|note| note.contains("made anew")), "{:?}", before.notes);
+    assert!(!before.notes.iter().any(|note| note.contains("are rotated")), "{:?}", before.notes);
     known.resource.spec.security.rotation.keyfile = 1;
     let mut outline = planned(&known, &seen([empty("north"), empty("south")])).await;
     assert!(outline.notes.iter().any(|note| note.ends_with("keyfile: a new key is asked for")), "{outline}");

@@ -40,7 +40,7 @@ impl Outline {
         match self.outcome {
             Outcome::NothingToDo => "Nothing to do.".to_owned(),
             _ if created + updated + deleted + steps == 0 => match self.outcome {
-                Outcome::Problem => "Nothing is done before the problems are mended.".to_owned(),
+                Outcome::Problem => "Nothing is done before the problems are solved.".to_owned(),
                 _ => "Nothing to do but to wait.".to_owned(),
             },
             _ => format!(

@@ -14,12 +14,12 @@ use crate::database::{Subject, Target};
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
-    /// What is to be made anew; several at once share their restarts
+    /// What to rotate; several at once share their restarts
     #[arg(required = true, value_enum)]
     what: Vec<What>,
 }
 
-/// What can be made anew.
+/// What can be rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
     /// The key that members authenticate to each other by

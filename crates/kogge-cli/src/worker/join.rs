@@ -34,7 +34,7 @@ const CONTROL_UID_TO_COME: &str = "<the UID of kube-system in the control cluste
 pub(crate) struct Args {
     /// The name of the WorkerCluster, and of the Secret with its kubeconfig
     name: String,
-    /// The virtual data centre that the cluster stands for
+    /// The virtual data centre that the cluster represents
     #[arg(long)]
     vdc: String,
     /// A kubeconfig with administrator's rights on the worker; it is used here and now, and kept nowhere

@@ -119,11 +119,11 @@ fn rollout_paused<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>)
     let rolling = plan.rollout.rolling;
     let why = plan.rollout.waiting.clone().unwrap_or_default();
     if rolling && prepared.observation.paused() {
-        Finding::new(types::ROLLOUT_PAUSED, true, "Asked", "the annotation kogge.dev/pause holds it")
+        Finding::new(types::ROLLOUT_PAUSED, true, "Paused", "the annotation kogge.dev/pause holds it")
     } else if rolling && plan.rollout.held {
         Finding::new(types::ROLLOUT_PAUSED, true, "Held", why)
     } else {
-        Finding::new(types::ROLLOUT_PAUSED, false, "NotPaused", "no rollout stands still")
+        Finding::new(types::ROLLOUT_PAUSED, false, "NotPaused", "no rollout is paused")
     }
 }
 
@@ -151,7 +151,7 @@ fn approval_needed<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>
         None => match (prepared.requests.refused.get(labels::RECOVER), recovery_refused(plan)) {
             (Some(refused), _) => Finding::new(types::APPROVAL_NEEDED, false, "RequestRefused", refused),
             (None, Some(refused)) => Finding::new(types::APPROVAL_NEEDED, false, "RecoveryRefused", refused),
-            (None, None) => Finding::new(types::APPROVAL_NEEDED, false, "None", "no step waits for a person"),
+            (None, None) => Finding::new(types::APPROVAL_NEEDED, false, "None", "no step waits for your approval"),
         },
     }
 }

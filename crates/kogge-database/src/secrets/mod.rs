@@ -32,7 +32,7 @@ pub fn lost(id: &ClusterId, namespace: &str) -> Problem {
     Problem::Refused {
         reason: "SecretsLost".to_owned(),
         message: format!(
-            "the Secret {} is gone from namespace {namespace}, and the database stands; restore it from a backup: \
+            "the Secret {} is gone from namespace {namespace}, and the database exists; restore it from a backup: \
              without it no member can be reached",
             DatabaseSecrets::name(id)
         ),

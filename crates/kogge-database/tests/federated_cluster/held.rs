@@ -148,7 +148,7 @@ fn a_pause_stops_everything_but_the_names() {
     assert!(!written.is_empty() && written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
     assert!(world.steps.is_empty());
     assert_eq!(world.condition(types::READY).reason, "Paused");
-    assert_eq!(world.condition(types::ROLLOUT_PAUSED).reason, "Asked");
+    assert_eq!(world.condition(types::ROLLOUT_PAUSED).reason, "Paused");
     world.annotate(labels::PAUSE, None);
     world.settle();
     assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));

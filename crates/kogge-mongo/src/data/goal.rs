@@ -188,10 +188,10 @@ pub enum GoalError {
     #[error("the replica set name {0} is used twice; give every component a name of its own")]
     DuplicateSet(SetName),
     /// Two members with one pod name.
-    #[error("the pod name {0} stands for two members; a pod's name must contain its placement")]
+    #[error("the pod name {0} belongs to two members; a pod's name must contain its placement")]
     DuplicatePod(PodName),
     /// Two members with one host.
-    #[error("the host {0} stands for two members; a host must contain its placement")]
+    #[error("the host {0} belongs to two members; a host must contain its placement")]
     DuplicateHost(Host),
     /// A set without members.
     #[error("the replica set {0} would have no member; keep at least one placement with a member")]

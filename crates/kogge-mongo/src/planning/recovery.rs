@@ -47,7 +47,7 @@ pub(crate) fn plan(view: &SetView<'_>, draft: &mut Draft<'_>) {
 
 fn refuse(why: &str, draft: &mut Draft<'_>) {
     draft.finding(FindingKind::RecoveryRefused, format!("nothing is forced: {why}"));
-    draft.wait("what stands against its recovery to be mended");
+    draft.wait("the obstacles to its recovery to be removed");
 }
 
 /// The members of a config that were declared lost.
@@ -201,7 +201,7 @@ impl Ground<'_> {
         }
         draft.step(
             Action::ForceReconfig { via: via.clone(), base: self.config.stamp, lost: members },
-            format!("the majority is lost with {}, and a person approved it", lost.in_words()),
+            format!("the majority is lost with {}, and its recovery was approved", lost.in_words()),
             "a primary to be elected among the members that are left",
         );
     }
@@ -254,7 +254,7 @@ fn report_held_out(view: &SetView<'_>, draft: &mut Draft<'_>) {
     let held: Vec<&MemberGoal> =
         view.set.ordered_members().into_iter().filter(|member| admission::is_held_out(view, member)).collect();
     for member in &held {
-        draft.wait_member(&member.pod, "a person to let it join again, for it was declared lost", None);
+        draft.wait_member(&member.pod, "you to let it join again: it was declared lost", None);
     }
     if let Some(first) = held.first() {
         let pods: Vec<&str> = held.iter().map(|member| member.pod.as_str()).collect();

@@ -98,7 +98,7 @@ fn not_itself(view: &SetView<'_>, member: &MemberGoal, draft: &mut Draft<'_>) {
             FindingKind::HostNotSelf,
             format!(
                 "the server of {pod} does not find itself behind {host}, its host in the config (NodeNotFound): \
-                 the name does not resolve to it there, or something else answers; mend its name"
+                 the name does not resolve to it there, or something else answers; correct its name"
             ),
         );
         return;

@@ -58,7 +58,7 @@ pub(crate) fn healthy(goal: &Goal, view: &SetView<'_>, held: &mut Option<SetName
         } else if !is_primary {
             restart(member, pod, "its template has changed and all other members are healthy", draft);
         } else {
-            let why = "its template has changed and nobody else may become primary: the office comes back to it";
+            let why = "its template has changed and nobody else may become primary: it becomes primary again";
             restart(member, pod, why, draft);
         }
     }

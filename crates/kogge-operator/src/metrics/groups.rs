@@ -132,9 +132,7 @@ impl Collector for Groups {
             ("group_config_term", "Term of that configuration; -1 after a forced one", |o| {
                 o.group.config_term.map(|term| term as f64)
             }),
-            ("group_in_queue", "Whether it waits for its turn to be changed", |o| {
-                Some(f64::from(u8::from(o.in_queue)))
-            }),
+            ("group_in_queue", "Whether it is queued to be changed", |o| Some(f64::from(u8::from(o.in_queue)))),
             (
                 "group_disagreements",
                 "Members of which they themselves, the others and their worker say different things",

@@ -21,7 +21,7 @@ pub fn rotate_certificates(tls: Option<&Arc<Tls>>, version: ServerVersion) -> Co
     let refused = |reason: String| CommandError::new(code::INVALID_SSL_CONFIGURATION, reason);
     let tls = tls.ok_or_else(|| CommandError::new(code::ILLEGAL_OPERATION, "Must have TLS enabled"))?;
     tls.reload().map_err(|e| refused(e.to_string()))?;
-    tracing::info!("certificates are read anew");
+    tracing::info!("certificates are read again");
     Ok(Document::new())
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn plan(ground: &Ground<'_>, draft: &mut Draft<'_>) -> bool {
     } else {
         draft.step(
             Action::RemoveMember { change: ground.change(listed) },
-            "the anchors have reserved another id for it: it joins anew under that one",
+            "the anchors have reserved another id for it: it joins again under that one",
             "the new config to be held by a majority",
         );
     }

@@ -91,7 +91,7 @@ fn move_primary_out(
     if let Some(member) = inside.filter(|_| heir.is_some()) {
         draft.step(
             Action::SetPriority { change: ground.change(member), priority: 0 },
-            "it loses its vote as the primary does, and the office goes to a member that stays",
+            "it loses its vote as the primary does, and a member that stays becomes primary",
             "the new config to be held by a majority",
         );
     } else {

@@ -10,7 +10,7 @@ use crate::view::routers::Routers;
 pub(crate) fn plan(routers: &Routers<'_>, view: &SetView<'_>, draft: &mut Draft<'_>) {
     if let Some(shard) = routers.shard(&view.set.name) {
         if shard.draining {
-            draft.wait("a person: its removal was begun by hand and cannot be taken back; let it end");
+            draft.wait("the end of its removal, which was begun by hand and cannot be taken back");
         }
         return;
     }
