@@ -14,16 +14,21 @@ use serde_json::json;
 
 use crate::cluster::Manifest;
 
-/// The Secret on the worker that its controller fills with a token.
+/// The Secret on the worker that its controller fills with the first token.
 pub(super) const TOKEN_SECRET: &str = "kogge-worker-token";
+/// The type of such Secrets.
+pub(super) const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
+/// The annotation that says whose token it is.
+pub(super) const TOKEN_OWNER: &str = "kubernetes.io/service-account.name";
 /// The key of the control cluster's Secret that holds the kubeconfig.
-const KUBECONFIG_KEY: &str = "kubeconfig";
+pub(super) const KUBECONFIG_KEY: &str = "kubeconfig";
 
 /// What the operator needs on the worker, in the order in which it can be made.
 pub(super) fn on_worker(
     system_namespace: &str,
     allowed: &AllowedNamespaces,
     rendered: &BTreeSet<GroupKind>,
+    token_secret: &str,
 ) -> anyhow::Result<Vec<Manifest>> {
     let namespaces: Vec<&str> = allowed.names.iter().flatten().map(String::as_str).collect();
     let rules = rbac::worker_rules(rendered, Access::PortForward);
@@ -32,7 +37,7 @@ pub(super) fn on_worker(
         manifests.push(Manifest::of(&namespace(name))?);
     }
     manifests.push(Manifest::of(&rbac::service_account(WORKER, system_namespace))?);
-    manifests.push(Manifest::of(&token_secret(system_namespace))?);
+    manifests.push(Manifest::of(&self::token_secret(token_secret, system_namespace))?);
     let everywhere: Vec<PolicyRule> = if allowed.all == Some(true) { rules.clone() } else { Vec::new() };
     let cluster_rules = rbac::identity_rules().into_iter().chain(everywhere).collect();
     manifests.push(Manifest::of(&rbac::cluster_role(WORKER, cluster_rules))?);
@@ -50,11 +55,11 @@ pub(super) fn on_worker(
 }
 
 /// The Secret with the kubeconfig, in Kogge's namespace of the control cluster.
-pub(super) fn kubeconfig_secret(name: &str, system_namespace: &str, kubeconfig: &str) -> Secret {
+pub(super) fn kubeconfig_secret(name: &str, key: &str, system_namespace: &str, kubeconfig: &str) -> Secret {
     Secret {
         metadata: meta(name, Some(system_namespace)),
         type_: Some("Opaque".to_owned()),
-        data: Some([(KUBECONFIG_KEY.to_owned(), ByteString(kubeconfig.as_bytes().to_vec()))].into()),
+        data: Some([(key.to_owned(), ByteString(kubeconfig.as_bytes().to_vec()))].into()),
         ..Secret::default()
     }
 }
@@ -87,10 +92,10 @@ fn namespace(name: &str) -> Namespace {
 }
 
 /// A token that does not expire with a pod or an hour: the operator lives in another cluster.
-fn token_secret(system_namespace: &str) -> Secret {
-    let mut metadata = meta(TOKEN_SECRET, Some(system_namespace));
-    metadata.annotations = Some([("kubernetes.io/service-account.name".to_owned(), WORKER.to_owned())].into());
-    Secret { metadata, type_: Some("kubernetes.io/service-account-token".to_owned()), ..Secret::default() }
+pub(super) fn token_secret(name: &str, system_namespace: &str) -> Secret {
+    let mut metadata = meta(name, Some(system_namespace));
+    metadata.annotations = Some([(TOKEN_OWNER.to_owned(), WORKER.to_owned())].into());
+    Secret { metadata, type_: Some(TOKEN_TYPE.to_owned()), ..Secret::default() }
 }
 
 fn meta(name: &str, namespace: Option<&str>) -> ObjectMeta {
@@ -108,7 +113,11 @@ mod tests {
 
     fn shown(allowed: &AllowedNamespaces) -> Vec<String> {
         let rendered = [GroupKind::new("apps", "StatefulSet")].into();
-        on_worker("kogge-system", allowed, &rendered).unwrap().iter().map(ToString::to_string).collect()
+        on_worker("kogge-system", allowed, &rendered, TOKEN_SECRET)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -138,7 +147,7 @@ mod tests {
     fn rights_everywhere_stand_in_the_cluster_role() {
         let rendered = [GroupKind::new("apps", "StatefulSet")].into();
         let has_statefulsets = |allowed: &AllowedNamespaces, kind: &str| {
-            on_worker("kogge-system", allowed, &rendered)
+            on_worker("kogge-system", allowed, &rendered, TOKEN_SECRET)
                 .unwrap()
                 .iter()
                 .filter(|manifest| manifest.to_string().starts_with(kind))
