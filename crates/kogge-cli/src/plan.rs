@@ -45,7 +45,7 @@ enum Output {
 /// Prints the plan. The exit code is 0 where nothing is to do, 2 where changes are, and 1 where a problem is in
 /// the way that you must solve first.
 pub(crate) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<ExitCode> {
-    let home = Cluster::control(control).await?;
+    let home = Cluster::control(control)?;
     let (kind, object) = match (&args.file, &args.database) {
         (Some(file), reference) => {
             let manifest = DatabaseManifest::read(file, reference.as_ref())?;

@@ -10,11 +10,13 @@ pub mod error;
 pub mod fleet;
 pub mod kubeconfig;
 pub mod probe;
+pub mod proxy;
 mod watch;
 pub mod write;
 
 pub use error::FleetError;
 pub use fleet::{Change, Fleet, FleetOptions, SecretLookup, WorkerFindings};
-pub use kubeconfig::{KubeconfigError, WorkerCredentials};
+pub use kubeconfig::{Access, KubeconfigError, KubeconfigFiles, WorkerCredentials};
 pub use probe::RequiredRules;
+pub use proxy::ProxyEnvironment;
 pub use write::{Fence, FieldConflict, Outcome, WriteContext, WriteError};

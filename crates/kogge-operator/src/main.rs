@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use kogge_fleet::{KubeconfigFiles, ProxyEnvironment};
 use kogge_operator::settings::Settings;
-use kube::Client;
+use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -14,7 +15,7 @@ async fn main() -> Result<()> {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let settings = Settings::parse();
     log(&settings)?;
-    let client = Client::try_default().await.context("no way to the control cluster's API server")?;
+    let client = control().context("no way to the control cluster's API server")?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -27,6 +28,15 @@ async fn main() -> Result<()> {
         told.cancel();
     });
     kogge_operator::run(settings, client, stop).await
+}
+
+/// The control cluster: by a kubeconfig where there is one, as kubectl finds it, else the one that this pod runs in.
+fn control() -> Result<Client> {
+    let config = match KubeconfigFiles::read_default()? {
+        Some(files) => files.access(None)?.config(&ProxyEnvironment::of_process())?,
+        None => Config::incluster()?,
+    };
+    Ok(Client::try_from(config)?)
 }
 
 fn log(settings: &Settings) -> Result<()> {

@@ -37,8 +37,14 @@ const LEASE: &str = "kogge-operator";
 pub async fn run(settings: Settings, client: Client, stop: CancellationToken) -> Result<()> {
     let metrics = Metrics::default();
     let readiness = Readiness::default();
-    let serving =
-        tokio::spawn(http::serve(settings.listen, metrics.clone(), readiness.clone(), stop.child_token()));
+    let serving = http::serve(settings.listen, metrics.clone(), readiness.clone(), stop.child_token());
+    // Where the web server ends or panics, nobody could see how the operator does: it stops, to be started again.
+    let stops_with_it = stop.clone().drop_guard();
+    let serving = tokio::spawn(async move {
+        let served = serving.await;
+        drop(stops_with_it);
+        served
+    });
     let elector = Elector::new(client.clone(), &settings.namespace, LEASE, &settings.identity, Timing::default());
     // Who waits to lead is ready: it takes over as soon as the Lease is free.
     readiness.set(true);

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kogge_api::conditions::{self, Finding, Status, worker_cluster as types};
 use kogge_api::worker_cluster::WorkerClusterStatus;
 use kogge_api::{FINALIZER, WorkerCluster};
 use kogge_engine::Database;
 use kogge_fleet::fleet::Change;
+use kogge_fleet::kubeconfig::expiry::Nearness;
 use kogge_fleet::{SecretLookup, WorkerFindings};
 use kogge_plan::WorkerName;
 use kube::api::{Api, ResourceExt as _};
@@ -176,7 +177,6 @@ async fn report(
         conditions: conditions::merge(&before.conditions, &findings, generation, &now),
     };
     let name = worker.name_any();
-    let ready = conditions::is_true(&after.conditions, types::READY);
     context.metrics.worker_live(&name, conditions::is_true(&after.conditions, types::API_REACHABLE));
     if after == before {
         return Ok(());
@@ -188,14 +188,72 @@ async fn report(
         "status": after,
     });
     context.control.apply_status(&context.control.cluster_wide::<WorkerCluster>(), &name, &status).await?;
-    let was = before.conditions.iter().find(|c| c.type_ == types::READY).map(|c| c.status.as_str());
-    let cause = findings.iter().find(|f| f.type_ == types::READY);
-    match cause {
-        Some(finding) if was.is_some_and(|was| was != finding.status.as_str()) || (was.is_none() && ready) => {
-            let type_ = if finding.status == Status::True { EventType::Normal } else { EventType::Warning };
-            context.tell(worker, type_, &finding.reason, &finding.message).await;
-        }
-        _ => {}
+    for (type_, finding) in news(&before.conditions, &findings) {
+        context.tell(worker, type_, &finding.reason, &finding.message).await;
     }
     Ok(())
+}
+
+/// What an event is made of: that the worker became Ready or ceased to be, and that its credentials are one step
+/// nearer to their end.
+fn news<'a>(before: &[Condition], findings: &'a [Finding]) -> Vec<(EventType, &'a Finding)> {
+    let was = |finding: &Finding| before.iter().find(|condition| condition.type_ == finding.type_);
+    let is_news = |finding: &&Finding| match finding.type_ {
+        types::READY => {
+            was(finding).map_or(finding.status == Status::True, |before| before.status != finding.status.as_str())
+        }
+        types::CREDENTIALS_VALID => {
+            Nearness::is_reason(&finding.reason)
+                && was(finding).is_none_or(|before| before.reason != finding.reason)
+        }
+        _ => false,
+    };
+    let told = findings.iter().filter(is_news);
+    told.map(|finding| {
+        let good = finding.type_ == types::READY && finding.status == Status::True;
+        (if good { EventType::Normal } else { EventType::Warning }, finding)
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(reason: &str) -> Finding {
+        Finding::new(types::CREDENTIALS_VALID, Status::True, reason, "the token ends")
+    }
+
+    fn told(before: &[Finding], now: &[Finding]) -> Vec<(bool, String)> {
+        let at = Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+        let before = conditions::merge(&[], before, 1, &at);
+        let news = news(&before, now).into_iter();
+        news.map(|(type_, finding)| (matches!(type_, EventType::Warning), finding.reason.clone())).collect()
+    }
+
+    #[test]
+    fn field_18_each_step_towards_the_end_of_credentials_is_told_once() {
+        let steps = ["Accepted", "ExpiresWithin30Days", "ExpiresWithin7Days", "ExpiresWithin1Hour"];
+        for pair in steps.windows(2) {
+            let (before, now) = ([credentials(pair[0])], [credentials(pair[1])]);
+            assert_eq!(told(&before, &now), [(true, pair[1].to_owned())]);
+            assert_eq!(told(&now, &now), []);
+            assert_eq!(told(&now, &[credentials("Accepted")]), [], "renewed");
+        }
+        assert_eq!(told(&[], &[credentials("ExpiresWithin1Hour")]), [(true, "ExpiresWithin1Hour".to_owned())]);
+        assert_eq!(told(&[], &[credentials("Accepted")]), []);
+    }
+
+    #[test]
+    fn a_worker_that_becomes_ready_or_ceases_to_be_is_told_once() {
+        let ready = |status| [Finding::new(types::READY, status, "Why", "")];
+        let (yes, no, unknown) = (ready(Status::True), ready(Status::False), ready(Status::Unknown));
+        assert_eq!(told(&[], &yes), [(false, "Why".to_owned())]);
+        assert_eq!(told(&yes, &no), [(true, "Why".to_owned())]);
+        assert_eq!(told(&no, &yes), [(false, "Why".to_owned())]);
+        for (before, now) in [(&yes, &yes), (&no, &no)] {
+            assert_eq!(told(before, now), []);
+        }
+        assert_eq!(told(&[], &unknown), []);
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Context as _;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
@@ -29,6 +29,14 @@ impl fmt::Display for Outcome {
             Self::Unchanged => "unchanged",
         })
     }
+}
+
+/// An apply that was carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub(crate) outcome: Outcome,
+    /// The object's UID.
+    pub(crate) uid: Option<String>,
 }
 
 /// An object to apply, whatever its kind.
@@ -67,25 +75,50 @@ impl fmt::Display for Manifest {
 impl Cluster {
     /// Applies the manifest and prints what changed. Fields that another manager owns are a conflict, which is
     /// reported, unless `force` takes them over.
-    pub(crate) async fn apply(&self, manifest: &Manifest, force: bool) -> anyhow::Result<Outcome> {
-        let resource = manifest.resource()?;
-        let api: Api<DynamicObject> = match manifest.0.namespace() {
-            Some(namespace) => Api::namespaced_with(self.client(), &namespace, &resource),
-            None => Api::all_with(self.client(), &resource),
-        };
+    pub(crate) async fn apply(&self, manifest: &Manifest, force: bool) -> anyhow::Result<Applied> {
+        let api = self.api(manifest)?;
         let name = manifest.0.name_any();
         let before = self.request(&format!("read {manifest}"), api.get_opt(&name)).await?;
         let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
         let after = self
             .request(&format!("apply {manifest}"), api.patch(&name, &params, &Patch::Apply(&manifest.0)))
             .await?;
+        let uid = after.uid();
         let outcome = match before.map(content) {
             None => Outcome::Created,
             Some(before) if before == content(after) => Outcome::Unchanged,
             Some(_) => Outcome::Configured,
         };
         println!("{}: {manifest} {outcome}", self.name);
-        Ok(outcome)
+        Ok(Applied { outcome, uid })
+    }
+
+    /// Whether the cluster would take the manifest; nothing is written.
+    pub(crate) async fn rehearse(&self, manifest: &Manifest) -> anyhow::Result<()> {
+        let params = PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) };
+        let api = self.api(manifest)?;
+        let (name, patch) = (manifest.0.name_any(), Patch::Apply(&manifest.0));
+        self.request(&format!("apply {manifest}"), api.patch(&name, &params, &patch)).await.map(drop)
+    }
+
+    /// Deletes what an apply made: that very object, not another one of its name.
+    pub(crate) async fn delete(&self, manifest: &Manifest, uid: &str) -> anyhow::Result<()> {
+        let uid = Some(uid.to_owned());
+        let preconditions = Some(Preconditions { uid, resource_version: None });
+        let params = DeleteParams { preconditions, ..DeleteParams::default() };
+        let api = self.api(manifest)?;
+        let name = manifest.0.name_any();
+        self.request(&format!("delete {manifest}"), api.delete(&name, &params)).await?;
+        println!("{}: {manifest} deleted", self.name);
+        Ok(())
+    }
+
+    fn api(&self, manifest: &Manifest) -> anyhow::Result<Api<DynamicObject>> {
+        let resource = manifest.resource()?;
+        Ok(match manifest.0.namespace() {
+            Some(namespace) => Api::namespaced_with(self.client(), &namespace, &resource),
+            None => Api::all_with(self.client(), &resource),
+        })
     }
 }
 

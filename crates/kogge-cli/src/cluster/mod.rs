@@ -3,18 +3,19 @@
 mod apply;
 mod error;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kogge_api::WorkerCluster;
 use kogge_api::guarded::{Guarded, Undecodable, sorted};
+use kogge_fleet::proxy;
+use kogge_fleet::{Access, KubeconfigError, KubeconfigFiles, ProxyEnvironment};
 use kube::api::ListParams;
-use kube::config::{Cluster as ClusterEntry, KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 
 use crate::ControlArgs;
-pub(crate) use apply::Manifest;
+pub(crate) use apply::{Applied, Manifest, Outcome};
+pub(crate) use error::Unreachable;
 
 /// The deadline of one request.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -24,36 +25,48 @@ const DEADLINE: Duration = Duration::from_secs(15);
 pub(crate) struct Cluster {
     /// How messages call it.
     pub(crate) name: String,
-    /// The entry of the kubeconfig, with the address and the CA.
-    pub(crate) entry: ClusterEntry,
+    server: String,
+    /// How it is reached, as part of a sentence; nothing where no proxy is asked.
+    through: String,
     client: Client,
 }
 
 impl Cluster {
     /// Opens the control cluster. Nothing is sent yet.
-    pub(crate) async fn control(control: &ControlArgs) -> anyhow::Result<Self> {
-        Self::open(kubeconfig(control.kubeconfig.as_deref())?, control.context.as_deref(), "control cluster").await
+    pub(crate) fn control(control: &ControlArgs) -> anyhow::Result<Self> {
+        let files = match &control.kubeconfig {
+            Some(file) => Some(KubeconfigFiles::read([file.as_path()])?),
+            None => KubeconfigFiles::read_default()?,
+        };
+        let files = files.context(
+            "there is no kubeconfig for the control cluster: set KUBECONFIG, or give --kubeconfig FILE",
+        )?;
+        Self::open(&choose(&files, control.context.as_deref(), "control cluster")?, "control cluster")
     }
 
-    /// Opens the cluster behind a context; by default the current one. Nothing is sent yet.
-    pub(crate) async fn open(kubeconfig: Kubeconfig, context: Option<&str>, role: &str) -> anyhow::Result<Self> {
-        let name = choose(&kubeconfig, context)?;
-        let entry = entry(&kubeconfig, &name)?;
-        let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .with_context(|| format!("context {name:?} of the kubeconfig for the {role} cannot be used"))?;
+    /// Opens a cluster. Nothing is sent yet; a program that the kubeconfig asks for is run.
+    pub(crate) fn open(access: &Access, role: &str) -> anyhow::Result<Self> {
+        let unusable = || format!("context {:?} of the kubeconfig for the {role} cannot be used", access.context);
+        let mut config = access.config(&ProxyEnvironment::of_process()).with_context(unusable)?;
         config.connect_timeout = Some(DEADLINE);
+        let proxy = config.proxy_url.as_ref();
+        let through = proxy.map(|proxy| format!(" through the proxy {}", proxy::shown(proxy))).unwrap_or_default();
         // A server that is busy is asked again, for as long as the deadline of the request allows.
         config.default_retry = true;
-        let client = Client::try_from(config)
-            .with_context(|| format!("context {name:?} of the kubeconfig for the {role} cannot be used"))?;
-        Ok(Self { name: format!("{role} ({name})"), entry, client })
+        let client = Client::try_from(config).with_context(unusable)?;
+        let server = access.server.address.to_string().trim_end_matches('/').to_owned();
+        Ok(Self { name: format!("{role} ({})", access.context), server, through, client })
+    }
+
+    /// A cluster that a test plays.
+    #[cfg(test)]
+    pub(crate) fn played(name: &str, client: Client) -> Self {
+        Self { name: name.to_owned(), server: "https://192.0.2.1".to_owned(), through: String::new(), client }
     }
 
     /// The address of its API server.
     pub(crate) fn server(&self) -> &str {
-        self.entry.server.as_deref().unwrap_or_default()
+        &self.server
     }
 
     /// The namespace of the context.
@@ -81,86 +94,72 @@ impl Cluster {
     ) -> anyhow::Result<T> {
         match tokio::time::timeout(DEADLINE, request).await {
             Ok(answer) => answer.map_err(|error| error::explain(&error, self, what)),
-            Err(_) => bail!(
-                "{}: cannot {what}: {} has not answered for {} s; check that the address is reachable from here",
-                self.name,
-                self.server(),
-                DEADLINE.as_secs()
-            ),
+            Err(_) => {
+                let why = format!(
+                    "has not answered{} for {} s; check that the address is reachable from here",
+                    self.through,
+                    DEADLINE.as_secs()
+                );
+                Err(Unreachable::new(self, what, &why).into())
+            }
         }
     }
 }
 
-/// Reads a kubeconfig; by default the one that kubectl would take.
-pub(crate) fn kubeconfig(file: Option<&Path>) -> anyhow::Result<Kubeconfig> {
-    match file {
-        Some(file) => {
-            Kubeconfig::read_from(file).with_context(|| format!("cannot read the kubeconfig {}", file.display()))
-        }
-        None => Kubeconfig::read()
-            .context("there is no kubeconfig for the control cluster: set KUBECONFIG, or give --kubeconfig FILE"),
-    }
-}
-
-fn choose(kubeconfig: &Kubeconfig, context: Option<&str>) -> anyhow::Result<String> {
+/// The way into a cluster by one of the kubeconfig's contexts; by default the current one.
+pub(crate) fn choose(files: &KubeconfigFiles, context: Option<&str>, role: &str) -> anyhow::Result<Access> {
     let known = || {
-        let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+        let names: Vec<&str> = files.contexts().collect();
         if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) }
     };
-    match context.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) {
-        None => bail!("the kubeconfig has no current context, so name one of its contexts; {}", known()),
-        Some(name) if kubeconfig.contexts.iter().any(|context| context.name == name) => Ok(name.to_owned()),
-        Some(name) => bail!("the kubeconfig has no context {name:?}; {}", known()),
+    match files.access(context) {
+        Ok(access) => Ok(access),
+        Err(KubeconfigError::NoCurrentContext) => {
+            bail!("the kubeconfig has no current context, so name one of its contexts; {}", known())
+        }
+        Err(KubeconfigError::UnknownContext { context }) => {
+            bail!("the kubeconfig has no context {context:?}; {}", known())
+        }
+        Err(error) => Err(error).with_context(|| format!("the kubeconfig for the {role} cannot be used")),
     }
-}
-
-fn entry(kubeconfig: &Kubeconfig, context: &str) -> anyhow::Result<ClusterEntry> {
-    let cluster = kubeconfig
-        .contexts
-        .iter()
-        .find(|entry| entry.name == context)
-        .and_then(|entry| entry.context.as_ref())
-        .map(|context| context.cluster.as_str())
-        .with_context(|| format!("context {context:?} of the kubeconfig is empty"))?;
-    kubeconfig
-        .clusters
-        .iter()
-        .find(|entry| entry.name == cluster)
-        .and_then(|entry| entry.cluster.clone())
-        .with_context(|| format!("context {context:?} names the cluster {cluster:?}, which the kubeconfig lacks"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample() -> Kubeconfig {
-        Kubeconfig::from_yaml(
-            "current-context: north\n\
+    fn sample() -> KubeconfigFiles {
+        KubeconfigFiles::parse(
+            b"current-context: north\n\
              clusters: [{name: n, cluster: {server: 'https://10.0.0.1:6443'}}]\n\
              contexts: [{name: north, context: {cluster: n, user: u}}, {name: lost, context: {cluster: x, user: u}}]\n\
-             users: []\n",
+             users: [{name: u, user: {token: t}}]\n",
         )
         .unwrap()
     }
 
+    fn chosen(files: &KubeconfigFiles, context: Option<&str>) -> Result<String, String> {
+        let chosen = choose(files, context, "worker");
+        chosen.map(|access| access.context).map_err(|error| format!("{error:#}"))
+    }
+
     #[test]
     fn the_current_context_is_the_default() {
-        assert_eq!(choose(&sample(), None).unwrap(), "north");
-        assert_eq!(choose(&sample(), Some("lost")).unwrap(), "lost");
+        assert_eq!(chosen(&sample(), None).unwrap(), "north");
+        assert_eq!(chosen(&sample(), Some("north")).unwrap(), "north");
     }
 
     #[test]
     fn an_unknown_context_is_answered_with_the_known_ones() {
-        let error = choose(&sample(), Some("south")).unwrap_err().to_string();
+        let error = chosen(&sample(), Some("south")).unwrap_err();
         assert_eq!(error, "the kubeconfig has no context \"south\"; it has north, lost");
-        let error = choose(&Kubeconfig::default(), None).unwrap_err().to_string();
+        let error = chosen(&KubeconfigFiles::default(), None).unwrap_err();
         assert!(error.ends_with("it has none"), "{error}");
     }
 
     #[test]
     fn a_context_that_leads_nowhere_is_named() {
-        let error = entry(&sample(), "lost").unwrap_err().to_string();
-        assert_eq!(error, "context \"lost\" names the cluster \"x\", which the kubeconfig lacks");
+        let error = chosen(&sample(), Some("lost")).unwrap_err();
+        assert!(error.contains("contexts[name=lost].context.cluster is \"x\""), "{error}");
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Present {
 impl Subject {
     /// The database that a command was told of.
     pub(crate) async fn open(target: &Target, control: &ControlArgs) -> anyhow::Result<(Self, Present)> {
-        let home = Cluster::control(control).await?;
+        let home = Cluster::control(control)?;
         Self::find(home, &target.database, target.namespace.as_deref()).await
     }
 

@@ -2,50 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::jiff::Timestamp;
 use kogge_api::WorkerCluster;
 use kogge_api::rbac::WORKER;
 use kogge_api::worker_cluster::AllowedNamespaces;
+use kogge_fleet::WorkerCredentials;
 use kube::api::ListParams;
-use kube::config::Kubeconfig;
-use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
 
 use super::belonging::Belonging;
 use super::kubeconfig::Endpoint;
-use super::{charts, objects};
+use super::made::Made;
+use super::names::Names;
+use super::{WorkerAccess, charts, objects, token};
 use crate::ControlArgs;
-use crate::cluster::{self, Cluster, Manifest};
-
-/// How long the worker may take to fill in a token.
-const TOKEN_DEADLINE: Duration = Duration::from_secs(30);
+use crate::cluster::{Cluster, Manifest, Unreachable};
 
 /// What the dry run shows in the place of the token.
-const TOKEN_TO_COME: &str = "<filled in from the worker's Secret kogge-worker-token>";
+const TOKEN_TO_COME: &str = "<filled-in-from-the-token-Secret-on-the-worker>";
 
 /// What the dry run shows in the place of the control cluster's UID where it cannot ask for it.
 const CONTROL_UID_TO_COME: &str = "<the UID of kube-system in the control cluster>";
 
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  kogge worker join worker-vdc4 --vdc vdc4 --allow-namespace databases --worker-kubeconfig vdc4.kubeconfig")]
 pub(crate) struct Args {
     /// The name of the WorkerCluster, and of the Secret with its kubeconfig
     name: String,
     /// The virtual data centre that the cluster represents
     #[arg(long)]
     vdc: String,
-    /// A kubeconfig with administrator's rights on the worker; it is used here and now, and kept nowhere
-    #[arg(long, value_name = "FILE")]
-    worker_kubeconfig: PathBuf,
-    /// Its context; by default the current one
-    #[arg(long, value_name = "NAME")]
-    worker_context: Option<String>,
-    /// The address of the worker's API server as the operator reaches it, where it differs from yours
-    #[arg(long, value_name = "URL")]
-    worker_server: Option<String>,
+    #[command(flatten)]
+    access: WorkerAccess,
     /// A namespace in which databases may be placed; may be repeated. It is made where it is missing
     #[arg(long = "allow-namespace", value_name = "NAMESPACE", required_unless_present = "all_namespaces")]
     allow_namespaces: Vec<String>,
@@ -70,19 +63,24 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<()> {
+    args.check_names(control)?;
     let rendered = charts::rendered_kinds(&args.chart_dirs)?;
-    let kubeconfig = cluster::kubeconfig(Some(&args.worker_kubeconfig))?;
-    let worker = Cluster::open(kubeconfig, args.worker_context.as_deref(), "worker").await?;
-    let endpoint = Endpoint::of(&worker.entry, args.worker_server.clone())?;
-    let manifests =
-        |control_uid: &str| objects::on_worker(&control.system_namespace, &args.allowed(), &rendered, control_uid);
+    let access = args.access.choose()?;
+    let endpoint = Endpoint::of(&access.server, args.access.worker_server.clone())?;
+    if endpoint.names_its_ca() {
+        accepted(&endpoint.kubeconfig(&args.name, TOKEN_TO_COME, b"")?)?;
+    }
+    let manifests = |token_secret: &str, control_uid: &str| {
+        objects::on_worker(&control.system_namespace, &args.allowed(), &rendered, token_secret, control_uid)
+    };
+    let worker = Cluster::open(&access, "worker")?;
     if args.dry_run {
         let control_uid = control_uid_seen(control, &worker).await?;
         let control_uid = control_uid.as_deref().unwrap_or(CONTROL_UID_TO_COME);
-        return dry_run(&args, control, &endpoint, &manifests(control_uid)?);
+        return dry_run(&args, control, &endpoint, &manifests(objects::TOKEN_SECRET, control_uid)?);
     }
 
-    let home = Cluster::control(control).await?;
+    let home = Cluster::control(control)?;
     let (control_uid, uid) = (identity(&home).await?, identity(&worker).await?);
     let belonging = Belonging {
         home: &home,
@@ -94,25 +92,76 @@ pub(super) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<()>
     if let Some(refusal) = belonging.refusal().await? {
         bail!(refusal);
     }
-    let manifests = manifests(&control_uid)?;
     refuse_second_registration(&home, &args.name, &uid).await?;
+    rehearse(&args, control, &endpoint, &home).await?;
+    token::try_the_way(&worker, &endpoint, args.access.worker_server.is_some()).await?;
 
-    for manifest in &manifests {
-        worker.apply(manifest, true).await?;
-    }
     remark_former_namespaces(&worker, &control.system_namespace, &args).await?;
-    let (token, ca) = token(&worker, &control.system_namespace).await?;
-    let text = endpoint.kubeconfig(&args.name, &token, &ca)?;
-    try_out(&text, &uid, args.worker_server.is_some()).await?;
+    let present = token::present(&worker, &control.system_namespace).await?;
+    let token_secret =
+        present.first().map_or_else(|| objects::TOKEN_SECRET.to_owned(), |secret| secret.name_any());
+    let mut made = Made::default();
+    let clusters = Clusters { worker: &worker, home: &home, uid: &uid };
+    match clusters
+        .register(&mut made, &args, control, &endpoint, &manifests(&token_secret, &control_uid)?, &token_secret)
+        .await
+    {
+        Ok(()) => {
+            let Args { name, vdc, .. } = args;
+            println!("{name} is registered as {vdc}; watch it with: kubectl get workercluster {name} -o wide");
+            Ok(())
+        }
+        Err(error) => {
+            made.undo().await;
+            Err(error)
+        }
+    }
+}
 
-    let secret = objects::kubeconfig_secret(&args.name, &control.system_namespace, &text);
-    home.apply(&Manifest::of(&secret)?, false).await?;
-    home.apply(&args.worker_cluster()?, false).await?;
-    println!("{} is registered as {}; watch it with: kubectl get workercluster {0} -o wide", args.name, args.vdc);
-    Ok(())
+/// The clusters of a join.
+struct Clusters<'a> {
+    worker: &'a Cluster,
+    home: &'a Cluster,
+    /// The worker's identity.
+    uid: &'a str,
+}
+
+impl<'a> Clusters<'a> {
+    /// Makes everything, the WorkerCluster last.
+    async fn register(
+        &self,
+        made: &mut Made<'a>,
+        args: &Args,
+        control: &ControlArgs,
+        endpoint: &Endpoint,
+        on_worker: &[Manifest],
+        token_secret: &str,
+    ) -> anyhow::Result<()> {
+        for manifest in on_worker {
+            made.apply(self.worker, manifest, true).await?;
+        }
+        let (token, ca) = token::wait(self.worker, &control.system_namespace, token_secret).await?;
+        let text = endpoint.kubeconfig(&args.name, &token, &ca)?;
+        try_out(&text, self.uid, args.access.worker_server.is_some()).await?;
+        let secret =
+            objects::kubeconfig_secret(&args.name, objects::KUBECONFIG_KEY, &control.system_namespace, &text);
+        made.apply(self.home, &Manifest::of(&secret)?, false).await?;
+        made.apply(self.home, &args.worker_cluster()?, false).await
+    }
 }
 
 impl Args {
+    fn check_names(&self, control: &ControlArgs) -> anyhow::Result<()> {
+        let names = Names {
+            worker: &self.name,
+            vdc: &self.vdc,
+            system_namespace: &control.system_namespace,
+            namespaces: &self.allow_namespaces,
+            labels: &self.labels,
+        };
+        names.check()
+    }
+
     fn allowed(&self) -> AllowedNamespaces {
         if self.all_namespaces {
             return AllowedNamespaces { names: None, all: Some(true) };
@@ -134,7 +183,7 @@ fn dry_run(args: &Args, control: &ControlArgs, endpoint: &Endpoint, manifests: &
     }
     println!("---\n# In the control cluster");
     let text = endpoint.kubeconfig(&args.name, TOKEN_TO_COME, b"")?;
-    let secret = objects::kubeconfig_secret(&args.name, &control.system_namespace, &text);
+    let secret = objects::kubeconfig_secret(&args.name, objects::KUBECONFIG_KEY, &control.system_namespace, &text);
     print!("{}", Manifest::of(&secret)?.to_yaml()?);
     print!("---\n{}", args.worker_cluster()?.to_yaml()?);
     Ok(())
@@ -144,7 +193,7 @@ fn dry_run(args: &Args, control: &ControlArgs, endpoint: &Endpoint, manifests: &
 /// could not be asked is noted and refuses nothing.
 async fn control_uid_seen(control: &ControlArgs, worker: &Cluster) -> anyhow::Result<Option<String>> {
     let not_checked = |error: &anyhow::Error| println!("# Not checked, whose the worker is: {error:#}");
-    let home = Cluster::control(control).await?;
+    let home = Cluster::control(control)?;
     let (control_uid, worker_uid) = match tokio::join!(identity(&home), identity(worker)) {
         (Ok(control_uid), Ok(worker_uid)) => (control_uid, worker_uid),
         (control_uid, worker_uid) => {
@@ -167,8 +216,17 @@ async fn control_uid_seen(control: &ControlArgs, worker: &Cluster) -> anyhow::Re
     Ok(Some(control_uid))
 }
 
+/// Whether the control cluster takes the Secret and the WorkerCluster: what it refuses is told before the worker is
+/// touched.
+async fn rehearse(args: &Args, control: &ControlArgs, endpoint: &Endpoint, home: &Cluster) -> anyhow::Result<()> {
+    let text = endpoint.kubeconfig(&args.name, TOKEN_TO_COME, b"")?;
+    let secret = objects::kubeconfig_secret(&args.name, objects::KUBECONFIG_KEY, &control.system_namespace, &text);
+    home.rehearse(&Manifest::of(&secret)?).await?;
+    home.rehearse(&args.worker_cluster()?).await
+}
+
 /// The UID of `kube-system`: the identity of the cluster.
-async fn identity(cluster: &Cluster) -> anyhow::Result<String> {
+pub(super) async fn identity(cluster: &Cluster) -> anyhow::Result<String> {
     let namespaces: Api<Namespace> = Api::all(cluster.client());
     let namespace = cluster.request("read the namespace kube-system", namespaces.get("kube-system")).await?;
     namespace.uid().with_context(|| format!("{}: kube-system has no UID", cluster.name))
@@ -208,49 +266,34 @@ async fn remark_former_namespaces(worker: &Cluster, system_namespace: &str, args
     Ok(())
 }
 
-/// The token and the CA that the worker's token controller put into the Secret.
-async fn token(worker: &Cluster, system_namespace: &str) -> anyhow::Result<(String, Vec<u8>)> {
-    let filled = |secret: Option<&Secret>| secret.is_some_and(|secret| field(secret, "token").is_some());
-    let secrets: Api<Secret> = Api::namespaced(worker.client(), system_namespace);
-    let what = format!("Secret {system_namespace}/{}", objects::TOKEN_SECRET);
-    println!("{}: waiting for a token in {what}", worker.name);
-    let waited =
-        tokio::time::timeout(TOKEN_DEADLINE, await_condition(secrets, objects::TOKEN_SECRET, filled)).await;
-    let secret = match waited {
-        Ok(secret) => secret.with_context(|| format!("{}: cannot watch {what}", worker.name))?,
-        Err(_) => bail!(
-            "{}: {what} has been without a token for {} s; is the worker's kube-controller-manager running?",
-            worker.name,
-            TOKEN_DEADLINE.as_secs()
-        ),
-    };
-    let secret = secret.with_context(|| format!("{}: {what} is gone; run the command again", worker.name))?;
-    let token = field(&secret, "token").with_context(|| format!("{}: {what} has no token", worker.name))?;
-    let token = String::from_utf8(token.to_vec()).context("the worker gave a token that is no text")?;
-    Ok((token, field(&secret, "ca.crt").unwrap_or_default().to_vec()))
+/// Whether the operator's reader takes the new kubeconfig, and when its token ends.
+fn accepted(text: &str) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let credentials = WorkerCredentials::parse(text.as_bytes(), now)
+        .context("the operator could not use the new kubeconfig; correct the worker's, or give --worker-server")?;
+    if let Some(ending) = credentials.ending(now) {
+        println!("{ending}");
+    }
+    Ok(())
 }
 
-fn field<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
-    secret.data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice()).filter(|bytes| !bytes.is_empty())
-}
-
-/// Whether the new kubeconfig opens the cluster that it was made for. An address given for the operator alone
-/// need not be reachable from here.
-async fn try_out(text: &str, uid: &str, other_address: bool) -> anyhow::Result<()> {
-    let kubeconfig = Kubeconfig::from_yaml(text).context("the new kubeconfig cannot be read back")?;
-    let cluster = Cluster::open(kubeconfig, None, "worker, by the new kubeconfig").await?;
+/// Whether the new kubeconfig opens the cluster that it was made for; false where that cannot be tried, because an
+/// address that was given for the operator alone is not reachable from here.
+pub(super) async fn try_out(text: &str, uid: &str, other_address: bool) -> anyhow::Result<bool> {
+    accepted(text)?;
+    let cluster = token::open(text)?;
     match identity(&cluster).await {
         Ok(found) if found == uid => {
             println!("{}: works; the cluster is {uid}", cluster.name);
-            Ok(())
+            Ok(true)
         }
         Ok(found) => bail!(
             "{} leads to another cluster ({found}) than yours ({uid}); correct --worker-server",
             cluster.server()
         ),
-        Err(error) if other_address => {
+        Err(error) if other_address && error.is::<Unreachable>() => {
             println!("{}: not tried: {error:#}", cluster.name);
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(error),
     }
@@ -262,3 +305,6 @@ fn label(text: &str) -> Result<(String, String), String> {
         _ => Err("a label is KEY=VALUE".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,16 +15,21 @@ use serde_json::json;
 use super::belonging::mark;
 use crate::cluster::Manifest;
 
-/// The Secret on the worker that its controller fills with a token.
+/// The Secret on the worker that its controller fills with the first token.
 pub(super) const TOKEN_SECRET: &str = "kogge-worker-token";
+/// The type of such Secrets.
+pub(super) const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
+/// The annotation that says whose token it is.
+pub(super) const TOKEN_OWNER: &str = "kubernetes.io/service-account.name";
 /// The key of the control cluster's Secret that holds the kubeconfig.
-const KUBECONFIG_KEY: &str = "kubeconfig";
+pub(super) const KUBECONFIG_KEY: &str = "kubeconfig";
 
 /// What the operator needs on the worker, in the order in which it can be made.
 pub(super) fn on_worker(
     system_namespace: &str,
     allowed: &AllowedNamespaces,
     rendered: &BTreeSet<GroupKind>,
+    token_secret: &str,
     control_uid: &str,
 ) -> anyhow::Result<Vec<Manifest>> {
     let namespaces: Vec<&str> = allowed.names.iter().flatten().map(String::as_str).collect();
@@ -36,7 +41,7 @@ pub(super) fn on_worker(
     let mut account = rbac::service_account(WORKER, system_namespace);
     mark(&mut account.metadata, control_uid);
     manifests.push(Manifest::of(&account)?);
-    manifests.push(Manifest::of(&token_secret(system_namespace))?);
+    manifests.push(Manifest::of(&self::token_secret(token_secret, system_namespace))?);
     let everywhere: Vec<PolicyRule> = if allowed.all == Some(true) { rules.clone() } else { Vec::new() };
     let cluster_rules = rbac::identity_rules().into_iter().chain(everywhere).collect();
     manifests.push(Manifest::of(&rbac::cluster_role(WORKER, cluster_rules))?);
@@ -56,11 +61,11 @@ pub(super) fn on_worker(
 }
 
 /// The Secret with the kubeconfig, in Kogge's namespace of the control cluster.
-pub(super) fn kubeconfig_secret(name: &str, system_namespace: &str, kubeconfig: &str) -> Secret {
+pub(super) fn kubeconfig_secret(name: &str, key: &str, system_namespace: &str, kubeconfig: &str) -> Secret {
     Secret {
         metadata: meta(name, Some(system_namespace)),
         type_: Some("Opaque".to_owned()),
-        data: Some([(KUBECONFIG_KEY.to_owned(), ByteString(kubeconfig.as_bytes().to_vec()))].into()),
+        data: Some([(key.to_owned(), ByteString(kubeconfig.as_bytes().to_vec()))].into()),
         ..Secret::default()
     }
 }
@@ -93,10 +98,10 @@ fn namespace(name: &str) -> Namespace {
 }
 
 /// A token that does not expire with a pod or an hour: the operator lives in another cluster.
-fn token_secret(system_namespace: &str) -> Secret {
-    let mut metadata = meta(TOKEN_SECRET, Some(system_namespace));
-    metadata.annotations = Some([("kubernetes.io/service-account.name".to_owned(), WORKER.to_owned())].into());
-    Secret { metadata, type_: Some("kubernetes.io/service-account-token".to_owned()), ..Secret::default() }
+pub(super) fn token_secret(name: &str, system_namespace: &str) -> Secret {
+    let mut metadata = meta(name, Some(system_namespace));
+    metadata.annotations = Some([(TOKEN_OWNER.to_owned(), WORKER.to_owned())].into());
+    Secret { metadata, type_: Some(TOKEN_TYPE.to_owned()), ..Secret::default() }
 }
 
 fn meta(name: &str, namespace: Option<&str>) -> ObjectMeta {
@@ -114,7 +119,7 @@ mod tests {
 
     fn shown(allowed: &AllowedNamespaces) -> Vec<String> {
         let rendered = [GroupKind::new("apps", "StatefulSet")].into();
-        on_worker("kogge-system", allowed, &rendered, "uid-of-control")
+        on_worker("kogge-system", allowed, &rendered, TOKEN_SECRET, "uid-of-control")
             .unwrap()
             .iter()
             .map(ToString::to_string)
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn field_08_what_a_join_makes_says_for_which_control_cluster() {
         let some = AllowedNamespaces { names: Some(vec!["databases".to_owned()]), all: None };
-        let made = on_worker("kogge-system", &some, &BTreeSet::new(), "uid-of-control").unwrap();
+        let made = on_worker("kogge-system", &some, &BTreeSet::new(), TOKEN_SECRET, "uid-of-control").unwrap();
         for object in ["ServiceAccount kogge-system/kogge-worker", "ClusterRoleBinding kogge-worker"] {
             let manifest = made.iter().find(|manifest| manifest.to_string() == object).unwrap();
             assert!(manifest.to_yaml().unwrap().contains("kogge.dev/control-uid: uid-of-control"), "{object}");
@@ -158,7 +163,7 @@ mod tests {
     fn rights_everywhere_stand_in_the_cluster_role() {
         let rendered = [GroupKind::new("apps", "StatefulSet")].into();
         let has_statefulsets = |allowed: &AllowedNamespaces, kind: &str| {
-            on_worker("kogge-system", allowed, &rendered, "uid-of-control")
+            on_worker("kogge-system", allowed, &rendered, TOKEN_SECRET, "uid-of-control")
                 .unwrap()
                 .iter()
                 .filter(|manifest| manifest.to_string().starts_with(kind))

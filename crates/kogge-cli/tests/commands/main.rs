@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::jiff;
 use kogge_api::conditions::{Status, worker_cluster as types};
 use kogge_api::worker_cluster::Access;
 use kogge_api::{FederatedCluster, FederatedEtcd, WorkerCluster, labels, rbac};
 use kogge_chart_store::ChartStore;
 use kogge_fleet::fleet::FleetOptions;
-use kogge_fleet::{Fleet, RequiredRules, SecretLookup};
+use kogge_fleet::{Fleet, RequiredRules, SecretLookup, WorkerCredentials};
 use kogge_plan::WorkerName;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
@@ -26,6 +27,7 @@ async fn a_worker_joins_and_a_database_is_planned() -> Result<()> {
     let place = Place::make().await?;
     joining_is_enough_for_the_operator(&place).await?;
     joining_again_changes_nothing(&place)?;
+    a_token_is_rotated_and_the_one_before_revoked(&place).await?;
     a_dry_run_asks_nobody(&place)?;
     errors_say_what_to_do(&place).await?;
     one_cluster_is_not_registered_twice(&place).await?;
@@ -68,6 +70,38 @@ async fn joining_is_enough_for_the_operator(place: &Place) -> Result<()> {
 fn joining_again_changes_nothing(place: &Place) -> Result<()> {
     let said = place.join("vdc1", &JOIN)?;
     assert!(!said.contains(" created") && !said.contains(" configured"), "{said}");
+    Ok(())
+}
+
+/// The token of the operator's Secret, as it stands in its kubeconfig.
+async fn operators_token(place: &Place) -> Result<String> {
+    let secrets: Api<Secret> = Api::namespaced(place.control.clone(), "kogge-system");
+    let data = secrets.get("worker-vdc1").await?.data.and_then(|mut data| data.remove("kubeconfig"));
+    let kubeconfig = WorkerCredentials::parse(&data.context("no kubeconfig")?.0, jiff::Timestamp::now())?;
+    kubeconfig.token.context("no token")
+}
+
+async fn a_token_is_rotated_and_the_one_before_revoked(place: &Place) -> Result<()> {
+    let of_tokens = ListParams::default().fields("type=kubernetes.io/service-account-token");
+    let on_worker: Api<Secret> = Api::namespaced(place.worker.clone(), "kogge-system");
+    let (control, vdc1) = (place.kubeconfig("control"), place.kubeconfig("vdc1"));
+    let to = ["--kubeconfig", &control, "--worker-kubeconfig", &vdc1];
+    let first = operators_token(place).await?;
+    for _ in 0..2 {
+        let before = operators_token(place).await?;
+        kogge(&[&["worker", "rotate", "worker-vdc1"], &to])?;
+        let after = operators_token(place).await?;
+        assert!(after != before && (before == first || after != first), "a revoked token is never valid again");
+        let tokens = on_worker.list(&of_tokens).await?.items;
+        let held: Vec<_> = tokens.into_iter().filter_map(|secret| secret.data?.remove("token")).collect();
+        assert_eq!(held.iter().map(|token| token.0.as_slice()).collect::<Vec<_>>(), [after.as_bytes()]);
+    }
+    // A join after it keeps the token, and revives none.
+    let after = operators_token(place).await?;
+    joining_again_changes_nothing(place)?;
+    assert_eq!(operators_token(place).await?, after);
+    let said = kogge_fails(&[&["worker", "rotate", "nobody"], &to])?;
+    assert!(said.contains("there is no WorkerCluster nobody"), "{said}");
     Ok(())
 }
 

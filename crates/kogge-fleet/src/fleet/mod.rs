@@ -3,6 +3,8 @@
 mod claims;
 mod desired;
 mod findings;
+mod keeper;
+mod review;
 mod session;
 mod worker;
 
@@ -22,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::FleetError;
 use crate::probe::RequiredRules;
+use crate::proxy::ProxyEnvironment;
 use crate::write::{Outcome, WriteContext, WriteError};
 
 pub(crate) use self::worker::{Link, Worker};
@@ -51,6 +54,8 @@ pub struct FleetOptions {
     /// The deadline of one probe. A worker is silent after two failed probes in a row: by default at the
     /// latest 14 s after its last answer.
     pub probe_deadline: Duration,
+    /// The proxies through which workers are reached whose kubeconfig names none.
+    pub proxies: ProxyEnvironment,
     /// How long one watch request lasts; a connection that died unnoticed is found out at most 5 s later.
     pub watch_timeout: Duration,
 }
@@ -64,6 +69,7 @@ impl FleetOptions {
             required,
             probe_period: Duration::from_secs(5),
             probe_deadline: Duration::from_secs(4),
+            proxies: ProxyEnvironment::of_process(),
             watch_timeout: Duration::from_mins(1),
         }
     }
@@ -189,17 +195,19 @@ impl Fleet {
         }
         let worker = Arc::new(Worker::new(name.clone(), object, self.inner.signal.clone()));
         let (sender, receiver) = watch::channel(desired);
-        let session = Session::new(
-            Arc::clone(&worker),
-            Arc::clone(&self.inner.options),
-            Arc::clone(&self.inner.claims),
-            receiver,
-        );
+        let start = {
+            let (worker, options) = (Arc::clone(&worker), Arc::clone(&self.inner.options));
+            let claims = Arc::clone(&self.inner.claims);
+            move || {
+                let (worker, options, claims) = (Arc::clone(&worker), Arc::clone(&options), Arc::clone(&claims));
+                Session::new(worker, options, claims, receiver.clone()).run()
+            }
+        };
         let entry = Entry {
             object_uid: object.metadata.uid.clone(),
-            worker,
             desired: sender,
-            _session: AbortOnDropHandle::new(tokio::spawn(session.run())),
+            _session: AbortOnDropHandle::new(tokio::spawn(keeper::keep(Arc::clone(&worker), start))),
+            worker,
         };
         workers.insert(name.clone(), entry);
         drop(workers);

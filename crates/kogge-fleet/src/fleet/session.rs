@@ -14,11 +14,14 @@ use tokio::task::JoinSet;
 use super::claims::Claims;
 use super::desired::{Desired, Limits};
 use super::findings::Verdict;
+use super::keeper::Ended;
+use super::review::review;
 use super::worker::Worker;
 use super::{FleetOptions, jittered};
 use crate::connection::{self, Bounds};
 use crate::kubeconfig::WorkerCredentials;
 use crate::probe::{self, ProbeFailure};
+use crate::proxy;
 use crate::watch::kinds::{self, Slot};
 use crate::watch::supervisor::{self, Sink};
 
@@ -30,8 +33,6 @@ const RETRY: Duration = Duration::from_millis(500);
 const RECOVERING: Duration = Duration::from_secs(1);
 /// Probes between two questions for the server's version.
 const VERSION_EVERY: u32 = 120;
-/// The pause before missing permissions are asked for again.
-const REVIEW_AGAIN: Duration = Duration::from_mins(1);
 
 /// One worker's task.
 pub(super) struct Session {
@@ -101,13 +102,15 @@ impl Session {
         }
     }
 
-    /// Runs until it is aborted, or until the worker is removed.
-    pub(super) async fn run(mut self) {
+    /// Runs until it is aborted, until the worker is removed, or until one of its tasks ends, which none does by
+    /// itself.
+    pub(super) async fn run(mut self) -> Ended {
         loop {
             let pause = self.tick().await;
             tokio::select! {
-                changed = self.desired.changed() => if changed.is_err() { return },
+                changed = self.desired.changed() => if changed.is_err() { return Ended::Removed },
                 () = tokio::time::sleep(jittered(pause)) => {}
+                () = a_task_ended(&mut self.standing) => return Ended::TaskFailed,
             }
         }
     }
@@ -168,7 +171,7 @@ impl Session {
     }
 
     fn build(&self, credentials: &WorkerCredentials, bounds: &Arc<Bounds>) -> Result<Client, Refusal> {
-        connection::client(credentials, bounds, self.options.probe_deadline)
+        connection::client(credentials, &self.options.proxies, bounds, self.options.probe_deadline)
             .map_err(|error| Refusal::Credentials(Verdict::no(error.reason(), error.to_string())))
     }
 
@@ -269,6 +272,7 @@ impl Session {
             None
         };
         let uid = standing.uid.clone();
+        let ending = standing.credentials.ending(Timestamp::now());
         self.until_version = match (&version, self.until_version) {
             (Some(_), _) => VERSION_EVERY,
             (None, left) => left.saturating_sub(1),
@@ -279,7 +283,10 @@ impl Session {
             report.verdicts.reachable = Verdict::yes("Answers", "the API server answers");
             if current {
                 report.verdicts.claimed = Verdict::yes("Claimed", format!("cluster {uid} is this worker's alone"));
-                report.verdicts.credentials = Verdict::yes("Accepted", "the API server accepts the credentials");
+                report.verdicts.credentials = match ending {
+                    Some(ending) => Verdict::yes(ending.nearness.reason(), ending.to_string()),
+                    None => Verdict::yes("Accepted", "the API server accepts the credentials"),
+                };
             }
             report.uid = Some(uid);
             if version.is_some() {
@@ -302,6 +309,7 @@ impl Session {
     /// goes on being observed unless the connection itself failed.
     fn refused(&self, refusal: Refusal) {
         let standing = self.standing.is_some();
+        let through = self.through();
         let silent_probe = matches!(&refusal, Refusal::Probe(_)) && self.failures >= PATIENCE;
         self.worker.report(|report| {
             let verdicts = &mut report.verdicts;
@@ -322,7 +330,7 @@ impl Session {
                     verdict
                 }
                 Refusal::Probe(failure) => {
-                    let verdict = Verdict::no(failure.reason(), failure.to_string());
+                    let verdict = Verdict::no(failure.reason(), format!("{failure}{through}"));
                     match failure {
                         ProbeFailure::NoAnswer(_)
                         | ProbeFailure::ConnectionFailed(_)
@@ -340,6 +348,15 @@ impl Session {
                 report.silence = Some((verdict.reason, verdict.message));
             }
         });
+    }
+
+    /// The proxy on the way, as the end of a sentence; nothing where there is none.
+    fn through(&self) -> String {
+        let desired = self.desired.borrow();
+        let proxy = desired.credentials.as_ref().ok().and_then(|credentials| {
+            self.options.proxies.of_server(&credentials.server, credentials.proxy.as_ref()).ok().flatten()
+        });
+        proxy.map(|proxy| format!("; it is asked through the proxy {}", proxy::shown(&proxy))).unwrap_or_default()
     }
 
     fn slots(&self, desired: &Desired) -> BTreeSet<Slot> {
@@ -370,43 +387,17 @@ impl Session {
     }
 }
 
-/// Asks what the credentials allow: once, and again where something is missing or was forbidden.
-async fn review(worker: Arc<Worker>, client: Client, options: Arc<FleetOptions>, desired: Desired) {
-    loop {
-        let missing =
-            probe::missing(&client, &options.required, &desired.allowed, &options.system_namespace).await;
-        let pause = match &missing {
-            Ok(missing) if missing.is_empty() => None,
-            Ok(_) => Some(REVIEW_AGAIN),
-            Err(_) => Some(options.probe_period),
-        };
-        let verdict = match missing {
-            Ok(missing) if missing.is_empty() => {
-                Verdict::yes("Sufficient", "the credentials allow all that Kogge needs")
+/// Waits until a watch or the review of permissions ends: by a panic, for they run for as long as their connection.
+async fn a_task_ended(standing: &mut Option<Standing>) {
+    match standing {
+        Some(standing) if !standing.tasks.is_empty() => {
+            if let Some(Err(error)) = standing.tasks.join_next().await {
+                tracing::error!(panicked = error.is_panic(), "a task of a worker failed");
             }
-            Ok(missing) => {
-                let told: Vec<_> = missing.iter().take(5).map(ToString::to_string).collect();
-                let more = missing.len().saturating_sub(told.len());
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                Verdict::no(
-                    "PermissionMissing",
-                    format!(
-                        "missing: {}{more}; run `kogge worker join` again to renew the Roles",
-                        told.join(", ")
-                    ),
-                )
-            }
-            Err(failure) => {
-                Verdict::unknown("ReviewFailed", format!("the permissions cannot be asked: {failure}"))
-            }
-        };
-        worker.report(|report| report.verdicts.permissions = verdict);
-        if let Some(pause) = pause {
-            tokio::time::sleep(jittered(pause)).await;
-        } else {
-            worker.forbidden.notified().await;
-            // A burst of refusals asks for one review.
-            tokio::time::sleep(RETRY).await;
         }
+        _ => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

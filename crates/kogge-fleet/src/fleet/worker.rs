@@ -20,6 +20,9 @@ use crate::watch::kinds::Slot;
 use crate::watch::store::{Effect, Store};
 use crate::watch::supervisor::Sink;
 
+/// Why a worker is silent whose tasks failed.
+const TASK_FAILED: &str = "TaskFailed";
+
 /// A connection that stands.
 #[derive(Clone)]
 pub(crate) struct Link {
@@ -154,6 +157,17 @@ impl Worker {
         if !same {
             self.changed();
         }
+    }
+
+    /// The tasks that observe it failed: nothing is known of it before they were started again.
+    pub(super) fn fail(&self) {
+        self.disconnect();
+        let message = "an error in Kogge stopped the tasks that watch this worker; they are started again by \
+            themselves, and the operator's log has the details";
+        self.report(|report| {
+            report.verdicts.reachable = Verdict::unknown(TASK_FAILED, message);
+            report.silence = Some((TASK_FAILED.to_owned(), message.to_owned()));
+        });
     }
 
     pub(super) fn store<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {

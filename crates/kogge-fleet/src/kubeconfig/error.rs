@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::expiry::Credential;
+use crate::proxy::ProxyError;
+
 /// Why a kubeconfig is refused. Names of its parts are told, never their content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KubeconfigError {
@@ -46,6 +49,30 @@ pub enum KubeconfigError {
         context: String,
         /// The user that it names.
         user: String,
+    },
+    /// Two entries of one name.
+    #[error("{list} has two entries named {name:?}: keep one of them, or give one another name")]
+    DuplicateName {
+        /// `clusters`, `users` or `contexts`.
+        list: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A key has another shape than kubectl knows.
+    #[error(
+        "{key} has not the shape that kubectl reads: correct it as `kubectl config view --raw --flatten` prints it"
+    )]
+    BadShape {
+        /// The offending key.
+        key: String,
+    },
+    /// What `kubectl config view` prints in the place of a secret.
+    #[error(
+        "{key} holds what kubectl prints in the place of a secret: print it with `kubectl config view --raw --flatten`"
+    )]
+    Omitted {
+        /// The offending key.
+        key: String,
     },
     /// There is no address.
     #[error("{key} is missing: give the API server's address, such as https://192.0.2.1:6443")]
@@ -105,11 +132,31 @@ pub enum KubeconfigError {
         /// The offending key.
         key: String,
     },
-    /// A proxy would be asked.
-    #[error("{key} asks for a proxy, and Kogge uses none: remove it and give an address that is reached directly")]
+    /// A proxy that Kogge cannot use.
+    #[error("{key} {error}")]
     Proxy {
+        /// The offending key, or variable of the environment.
+        key: String,
+        /// Why it cannot be used.
+        error: ProxyError,
+    },
+    /// The name to expect in the server's certificate is none.
+    #[error(
+        "{key} is neither a DNS name nor an IP address: give the name that is in the API server's certificate"
+    )]
+    BadServerName {
         /// The offending key.
         key: String,
+    },
+    /// A file cannot be read.
+    #[error("{key} names the file {path}, which cannot be read: {why}")]
+    UnreadableFile {
+        /// The offending key.
+        key: String,
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
     },
     /// A password, which Kubernetes gave up long ago.
     #[error("{key} is a form of login that Kubernetes no longer has: use a token or a client certificate")]
@@ -157,14 +204,45 @@ pub enum KubeconfigError {
         /// The offending key.
         key: String,
     },
-    /// The certificate and the key do not belong together, or TLS cannot use them.
-    #[error("the client certificate and its key cannot be used together: give the pair that was issued as one")]
-    UnusablePair,
-    /// The certificate's time is over.
+    /// A private key under a passphrase.
     #[error(
-        "the client certificate expired at {valid_until}: run `kogge worker join` again and replace the Secret"
+        "{key} is encrypted with a passphrase, which nobody could type: give the key in the clear (`openssl pkey`)"
+    )]
+    EncryptedKey {
+        /// The offending key.
+        key: String,
+    },
+    /// A token that cannot be sent.
+    #[error(
+        "{key} holds white space or characters that no token has: give the token as one line, as it was issued"
+    )]
+    BadToken {
+        /// The offending key.
+        key: String,
+    },
+    /// The certificate and the key do not belong together, or TLS cannot use them.
+    #[error(
+        "{certificate} and {key} do not belong together: give the certificate and the key that were issued as one"
+    )]
+    UnusablePair {
+        /// The certificate's key.
+        certificate: String,
+        /// The private key's key.
+        key: String,
+    },
+    /// No client can be made, for a reason that none of the checks before found.
+    #[error("no connection can be made with this kubeconfig: {why}")]
+    Unusable {
+        /// Why.
+        why: String,
+    },
+    /// The time of the credentials is over.
+    #[error(
+        "the {credential} expired at {valid_until}: renew it with `kogge worker rotate`, or with `kogge worker join`"
     )]
     Expired {
+        /// What ended.
+        credential: Credential,
         /// The end of its validity.
         valid_until: Timestamp,
     },
@@ -174,7 +252,9 @@ impl KubeconfigError {
     /// A stable word in CamelCase.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::NotUtf8 | Self::NotYaml { .. } => "KubeconfigUnreadable",
+            Self::NotUtf8 | Self::NotYaml { .. } | Self::BadShape { .. } => "KubeconfigUnreadable",
+            Self::DuplicateName { .. } => "KubeconfigAmbiguous",
+            Self::Omitted { .. } => "KubeconfigSecretOmitted",
             Self::NoCurrentContext
             | Self::UnknownContext { .. }
             | Self::UnknownCluster { .. }
@@ -182,16 +262,21 @@ impl KubeconfigError {
             Self::NoServer { .. } | Self::BadServer { .. } => "KubeconfigServerInvalid",
             Self::NotHttps { .. } | Self::InsecureSkipTlsVerify { .. } => "KubeconfigInsecure",
             Self::NoAuthority { .. } => "KubeconfigCAMissing",
-            Self::FilePath { .. } => "KubeconfigFilePath",
+            Self::FilePath { .. } | Self::UnreadableFile { .. } => "KubeconfigFilePath",
+            Self::BadServerName { .. } => "KubeconfigServerNameInvalid",
             Self::Exec { .. } => "KubeconfigExec",
             Self::AuthProvider { .. } => "KubeconfigAuthProvider",
             Self::Proxy { .. } => "KubeconfigProxy",
             Self::BasicAuth { .. } => "KubeconfigBasicAuth",
             Self::Impersonation { .. } => "KubeconfigImpersonation",
             Self::NoCredentials { .. } | Self::HalfAPair { .. } => "KubeconfigCredentialsMissing",
-            Self::BadBase64 { .. } | Self::BadCertificate { .. } | Self::BadKey { .. } | Self::UnusablePair => {
-                "KubeconfigCredentialsInvalid"
-            }
+            Self::BadBase64 { .. }
+            | Self::BadCertificate { .. }
+            | Self::BadKey { .. }
+            | Self::EncryptedKey { .. }
+            | Self::BadToken { .. }
+            | Self::UnusablePair { .. }
+            | Self::Unusable { .. } => "KubeconfigCredentialsInvalid",
             Self::Expired { .. } => "KubeconfigExpired",
         }
     }

@@ -1,34 +1,44 @@
-//! From the bytes of a Secret to credentials, or to an error that names the offending key.
+//! From the bytes of a kubeconfig to credentials, or to an error that names the offending key.
 //!
-//! Only what is written in the file itself is accepted. kube-rs runs a kubeconfig's `exec` when it makes a
-//! client, and reads the files that it names; a Secret written by someone else must not be able to do either,
-//! so the document is parsed here and never handed to kube.
+//! There is one reader for both doors. In a Secret only what is written in the file itself is accepted: kube-rs runs a
+//! kubeconfig's `exec` when it makes a client, and reads the files that it names; a Secret written by someone else
+//! must not be able to do either, so the document is parsed here and never handed to kube. The kubeconfig of a
+//! person ([`KubeconfigFiles`]) may do both, on that person's machine.
 
+mod access;
 mod document;
 mod error;
+pub mod expiry;
+mod material;
+mod server;
+mod text;
+mod token;
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::Uri;
 use jiff::Timestamp;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+pub use self::access::{Access, KubeconfigFiles, ReadError};
 pub use self::error::KubeconfigError;
+pub use self::server::{Authorities, Server};
 
-use self::document::{Cluster, Document, User};
+use self::document::Selected;
+use self::expiry::{Credential, Ending, Nearness};
 
 /// What is needed to speak to a worker. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WorkerCredentials {
     /// The API server's address; always `https`.
-    pub server: http::Uri,
+    pub server: Uri,
     /// The certificates that the server's own must lead to, as DER.
     pub authorities: Vec<Vec<u8>>,
     /// The name to expect in the server's certificate, where it is not the address.
     pub tls_server_name: Option<String>,
+    /// The proxy to ask it through, where the kubeconfig names one.
+    pub proxy: Option<Uri>,
     /// The certificate to present, with its key.
     pub client: Option<ClientCertificate>,
     /// The bearer token.
@@ -48,11 +58,12 @@ pub struct ClientCertificate {
 
 impl fmt::Debug for WorkerCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, authorities, tls_server_name, client, token } = self;
+        let Self { server, authorities, tls_server_name, proxy, client, token } = self;
         f.debug_struct("WorkerCredentials")
             .field("server", server)
             .field("authorities", &authorities.len())
             .field("tls_server_name", tls_server_name)
+            .field("proxy", &proxy.as_ref().and_then(Uri::host))
             .field("client", client)
             .field("token", &token.as_ref().map(|_| "redacted"))
             .finish()
@@ -66,77 +77,68 @@ impl fmt::Debug for ClientCertificate {
 }
 
 impl WorkerCredentials {
-    /// Reads the kubeconfig's current context. `now` decides whether its certificate is still valid.
+    /// Reads the kubeconfig's current context. `now` decides whether its credentials are still valid.
     pub fn parse(kubeconfig: &[u8], now: Timestamp) -> Result<Self, KubeconfigError> {
-        let text = std::str::from_utf8(kubeconfig).map_err(|_| KubeconfigError::NotUtf8)?;
-        let document: Document = serde_saphyr::from_str(text).map_err(|error| {
-            // The parser's own words quote the document, and the document is a secret.
-            let location = error.location();
-            KubeconfigError::NotYaml {
-                line: location.map_or(0, |l| l.line()),
-                column: location.map_or(0, |l| l.column()),
-            }
-        })?;
-        let selected = document.select()?;
-        let at_cluster = |key: &str| format!("clusters[name={}].cluster.{key}", selected.cluster_name);
-        let at_user = |key: &str| format!("users[name={}].user.{key}", selected.user_name);
-        let (server, authorities) = cluster(selected.cluster, &at_cluster)?;
-        let client = user(selected.user, &at_user)?;
-        let token = selected.user.token.clone().filter(|token| !token.is_empty());
-        if client.is_none() && token.is_none() {
-            return Err(KubeconfigError::NoCredentials { user: selected.user_name.to_owned() });
+        let selected = access::parse(kubeconfig)?.select(None)?;
+        let Server { address, authorities, tls_server_name, proxy, .. } = Server::of_secret(&selected)?;
+        refuse_foreign(&selected)?;
+        let at = |key: &str| selected.at_user(key);
+        let user = &selected.user;
+        let part =
+            |data: &Option<String>, key| data.as_deref().map(|data| material::decode(data, &at(key))).transpose();
+        let certificate = part(&user.client_certificate_data, "client-certificate-data")?;
+        let key = part(&user.client_key_data, "client-key-data")?;
+        let client = pair(certificate, key, &at)?;
+        if let Some(text) = &user.token {
+            token::check(text, &at("token"))?;
         }
-        let credentials =
-            Self { server, authorities, tls_server_name: selected.cluster.tls_server_name.clone(), client, token };
+        if client.is_none() && user.token.is_none() {
+            return Err(KubeconfigError::NoCredentials { user: selected.user_name.clone() });
+        }
+        let credentials = Self {
+            server: address,
+            authorities: authorities.map(|authorities| authorities.certificates).unwrap_or_default(),
+            tls_server_name,
+            proxy,
+            client,
+            token: user.token.clone(),
+        };
         credentials.check_validity(now)?;
         Ok(credentials)
     }
 
     /// The moment at which the credentials stop being accepted, as far as they tell.
     pub fn valid_until(&self) -> Option<Timestamp> {
-        self.client.as_ref().map(|client| client.valid_until)
+        self.end().map(|(_, valid_until)| valid_until)
     }
 
     /// Whether the credentials are still valid.
     pub fn check_validity(&self, now: Timestamp) -> Result<(), KubeconfigError> {
-        match self.valid_until() {
-            Some(valid_until) if valid_until <= now => Err(KubeconfigError::Expired { valid_until }),
+        match self.end() {
+            Some((credential, valid_until)) if valid_until <= now => {
+                Err(KubeconfigError::Expired { credential, valid_until })
+            }
             _ => Ok(()),
         }
     }
+
+    /// The end of the credentials, where it is near enough to tell.
+    pub fn ending(&self, now: Timestamp) -> Option<Ending> {
+        let (credential, valid_until) = self.end()?;
+        Some(Ending { credential, valid_until, nearness: Nearness::of(now, valid_until)? })
+    }
+
+    /// What ends first.
+    fn end(&self) -> Option<(Credential, Timestamp)> {
+        let certificate = self.client.as_ref().map(|client| (Credential::ClientCertificate, client.valid_until));
+        let token = self.token.as_deref().and_then(token::valid_until).map(|end| (Credential::Token, end));
+        certificate.into_iter().chain(token).min_by_key(|(_, valid_until)| *valid_until)
+    }
 }
 
-fn cluster(cluster: &Cluster, at: &dyn Fn(&str) -> String) -> Result<(http::Uri, Vec<Vec<u8>>), KubeconfigError> {
-    if cluster.insecure_skip_tls_verify == Some(true) {
-        return Err(KubeconfigError::InsecureSkipTlsVerify { key: at("insecure-skip-tls-verify") });
-    }
-    if cluster.proxy_url.is_some() {
-        return Err(KubeconfigError::Proxy { key: at("proxy-url") });
-    }
-    if cluster.certificate_authority.is_some() {
-        return Err(KubeconfigError::FilePath {
-            key: at("certificate-authority"),
-            instead: "certificate-authority-data",
-        });
-    }
-    let key = at("server");
-    let server = cluster.server.as_deref().filter(|server| !server.is_empty());
-    let server = server.ok_or_else(|| KubeconfigError::NoServer { key: key.clone() })?;
-    let uri: http::Uri = server.parse().map_err(|_| KubeconfigError::BadServer { key: key.clone() })?;
-    if uri.host().is_none() || uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err(KubeconfigError::BadServer { key });
-    }
-    if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
-        return Err(KubeconfigError::NotHttps { key });
-    }
-    let key = at("certificate-authority-data");
-    let data = cluster.certificate_authority_data.as_deref().filter(|data| !data.is_empty());
-    let data = data.ok_or_else(|| KubeconfigError::NoAuthority { key: key.clone() })?;
-    let authorities = certificates(&decode(data, &key)?, &key)?;
-    Ok((uri, authorities))
-}
-
-fn user(user: &User, at: &dyn Fn(&str) -> String) -> Result<Option<ClientCertificate>, KubeconfigError> {
+/// Refuses what a Secret may not ask for: programs, files, logins of the past and other people's identities.
+fn refuse_foreign(selected: &Selected) -> Result<(), KubeconfigError> {
+    let (user, at) = (&selected.user, |key: &str| selected.at_user(key));
     if user.exec.is_some() {
         return Err(KubeconfigError::Exec { key: at("exec") });
     }
@@ -167,42 +169,25 @@ fn user(user: &User, at: &dyn Fn(&str) -> String) -> Result<Option<ClientCertifi
             return Err(KubeconfigError::Impersonation { key: at(key) });
         }
     }
-    let certificate_key = at("client-certificate-data");
-    let key_key = at("client-key-data");
-    match (&user.client_certificate_data, &user.client_key_data) {
+    Ok(())
+}
+
+/// The client's certificate with its key: both or none.
+fn pair(
+    certificate: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
+    at: &dyn Fn(&str) -> String,
+) -> Result<Option<ClientCertificate>, KubeconfigError> {
+    let (certificate_key, key_key) = (at("client-certificate-data"), at("client-key-data"));
+    match (certificate, key) {
         (None, None) => Ok(None),
         (Some(_), None) => Err(KubeconfigError::HalfAPair { present: certificate_key, missing: key_key }),
         (None, Some(_)) => Err(KubeconfigError::HalfAPair { present: key_key, missing: certificate_key }),
-        (Some(certificate), Some(key)) => {
-            let certificate = decode(certificate, &certificate_key)?;
-            let chain = certificates(&certificate, &certificate_key)?;
-            let valid_until = chain.first().and_then(|leaf| valid_until(leaf));
-            let valid_until = valid_until.ok_or(KubeconfigError::BadCertificate { key: certificate_key })?;
-            let key = decode(key, &key_key)?;
-            PrivateKeyDer::from_pem_slice(&key).map_err(|_| KubeconfigError::BadKey { key: key_key })?;
-            Ok(Some(ClientCertificate { certificate, key, valid_until }))
-        }
+        (Some(certificate), Some(key)) => material::pair(certificate, &certificate_key, key, &key_key).map(Some),
     }
 }
 
-fn decode(data: &str, key: &str) -> Result<Vec<u8>, KubeconfigError> {
-    let compact: String = data.split_ascii_whitespace().collect();
-    STANDARD.decode(compact).map_err(|_| KubeconfigError::BadBase64 { key: key.to_owned() })
-}
-
-/// The certificates of a PEM document, as DER; each must be a certificate.
-fn certificates(pem: &[u8], key: &str) -> Result<Vec<Vec<u8>>, KubeconfigError> {
-    let bad = || KubeconfigError::BadCertificate { key: key.to_owned() };
-    let found = CertificateDer::pem_slice_iter(pem)
-        .map(|der| der.map(|der| der.to_vec()).map_err(|_| bad()))
-        .collect::<Result<Vec<_>, _>>()?;
-    if found.is_empty() || found.iter().any(|der| X509Certificate::from_der(der).is_err()) {
-        return Err(bad());
-    }
-    Ok(found)
-}
-
-fn valid_until(der: &[u8]) -> Option<Timestamp> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+/// PEM as a kubeconfig holds it.
+pub(crate) fn encode(pem: &[u8]) -> String {
+    STANDARD.encode(pem)
 }

@@ -14,12 +14,12 @@ use crate::support::{document, options, secret, silence, until_condition, worker
 /// 2030-01-01.
 const NOW: i64 = 1_893_456_000;
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
 /// A certificate with its key, in base64 of PEM.
-fn client(expires: i32) -> (String, String) {
+pub(crate) fn client(expires: i32) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -28,7 +28,7 @@ fn client(expires: i32) -> (String, String) {
     (STANDARD.encode(certificate.pem()), STANDARD.encode(key.serialize_pem()))
 }
 
-fn good() -> Value {
+pub(crate) fn good() -> Value {
     let (authority, _) = client(2040);
     json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c", "preferences": {},
@@ -40,15 +40,15 @@ fn good() -> Value {
     })
 }
 
-fn cluster(document: &mut Value) -> &mut Value {
+pub(crate) fn cluster(document: &mut Value) -> &mut Value {
     &mut document["clusters"][0]["cluster"]
 }
 
-fn user(document: &mut Value) -> &mut Value {
+pub(crate) fn user(document: &mut Value) -> &mut Value {
     &mut document["users"][0]["user"]
 }
 
-fn parse(document: &Value) -> Result<WorkerCredentials, kogge_fleet::KubeconfigError> {
+pub(crate) fn parse(document: &Value) -> Result<WorkerCredentials, kogge_fleet::KubeconfigError> {
     WorkerCredentials::parse(document.to_string().as_bytes(), now())
 }
 
@@ -108,7 +108,7 @@ fn each_broken_way_has_its_reason_and_names_its_key() {
             user(d)["auth-provider"] = json!({"name": "oidc", "config": {"id-token": "t0ps3cret"}});
         }),
         ("proxy", "KubeconfigProxy", "clusters[name=k].cluster.proxy-url", |d| {
-            cluster(d)["proxy-url"] = json!("http://t0ps3cret@proxy");
+            cluster(d)["proxy-url"] = json!("ssh://t0ps3cret@proxy");
         }),
         ("username", "KubeconfigBasicAuth", "users[name=u].user.username", |d| user(d)["username"] = json!("a")),
         ("password", "KubeconfigBasicAuth", "users[name=u].user.password", |d| {

@@ -8,9 +8,15 @@ mod api;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod kubeconfig;
+#[cfg(test)]
+mod proxies;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
