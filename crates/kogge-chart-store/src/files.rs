@@ -1,12 +1,11 @@
-//! The files that a chart is made of. Anything else in its folder, such as a README, does not change its hash and so
-//! restarts nothing.
+//! The files that a chart is made of, as far as they lie in a folder. Which they are, `kogge-chart` says.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use kogge_chart::ChartError;
+use kogge_chart::{ChartError, is_chart_file};
 
 /// The most bytes of one chart.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -27,9 +26,9 @@ impl ChartFiles {
     /// Which files there are. Fails with [`ChartError::Unreadable`].
     pub(crate) fn list(directory: &Path) -> Result<Self, ChartError> {
         let mut stamps = BTreeMap::new();
-        for path in paths(directory)? {
+        for name in names(directory)? {
+            let path = directory.join(&name);
             let found = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
-            let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
             stamps.insert(name, Stamp { bytes: found.len(), modified: found.modified().ok() });
         }
         if stamps.values().map(|stamp| stamp.bytes).sum::<u64>() > MAX_BYTES {
@@ -51,22 +50,22 @@ impl ChartFiles {
     }
 }
 
-fn paths(directory: &Path) -> Result<Vec<PathBuf>, ChartError> {
-    let mut paths: Vec<PathBuf> = ["Chart.yaml", "values.yaml", "values.schema.json"]
-        .iter()
-        .map(|name| directory.join(name))
-        .filter(|path| path.is_file())
-        .collect();
-    let templates = directory.join("templates");
-    if templates.is_dir() {
-        for entry in fs::read_dir(&templates).map_err(|error| unreadable(&templates, &error))? {
-            let path = entry.map_err(|error| unreadable(&templates, &error))?.path();
-            if path.extension().is_some_and(|extension| extension == "hbs") && path.is_file() {
-                paths.push(path);
+fn names(directory: &Path) -> Result<Vec<String>, ChartError> {
+    let mut names = Vec::new();
+    for folder in ["", "templates/"] {
+        let path = directory.join(folder);
+        if !path.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
+            let entry = entry.map_err(|error| unreadable(&path, &error))?;
+            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+            if is_chart_file(&name) && entry.path().is_file() {
+                names.push(name);
             }
         }
     }
-    Ok(paths)
+    Ok(names)
 }
 
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> ChartError {

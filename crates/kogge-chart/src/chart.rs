@@ -11,13 +11,11 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{ChartError, Place};
+use crate::files::{self, MANIFEST, SCHEMA, TEMPLATES, VALUES};
 use crate::kinds::named_in;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{Manifest, MemoryValue};
 use crate::template::TemplateSet;
-
-const VALUES: &str = "values.yaml";
-const SCHEMA: &str = "values.schema.json";
-const TEMPLATES: &str = "templates/";
+use crate::yaml;
 
 /// A chart, checked as far as that goes without values.
 pub struct Chart {
@@ -39,28 +37,33 @@ pub struct Chart {
     pub kinds: BTreeSet<GroupKind>,
     /// Its own values, the lowest layer.
     pub values: Map<String, Value>,
-    /// The SHA-256 of the names and bytes of all its files, in hexadecimal.
+    /// The SHA-256 of the names and bytes of all its files, in hexadecimal; line ends are no part of it.
     pub content_hash: String,
+    /// Its files, as they are hashed.
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub(crate) memory: Vec<MemoryValue>,
     pub(crate) schema: Validator,
     pub(crate) templates: TemplateSet,
 }
 
 impl Chart {
-    /// The chart made of these files, by their paths relative to the chart's directory, which is `<name>/<version>`.
+    /// The chart made of these files, by their paths relative to the chart's directory, which is `<name>/<version>`. Files
+    /// that are none of a chart's ([`is_chart_file`](crate::is_chart_file)) are passed over.
     ///
     /// Fails with [`ChartError::Invalid`], which names file, line and mend.
     pub fn from_files(name: &str, version: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, ChartError> {
         let title = format!("{name} {version}");
-        let source = Source { title: &title, files };
+        let files = files::of_chart(files);
+        let source = Source { title: &title, files: &files };
         let Manifest { name: own_name, version: own_version, app_version, description, kogge } =
-            source.yaml(manifest::FILE)?;
+            source.yaml(MANIFEST)?;
         if own_name != name || own_version != version {
             let found =
                 format!("says {own_name} {own_version}, but its directory is {name}/{version}; make them agree");
-            return Err(source.invalid(manifest::FILE, found));
+            return Err(source.invalid(MANIFEST, found));
         }
         let parsed_version = Version::parse(&own_version).map_err(|error| {
-            source.invalid(manifest::FILE, format!("version {own_version} is no semantic version: {error}"))
+            source.invalid(MANIFEST, format!("version {own_version} is no semantic version: {error}"))
         })?;
         let schema = jsonschema::validator_for(&source.json(SCHEMA)?)
             .map_err(|error| source.invalid(SCHEMA, format!("is no valid JSON schema: {error}")))?;
@@ -73,7 +76,7 @@ impl Chart {
                 let message = format!(
                     "kogge.components.{component} lists {missing}, which is not in {TEMPLATES}; partials, whose names begin with _, cannot be listed"
                 );
-                return Err(source.invalid(manifest::FILE, message));
+                return Err(source.invalid(MANIFEST, message));
             }
         }
         if let Some(unused) =
@@ -81,8 +84,19 @@ impl Chart {
         {
             let message =
                 format!("no component lists templates/{unused}; list it, remove it, or begin its name with _");
-            return Err(source.invalid(manifest::FILE, message));
+            return Err(source.invalid(MANIFEST, message));
         }
+        if let Some(unknown) = kogge
+            .memory
+            .iter()
+            .flat_map(|value| &value.components)
+            .find(|kind| !kogge.components.contains_key(*kind))
+        {
+            let message =
+                format!("kogge.memory names the component {unknown}, which kogge.components does not list");
+            return Err(source.invalid(MANIFEST, message));
+        }
+        let values = source.values()?;
         Ok(Self {
             name: own_name,
             version: parsed_version,
@@ -92,8 +106,10 @@ impl Chart {
             image: kogge.image,
             components: kogge.components,
             kinds,
-            values: source.yaml(VALUES)?,
-            content_hash: content_hash(files),
+            values,
+            content_hash: content_hash(&files),
+            files,
+            memory: kogge.memory,
             schema,
             templates,
         })
@@ -140,10 +156,30 @@ impl Source<'_> {
     }
 
     fn yaml<T: DeserializeOwned>(&self, file: &str) -> Result<T, ChartError> {
-        serde_saphyr::from_str(self.text(file)?).map_err(|error| {
-            let line = error.location().map(|location| location.line() as usize);
-            self.invalid_at(file, line, error.without_snippet().to_string())
+        let mut lines = BTreeMap::new();
+        let node = yaml::read_node(self.text(file)?).map_err(|error| self.no_yaml(file, &error))?;
+        let value = node.map_or(Ok(Value::Null), |node| {
+            node.to_value_with(&str::to_owned, &mut |path, line| {
+                lines.insert(path.to_owned(), line);
+            })
+        });
+        let value = value.map_err(|error| self.no_yaml(file, &error))?;
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            let message = error.inner().to_string();
+            let mend = if message.contains("expected a string") { "; write it in quotes" } else { "" };
+            let at = if path == "." { String::new() } else { format!("{path}: ") };
+            self.invalid_at(file, lines.get(&path).copied(), format!("{at}{message}{mend}"))
         })
+    }
+
+    /// The chart's own values; a file without any is one of an empty map.
+    fn values(&self) -> Result<Map<String, Value>, ChartError> {
+        self.yaml::<Option<_>>(VALUES).map(Option::unwrap_or_default)
+    }
+
+    fn no_yaml(&self, file: &str, error: &yaml::YamlError) -> ChartError {
+        self.invalid_at(file, Some(error.line), error.detail())
     }
 
     fn json(&self, file: &str) -> Result<Value, ChartError> {

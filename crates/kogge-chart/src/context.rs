@@ -4,12 +4,15 @@
 //! restart its pods when it changes, belongs here. A placement's role and the number of pods do not: they
 //! change without a restart.
 
+use std::collections::BTreeSet;
+
 use kogge_api::federated_cluster::ResourcesSpec;
 use kogge_api::{ClusterId, names};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::chart::Chart;
+use crate::rule::Rule;
 use crate::selector;
 
 /// All that a rendering depends on.
@@ -37,6 +40,9 @@ pub struct RenderInput<'a> {
     pub settings: Map<String, Value>,
     /// What the workers can do, frozen when the revision was made.
     pub capabilities: Capabilities,
+    /// The rules for pods that the worker's administrator waives. It decides what is refused, not what is rendered, so it
+    /// is in no revision.
+    pub waived: BTreeSet<Rule>,
 }
 
 /// The database that is rendered.

@@ -8,9 +8,12 @@
 mod chart;
 mod context;
 mod error;
+mod files;
 mod kinds;
 mod manifest;
+mod memory;
 mod objects;
+mod quantity;
 mod render;
 mod revision;
 mod rule;
@@ -19,6 +22,7 @@ pub mod shape;
 mod template;
 mod typed;
 mod values;
+pub mod yaml;
 
 pub use chart::Chart;
 pub use context::{
@@ -26,8 +30,9 @@ pub use context::{
     SecretsContext, TlsContext,
 };
 pub use error::{ChartError, Place, Violation};
+pub use files::is_chart_file;
 pub use kinds::WorkerKind;
 pub use render::{Rendered, render};
 pub use revision::{Revision, revision};
 pub use rule::Rule;
-pub use values::{Layer, MergedValues, check_values, merge_values};
+pub use values::{Layer, MergedValues, REMOVE, check_values, merge_values};

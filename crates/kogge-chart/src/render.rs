@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::RenderInput;
 use crate::error::ChartError;
+use crate::memory;
 use crate::objects::{self, RenderedObject};
 use crate::revision::{Revision, revision};
 use crate::template::{self, Document};
@@ -24,11 +25,11 @@ pub struct Rendered {
 ///
 /// Fails with the first error in the order of the list: [`ChartError::Render`], [`ChartError::Object`],
 /// [`ChartError::Rule`], [`ChartError::NotDeterministic`], or [`ChartError::Invalid`] where the chart does
-/// not know the component.
+/// not know the component; then with [`ChartError::Values`] where a value leaves the servers no memory.
 pub fn render(input: &RenderInput<'_>) -> Result<Rendered, ChartError> {
     let chart = input.chart;
     let templates = chart.components.get(&input.component.kind).ok_or_else(|| ChartError::Invalid {
-        place: chart.place(crate::manifest::FILE, None),
+        place: chart.place(crate::files::MANIFEST, None),
         message: format!("kogge.components has no entry {0}; add the templates of {0}", input.component.kind),
     })?;
     let context = input.to_context();
@@ -45,6 +46,8 @@ pub fn render(input: &RenderInput<'_>) -> Result<Rendered, ChartError> {
             objects.push(object);
         }
     }
+    objects::refuse_foreign_accounts(input, &objects)?;
+    memory::check(input, &objects)?;
     objects::name_by_content(&mut objects);
     let objects =
         objects.into_iter().map(|object| objects::finish(input, &revision, object)).collect::<Result<_, _>>()?;

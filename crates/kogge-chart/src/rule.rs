@@ -1,7 +1,7 @@
 //! The rules that every chart keeps, and what each asks for.
 
 /// A rule that every chart keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// Only kinds that live in a namespace and give no rights.
     KnownKind,
@@ -23,6 +23,20 @@ pub enum Rule {
     OwnVolumeClaims,
     /// The server of a StatefulSet starts through the gate.
     StartsThroughGate,
+    /// No container has rights beyond those of its processes.
+    Unprivileged,
+    /// Pods share no namespace, path or port with their node.
+    NoHostAccess,
+    /// Pods read no Secret but those that Kogge made for them.
+    OwnSecrets,
+    /// Pods run as no account but their chart's own.
+    OwnServiceAccount,
+    /// Pods run on no machine of a control plane, and push none of its parts away.
+    NoControlPlane,
+    /// Every container says what it needs and what it may take.
+    RequestsAndLimits,
+    /// There is one of what Kubernetes takes one of.
+    OneOfEach,
 }
 
 impl Rule {
@@ -55,7 +69,28 @@ impl Rule {
                 "the first init container of a StatefulSet is named gate, has the image {{agent.image}} and mounts a volume at /kogge; every container that mounts a volume claim mounts the same, has command: [/kogge/kogge-agent, gate], and names its server after `--` in its args: the kubelet restarts a container alone, and an empty disk behind a voter's name must be held then as well"
             }
             Self::OwnVolumeClaims => {
-                "a volume claim template is named {{volumes.data}}, or ends with -{{cluster.id}}, so that no other database ever mounts it"
+                "a volume claim template is named {{volumes.data}}, or ends with -{{cluster.id}}, and so does each claim that a pod mounts, so that no other database ever mounts it"
+            }
+            Self::Unprivileged => {
+                "every container, init containers included, has securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}} and adds no capability but NET_BIND_SERVICE, the pod has securityContext: {seccompProfile: {type: RuntimeDefault}}, and nothing is privileged or takes such bounds away; values cannot change that"
+            }
+            Self::NoHostAccess => {
+                "a pod has no hostNetwork, hostPID, hostIPC, hostPort or hostPath, no volume but configMap, secret, emptyDir, ephemeral, downwardAPI, projected and persistentVolumeClaim, and its probes name no host; values cannot change that"
+            }
+            Self::OwnSecrets => {
+                "pods read the Secrets {{secrets.keyfile}} and {{secrets.tls.secret}} only; any other in the namespace belongs to somebody else"
+            }
+            Self::OwnServiceAccount => {
+                "a pod has automountServiceAccountToken: false, or runs as a ServiceAccount that its own chart renders"
+            }
+            Self::NoControlPlane => {
+                "a pod tolerates neither everything nor node-role.kubernetes.io/control-plane, names no node, and has no priority class of the system"
+            }
+            Self::RequestsAndLimits => {
+                "every container, init containers included, has requests and limits of cpu and memory; write resources: {{toJson (resources component.resources values.resources)}}"
+            }
+            Self::OneOfEach => {
+                "a probe or hook has one of exec, grpc, httpGet, tcpSocket and, in a hook, sleep; a volume has one source, and a variable a value or where it is from; values are merged, so take away what the chart sets by its path, as in tcpSocket: kogge.dev/remove"
             }
         }
     }

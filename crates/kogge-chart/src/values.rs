@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use crate::chart::Chart;
 use crate::error::{ChartError, Violation};
 use crate::template::is_reserved;
+use crate::yaml;
+
+/// What removes what a layer below sets, as `null` does. `kubectl apply` takes each `null` out of what it sends, so a
+/// person writes this.
+pub const REMOVE: &str = "kogge.dev/remove";
 
 /// The deepest nesting of values.
 const MAX_DEPTH: usize = 32;
@@ -36,7 +43,8 @@ pub struct MergedValues {
 }
 
 /// The chart's own values with the layers over them, later ones over earlier ones. Maps are merged key by
-/// key, anything else is replaced, and `null` in a layer removes what is below it, as Helm does.
+/// key, anything else is replaced, and `null` or [`REMOVE`] in a layer removes what is below it. Numbers are the same
+/// however they are written: `1.0` is `1`.
 ///
 /// Fails with [`ChartError::Values`] where values are nested too deep to be merged.
 pub fn merge_values(chart: &Chart, layers: &[Layer<'_>]) -> Result<MergedValues, ChartError> {
@@ -69,7 +77,7 @@ fn merge_map(
     for (key, value) in above {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match (below.get_mut(key), value) {
-            (_, Value::Null) if removes => {
+            (_, value) if removes && (value.is_null() || value == REMOVE) => {
                 below.remove(key);
                 forget(sources, &path);
             }
@@ -85,7 +93,7 @@ fn merge_map(
             (_, value) => {
                 forget(sources, &path);
                 sources.insert(path, layer.source.to_owned());
-                below.insert(key.clone(), value.clone());
+                below.insert(key.clone(), yaml::normal(value));
             }
         }
     }
@@ -112,9 +120,8 @@ pub fn check_values(chart: &Chart, merged: &MergedValues) -> Result<(), ChartErr
     if instance.to_string().len() > MAX_BYTES {
         return Err(invalid(chart, "values", format!("more than {} KiB", MAX_BYTES / 1024), None));
     }
-    if let Some(path) = reserved_in(&instance, "values") {
-        let message = "holds one of the characters U+E000 to U+E004, which templates keep for themselves";
-        return Err(invalid(chart, &path, message.to_owned(), None));
+    if let Some((path, message)) = fault_in(&instance, "values") {
+        return Err(invalid(chart, &path, message, None));
     }
     let violations: Vec<Violation> = chart
         .schema
@@ -124,7 +131,9 @@ pub fn check_values(chart: &Chart, merged: &MergedValues) -> Result<(), ChartErr
             let path = dotted(error.instance_path().as_str());
             let source = merged.sources.get(&path).cloned();
             let path = if path.is_empty() { "values".to_owned() } else { format!("values.{path}") };
-            Violation { path, message: error.to_string().chars().take(MAX_MESSAGE).collect(), source }
+            let said: String = error.to_string().chars().take(MAX_MESSAGE).collect();
+            let message = mend(&error, &path).map_or_else(|| said.clone(), |mend| format!("{said}; {mend}"));
+            Violation { path, message, source }
         })
         .collect();
     if violations.is_empty() {
@@ -143,17 +152,52 @@ fn dotted(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
-fn reserved_in(value: &Value, path: &str) -> Option<String> {
+/// What to write instead of what the schema refuses, where that can be told.
+fn mend(error: &ValidationError<'_>, path: &str) -> Option<String> {
+    match (error.kind(), &**error.instance()) {
+        (ValidationErrorKind::AdditionalProperties { unexpected }, _) => {
+            let dotted = unexpected.iter().find(|name| name.contains('.'))?;
+            let (parts, close) = (dotted.split('.'), "}".repeat(dotted.matches('.').count()));
+            let nested = parts.collect::<Vec<_>>().join(": {");
+            Some(format!("write {path}.{dotted} with each name in a map of its own: {nested}: …{close}"))
+        }
+        (ValidationErrorKind::Type { .. }, Value::String(text)) => {
+            let read = yaml::read(text).ok().filter(|read| read.is_number() || read.is_boolean())?;
+            Some(format!("write it without quotes: {read}"))
+        }
+        (ValidationErrorKind::Enum { .. }, Value::Bool(_)) => {
+            Some("write the word in quotes: YAML takes on, off, yes and no for booleans".to_owned())
+        }
+        (ValidationErrorKind::Type { .. }, scalar @ (Value::Number(_) | Value::Bool(_))) => {
+            let wants_text = error.to_string().contains("\"string\"");
+            wants_text.then(|| format!("write it in quotes: \"{scalar}\""))
+        }
+        _ => None,
+    }
+}
+
+/// The first value that no template can take, whatever the schema says: its path, and what is wrong with it.
+fn fault_in(value: &Value, path: &str) -> Option<(String, String)> {
+    let fault = |message: String| Some((path.to_owned(), message));
+    let reserved =
+        || fault("holds one of the characters U+E000 to U+E004, which templates keep for themselves".to_owned());
     match value {
-        Value::String(text) => text.chars().any(is_reserved).then(|| path.to_owned()),
+        Value::String(text) if text == REMOVE => fault(format!(
+            "{REMOVE} removes what a layer below sets, as the value of a key in spec.values; in a list or in the chart's own values it removes nothing"
+        )),
+        Value::String(text) => text.chars().any(is_reserved).then(reserved).flatten(),
+        Value::Number(number) if !yaml::is_exact(number) => fault(format!(
+            "{number} is larger than a number that Kubernetes keeps exactly, at most {}; write it in quotes, as a text",
+            i64::MAX
+        )),
         Value::Array(items) => {
-            items.iter().enumerate().find_map(|(index, item)| reserved_in(item, &format!("{path}[{index}]")))
+            items.iter().enumerate().find_map(|(index, item)| fault_in(item, &format!("{path}[{index}]")))
         }
         Value::Object(map) => map.iter().find_map(|(key, inner)| {
             if key.chars().any(is_reserved) {
-                return Some(path.to_owned());
+                return reserved();
             }
-            reserved_in(inner, &format!("{path}.{key}"))
+            fault_in(inner, &format!("{path}.{key}"))
         }),
         _ => None,
     }

@@ -207,3 +207,121 @@ fn the_revision_labels_pods_and_selects_none() {
         }
     }
 }
+
+const CACHE: &str = "values.mongod.storage.wiredTiger.engineConfig.cacheSizeGB";
+
+#[cfg(test)]
+fn with_cache(version: &str, component: Component, cache: &Value, limit: Option<&str>) -> Result<(), String> {
+    let chart = bytedoc(version);
+    let values = json!({"mongod": {"storage": {"wiredTiger": {"engineConfig": {"cacheSizeGB": cache}}}}});
+    let values = merged(&chart, &values).map_err(|error| error.to_string())?;
+    let mut input = input(&chart, component, "vdc1", &values.values);
+    let limit = limit.map(|limit| ("memory".to_owned(), Quantity(limit.to_owned())));
+    input.component.resources.limits.extend(limit);
+    render(&input).map(drop).map_err(|error| error.to_string())
+}
+
+#[rstest]
+#[case(json!(23), Some("23Gi"))]
+#[case(json!(24), Some("23Gi"))]
+#[case(json!(1.5), Some("1536Mi"))]
+#[case(json!(2), None)]
+fn field_34_a_cache_that_fills_the_memory_limit_is_refused(
+    #[values("1.0.0", "1.1.0")] version: &str,
+    #[case] cache: Value,
+    #[case] limit: Option<&str>,
+) {
+    let error = with_cache(version, Component::Shard(0), &cache, limit).unwrap_err();
+    assert!(
+        error.contains(&format!("{CACHE}: {cache}Gi leaves nothing of the memory limit of shard-0")),
+        "{error}"
+    );
+    assert!(error.contains("write less, or raise resources.limits.memory of shard-0"), "{error}");
+    assert_eq!(with_cache(version, Component::Mongos, &cache, limit), Ok(()), "routers have no cache");
+}
+
+#[rstest]
+fn field_34_a_cache_below_the_limit_is_taken(#[values("1.0.0", "1.1.0")] version: &str) {
+    assert_eq!(with_cache(version, Component::Config, &json!(12), Some("23Gi")), Ok(()));
+    assert_eq!(with_cache(version, Component::Shard(0), &json!(0.5), None), Ok(()));
+}
+
+#[rstest]
+#[case(
+    json!({"mongod": {"storage.wiredTiger.engineConfig.cacheSizeGB": 12}}),
+    "write values.mongod.storage.wiredTiger.engineConfig.cacheSizeGB with each name in a map of its own: \
+     storage: {wiredTiger: {engineConfig: {cacheSizeGB: …}}}"
+)]
+#[case(
+    json!({"mongod": {"storage": {"wiredTiger": {"engineConfig.cacheSizeGB": 12}}}}),
+    "write values.mongod.storage.wiredTiger.engineConfig.cacheSizeGB with each name in a map of its own"
+)]
+#[case(
+    json!({"mongod": {"storage": {"wiredTiger": {"engineConfig": {"cacheSizeGB": "23"}}}}}),
+    "values.mongod.storage.wiredTiger.engineConfig.cacheSizeGB: \"23\" is not of type \"number\"; write it without quotes: 23"
+)]
+#[case(
+    json!({"mongod": {"operationProfiling": {"slowOpThresholdMs": "100"}}}),
+    "values.mongod.operationProfiling.slowOpThresholdMs: \"100\" is not of type \"integer\"; write it without quotes: 100"
+)]
+#[case(json!({"mongod": {"operationProfiling": {"mode": false}}}), "write the word in quotes")]
+#[case(json!({"nodeSelector": {"a": 1}}), "values.nodeSelector.a: 1 is not of type \"string\"; write it in quotes: \"1\"")]
+fn field_34_what_mongod_would_not_take_is_refused_with_what_to_write(
+    #[values("1.0.0", "1.1.0")] version: &str,
+    #[case] values: Value,
+    #[case] message: &str,
+) {
+    let error = merged(&bytedoc(version), &values).unwrap_err();
+    assert_eq!(error.reason(), "ValuesInvalid");
+    assert!(error.to_string().contains(message), "{error}");
+}
+
+/// The README's example: another kind of probe.
+#[rstest]
+fn field_33_another_probe_takes_the_place_of_the_chart_s(#[values("1.0.0", "1.1.0")] version: &str) {
+    let exec = json!({"command": ["true"]});
+    let probe = |tcp: &Value| json!({"probes": {"liveness": {"exec": exec, "tcpSocket": tcp}}});
+    for removed in [json!("kogge.dev/remove"), json!(null)] {
+        let rendered = rendered(version, Component::Shard(0), "vdc1", &probe(&removed));
+        let pod = &object(&rendered.objects, "StatefulSet").data["spec"]["template"]["spec"];
+        let liveness = &pod["containers"][0]["livenessProbe"];
+        assert_eq!((&liveness["exec"], liveness.get("tcpSocket")), (&exec, None));
+    }
+    let values = merged(&bytedoc(version), &json!({"probes": {"liveness": {"exec": exec}}})).unwrap();
+    let chart = bytedoc(version);
+    let error = render(&input(&chart, Component::Shard(0), "vdc1", &values.values)).unwrap_err().to_string();
+    assert!(error.contains("breaks the rule OneOfEach"), "{error}");
+    assert!(error.contains("tcpSocket: kogge.dev/remove"), "{error}");
+    assert!(error.contains("spec.template.spec.containers[0].livenessProbe: "), "{error}");
+}
+
+/// Values that would loosen what confines a pod.
+#[rstest]
+#[case(json!({"securityContext": {"privileged": true}}), "Unprivileged")]
+#[case(json!({"securityContext": {"allowPrivilegeEscalation": true}}), "Unprivileged")]
+#[case(json!({"securityContext": {"allowPrivilegeEscalation": "kogge.dev/remove"}}), "Unprivileged")]
+#[case(json!({"securityContext": {"capabilities": {"drop": []}}}), "Unprivileged")]
+#[case(json!({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}), "Unprivileged")]
+#[case(json!({"securityContext": "kogge.dev/remove"}), "values: ")]
+#[case(json!({"podSecurityContext": {"seccompProfile": {"type": "Unconfined"}}}), "Unprivileged")]
+#[case(json!({"podSecurityContext": "kogge.dev/remove"}), "")]
+#[case(json!({"tolerations": [{"operator": "Exists"}]}), "NoControlPlane")]
+#[case(json!({"priorityClassName": "system-cluster-critical"}), "NoControlPlane")]
+#[case(json!({"probes": {"liveness": {"tcpSocket": {"host": "10.0.0.1"}}}}), "NoHostAccess")]
+#[case(
+    json!({"podAnnotations": {"container.apparmor.security.beta.kubernetes.io/mongod": "unconfined"}}),
+    "Unprivileged"
+)]
+#[case(json!({"resources": {"limits": {"memory": "kogge.dev/remove"}}}), "values.resources.limits: ")]
+fn field_37_values_loosen_nothing(
+    #[values("1.0.0", "1.1.0")] version: &str,
+    #[values("shard-0", "mongos")] component: &str,
+    #[case] values: Value,
+    #[case] named: &str,
+) {
+    let chart = bytedoc(version);
+    let outcome = merged(&chart, &values)
+        .and_then(|values| render(&input(&chart, component.parse().unwrap(), "vdc1", &values.values)));
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains(named), "{error}");
+}

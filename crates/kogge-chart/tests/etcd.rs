@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kogge_api::federated_cluster::ResourcesSpec;
@@ -60,6 +61,7 @@ fn rendered(version: &str, spec: &Value, tls: bool) -> Rendered {
         values: &values.values,
         settings: Etcd::settings(&spec),
         capabilities: Capabilities { kube_version: "1.34.4".to_owned() },
+        waived: BTreeSet::new(),
     })
     .unwrap()
 }

@@ -18,6 +18,8 @@ pub struct Rendered {
     pub rollout: Arc<Rollout>,
     /// Why the present spec is not carried out.
     pub problem: Option<Problem>,
+    /// What you should know of its chart, although the spec is carried out.
+    pub notice: Option<String>,
 }
 
 /// Renders the spec. Where it cannot be rendered, what was accepted last goes on; the error is the problem of a
@@ -39,6 +41,7 @@ pub fn render<E: Engine>(
         Some(frozen) => frozen.clone(),
         None => template::freeze::<E>(spec, identity, around),
     };
+    let (chart, notice) = published(database, kept, chart);
     let checked = E::check(identity, spec).map_err(TemplateError::from);
     let rendered = checked.and_then(|()| Ok(chart?)).and_then(|chart| {
         if kept.newest().is_some_and(|newest| newest.chart_version != chart.version.to_string()) {
@@ -47,14 +50,50 @@ pub fn render<E: Engine>(
         template::render_all::<E>(database, spec, identity, &chart, &frozen, mounted)
     });
     match rendered {
-        Ok(rollout) => Ok(Rendered { rollout: Arc::new(rollout), problem: None }),
+        Ok(rollout) => Ok(Rendered { rollout: Arc::new(rollout), problem: None, notice }),
         Err(error) => {
             let problem = Problem::InvalidSpec { reason: error.reason().to_owned(), message: error.to_string() };
             match kept.newest() {
-                Some(last) => Ok(Rendered { rollout: Arc::clone(last), problem: Some(problem) }),
+                Some(last) => Ok(Rendered { rollout: Arc::clone(last), problem: Some(problem), notice: None }),
                 None => Err(problem),
             }
         }
+    }
+}
+
+/// The chart as the database was made from it, and what you should know where that is not what was found.
+///
+/// A published version never changes: its pods would restart for an edit that no spec asks for. So who runs it keeps what
+/// was kept with its revisions, whether it was changed, is broken, or is no longer there.
+fn published(
+    database: &Database,
+    kept: &Kept,
+    found: Result<Arc<Chart>, ChartError>,
+) -> (Result<Arc<Chart>, ChartError>, Option<String>) {
+    let wanted = ChartName::of(database);
+    let version = found.as_ref().map(|chart| chart.version.to_string()).ok().or(wanted.version);
+    let archive = version.as_ref().and_then(|version| kept.chart(&wanted.name, version));
+    let (Some(version), Some(archive)) = (version, archive) else {
+        return (found, None);
+    };
+    let why = match &found {
+        Ok(chart) if chart.content_hash == archive.content_hash => return (found, None),
+        Ok(_) => {
+            "its files were changed after this database was made from it; a published version never changes, so \
+                  publish the change under another version"
+                .to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    match archive.open(&version) {
+        Ok(chart) => {
+            let notice = format!(
+                "Kogge uses the copy of chart {} {version} that it keeps for this database: {why}",
+                wanted.name
+            );
+            (Ok(Arc::new(chart)), Some(notice))
+        }
+        Err(error) => (found.and(Err(error)), None),
     }
 }
 

@@ -8,6 +8,7 @@
 //! [`plan()`] → the plan is carried out → [`report`].
 
 pub mod acceptance;
+pub mod archive;
 pub mod carrying;
 mod departure;
 mod desired;

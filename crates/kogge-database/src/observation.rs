@@ -40,6 +40,8 @@ pub struct Observation<'a, E: Engine> {
     pub secrets: Arc<DatabaseSecrets>,
     /// Whether the spec cannot be carried out: then only names are kept up to date.
     pub held: bool,
+    /// What you should know of its chart.
+    pub notice: Option<String>,
     /// Now, in seconds since 1970.
     pub now: i64,
 }

@@ -18,6 +18,7 @@ use kogge_plan::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::archive::ChartArchive;
 use crate::problem::Problem;
 
 /// Kept revisions beyond those in use.
@@ -33,6 +34,9 @@ pub struct Rollout {
     pub chart_version: String,
     /// What was frozen when the database began.
     pub frozen: Frozen,
+    /// The chart's files; none where an earlier Kogge kept the rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<ChartArchive>,
     /// The shares, by `<component>/<placement>`.
     pub shares: BTreeMap<String, RenderedShare>,
 }
@@ -126,6 +130,12 @@ impl Kept {
     /// The rollout that was accepted last.
     pub fn newest(&self) -> Option<&Arc<Rollout>> {
         self.rollouts.last().map(|(_, _, rollout)| rollout)
+    }
+
+    /// The chart of that name and version as it was when it was rendered last.
+    pub fn chart(&self, name: &str, version: &str) -> Option<&ChartArchive> {
+        let rendered = self.rollouts.iter().rev().filter(|(_, _, rollout)| rollout.chart_version == version);
+        rendered.filter_map(|(_, _, rollout)| rollout.chart.as_ref()).find(|chart| chart.name == name)
     }
 
     /// The share of that revision.
@@ -228,6 +238,7 @@ mod tests {
         Rollout {
             chart_version: version.to_owned(),
             frozen: Frozen::default(),
+            chart: None,
             shares: [("config/vdc1".to_owned(), share)].into(),
         }
     }

@@ -1,5 +1,7 @@
 //! What the chart makes of the spec: the templates of every share, without their shape.
 
+use std::collections::BTreeSet;
+
 use kogge_api::names;
 use kogge_chart::{
     Capabilities, Chart, ChartError, ClusterContext, ComponentContext, DiscoveryContext, Layer, PlacementContext,
@@ -10,6 +12,7 @@ use kogge_plan::Object;
 use kogge_plan::workload::ShareKey;
 use serde_json::Value;
 
+use crate::archive::ChartArchive;
 use crate::revisions::{Frozen, RenderedShare, Rollout};
 use crate::secrets::Mounted;
 
@@ -115,7 +118,12 @@ pub fn render_all<E: Engine>(
             Ok((key_name(&share.key()), rendered))
         })
         .collect::<Result<_, TemplateError>>()?;
-    Ok(Rollout { chart_version: chart.version.to_string(), frozen: frozen.clone(), shares })
+    Ok(Rollout {
+        chart_version: chart.version.to_string(),
+        frozen: frozen.clone(),
+        chart: Some(ChartArchive::of(chart)),
+        shares,
+    })
 }
 
 fn render_share<E: Engine>(
@@ -161,6 +169,7 @@ fn render_share<E: Engine>(
         values: &merged.values,
         settings: E::settings(spec),
         capabilities: frozen.capabilities.clone(),
+        waived: BTreeSet::new(),
     })?;
     if let Some(tls) = secrets.tls.filter(|tls| !rendered.objects.iter().any(|object| mounts(object, &tls.secret)))
     {

@@ -4,6 +4,8 @@ mod by_content;
 mod gate;
 mod identity;
 mod object;
+mod one_of;
+mod pods;
 mod rules;
 
 use kube_core::DynamicObject;
@@ -36,6 +38,30 @@ pub(crate) fn check(input: &RenderInput<'_>, mut document: Document) -> Result<R
     let object = RenderedObject { kind, value, document };
     rules::check(input, &object)?;
     Ok(object)
+}
+
+/// Refuses pods that run as a ServiceAccount which the same templates do not render.
+pub(crate) fn refuse_foreign_accounts(
+    input: &RenderInput<'_>,
+    objects: &[RenderedObject],
+) -> Result<(), ChartError> {
+    if input.waived.contains(&Rule::OwnServiceAccount) {
+        return Ok(());
+    }
+    let own =
+        |name: &str| objects.iter().any(|object| object.kind.kind == "ServiceAccount" && object.name() == name);
+    for object in objects {
+        let named = object.value.pointer("/spec/template/spec").and_then(pods::account);
+        if let Some((field, name)) = named.filter(|(_, name)| !own(name)) {
+            return Err(ChartError::Rule {
+                place: object.place_of(&format!("/spec/template/spec/{field}")),
+                object: object.title(),
+                rule: Rule::OwnServiceAccount,
+                found: format!("spec.template.spec.{field}: {name:?}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a second object of the same kind and name.

@@ -27,6 +27,11 @@ impl RenderedObject {
         self.value.pointer(pointer).and_then(Value::as_str)
     }
 
+    /// The memory limit of the main container of its pods, which is the first; none where it has no pods, or no limit.
+    pub(crate) fn memory_limit(&self) -> Option<&Value> {
+        self.value.pointer("/spec/template/spec/containers/0/resources/limits/memory")
+    }
+
     /// Where a field stands, by its JSON pointer.
     pub(super) fn place_of(&self, pointer: &str) -> Place {
         self.document.place_of(&dotted(pointer)).clone()

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::gate;
 use super::identity::labels_of;
 use super::object::{RenderedObject, dotted, name_of};
+use super::pods;
 use crate::context::RenderInput;
 use crate::error::ChartError;
 use crate::rule::Rule;
@@ -26,6 +27,10 @@ pub(super) fn check(input: &RenderInput<'_>, object: &RenderedObject) -> Result<
         "PodDisruptionBudget" => checker.selector("/spec/selector/matchLabels", false),
         "NetworkPolicy" => checker.selector("/spec/podSelector/matchLabels", false),
         _ => Ok(()),
+    }?;
+    match pods::breach(input, &object.value) {
+        Some((rule, pointer)) => Err(checker.broken(rule, &pointer)),
+        None => Ok(()),
     }
 }
 

@@ -78,7 +78,7 @@ fn partial_name(file: &str) -> Option<&str> {
 fn parse(source: &str) -> Result<Template, Fault> {
     Template::compile(source).map_err(|error| {
         let (line, _) = error.pos().unwrap_or((1, 1));
-        Fault { line, message: error.reason().to_string() }
+        Fault { line, message: format!("{}; {}", error.reason(), tags::LITERAL) }
     })
 }
 

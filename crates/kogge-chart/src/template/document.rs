@@ -1,17 +1,15 @@
 //! Reading rendered text: YAML with marks becomes values that know where they came from.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-use serde_saphyr::{Spanned, budget, options};
+use serde_json::Value;
 
 use super::compile::TemplateSet;
 use super::engine::Text;
 use super::marks::{Piece, pieces};
-use super::{limits, yaml_text};
+use super::yaml_text;
 use crate::error::{ChartError, Place};
+use crate::yaml::{self, Node, YamlError};
 
 /// One document of a template, with the line of every field.
 #[derive(Debug)]
@@ -27,25 +25,19 @@ pub(crate) struct Document {
 impl Document {
     /// Every document of a rendered text that is not empty.
     ///
-    /// Fails with [`ChartError::Render`] where the text is no YAML.
+    /// Fails with [`ChartError::Render`] where the text is no YAML, or holds a scalar that says less than is written.
     pub(crate) fn parse_all(
         templates: &TemplateSet,
         template: &str,
         text: &Text,
     ) -> Result<Vec<Self>, ChartError> {
-        let options = options! {
-            budget: budget! { max_depth: limits::DOCUMENT_DEPTH, max_aliases: 0, max_anchors: 0 },
-        };
         let reader = Reader { templates, template, text };
-        let documents: Vec<Spanned<Node>> = serde_saphyr::from_multiple_with_options(&text.yaml, options)
-            .map_err(|error| {
-                let line = error.location().map_or(1, |location| location.line() as usize);
-                let message = reader.shown(&error.without_snippet().to_string());
-                reader.fault(line, format!("the rendered text is no YAML: {message}"))
-            })?;
+        let documents = yaml::parse(&text.yaml).map_err(|error| {
+            reader.fault(error.line, format!("the rendered text is no YAML: {}", reader.shown(&error.message)))
+        })?;
         documents
-            .into_iter()
-            .filter(|document| !matches!(document.value, Node::Null))
+            .iter()
+            .filter(|document| !document.is_empty())
             .map(|document| reader.document(document))
             .collect()
     }
@@ -83,47 +75,15 @@ impl Reader<'_> {
         ChartError::Render { place: self.place(line), message }
     }
 
-    fn document(&self, node: Spanned<Node>) -> Result<Document, ChartError> {
-        let start = self.place(node.referenced.line() as usize);
+    fn document(&self, node: &Node) -> Result<Document, ChartError> {
         let mut fields = BTreeMap::new();
-        let value = self.value(node, "", &mut fields)?;
-        Ok(Document { value, start, fields })
-    }
-
-    fn value(
-        &self,
-        node: Spanned<Node>,
-        path: &str,
-        fields: &mut BTreeMap<String, Place>,
-    ) -> Result<Value, ChartError> {
-        let line = node.referenced.line() as usize;
-        fields.insert(path.to_owned(), self.place(line));
-        Ok(match node.value {
-            Node::Null => Value::Null,
-            Node::Bool(flag) => Value::Bool(flag),
-            Node::Number(number) => Value::Number(number),
-            Node::String(scalar) => Value::String(self.filled(&scalar)),
-            Node::List(items) => {
-                let mut list = Vec::with_capacity(items.len());
-                for (index, item) in items.into_iter().enumerate() {
-                    list.push(self.value(item, &format!("{path}[{index}]"), fields)?);
-                }
-                Value::Array(list)
-            }
-            Node::Map(entries) => {
-                let mut map = Map::new();
-                for (key, inner) in entries {
-                    let key = self.filled(&key);
-                    let inner_line = inner.referenced.line() as usize;
-                    let inner_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    let inner = self.value(inner, &inner_path, fields)?;
-                    if map.insert(key.clone(), inner).is_some() {
-                        return Err(self.fault(inner_line, format!("the key {key} is given twice in one map")));
-                    }
-                }
-                Value::Object(map)
-            }
-        })
+        let mut seen = |path: &str, line: usize| {
+            fields.insert(path.to_owned(), self.place(line));
+        };
+        let value = node
+            .to_value_with(&|scalar| self.filled(scalar), &mut seen)
+            .map_err(|error: YamlError| self.fault(error.line, error.detail()))?;
+        Ok(Document { value, start: self.place(node.line()), fields })
     }
 
     /// A scalar with its inserted strings.
@@ -154,90 +114,5 @@ impl Reader<'_> {
                 Piece::String(number) => string(number).chars().take(64).collect(),
             })
             .collect()
-    }
-}
-
-/// YAML as it was written. Keys of a map are strings; a number or boolean as key is taken as its text.
-#[derive(Debug)]
-enum Node {
-    Null,
-    Bool(bool),
-    Number(Number),
-    String(String),
-    List(Vec<Spanned<Node>>),
-    Map(Vec<(String, Spanned<Node>)>),
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        Node::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Node, E> {
-        Ok(Node::Bool(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
-        Ok(Node::Number(number.into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
-        Ok(Node::Number(number.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Node, E> {
-        Number::from_f64(number).map(Node::Number).ok_or_else(|| E::custom("a number must be finite"))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::String(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Node, E> {
-        Ok(Node::String(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Node::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = access.next_key::<Node>()? {
-            let key = match key {
-                Node::String(text) => text,
-                Node::Number(number) => number.to_string(),
-                Node::Bool(flag) => flag.to_string(),
-                _ => return Err(A::Error::custom("a key must be a string")),
-            };
-            entries.push((key, access.next_value()?));
-        }
-        Ok(Node::Map(entries))
     }
 }

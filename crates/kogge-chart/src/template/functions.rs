@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::marks::{as_raw, is_reserved, raw};
 use super::session::Session;
-use super::{limits, yaml_text};
+use super::{limits, resources, yaml_text};
 
 /// Inserts a value; every tag of a template calls it.
 pub(super) const INSERT: &str = "insert-value";
@@ -66,6 +66,7 @@ const FUNCTIONS: &[Function] = &[
     Function::new("lower", "lower text", (1, 1), |v| Ok(text(v[0])?.to_lowercase().into())),
     Function::new("trunc", "trunc length text", (2, 2), |v| Ok(text(v[1])?.chars().take(count(v[0])? as usize).collect::<String>().into())),
     Function::new("join", "join separator list", (2, 2), join),
+    Function::new("resources", "resources given defaults", (2, 2), |v| Ok(resources::complete(v[0], v[1]))),
 ];
 
 impl Function {

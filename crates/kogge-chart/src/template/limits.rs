@@ -16,5 +16,3 @@ pub(super) const RANGE: u64 = 1_000;
 pub(super) const OUTPUT_BYTES: usize = 1024 * 1024;
 /// The widest `indent`.
 pub(super) const INDENT: u64 = 100;
-/// The deepest nesting of a rendered document.
-pub(super) const DOCUMENT_DEPTH: usize = 64;

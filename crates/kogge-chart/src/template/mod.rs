@@ -15,6 +15,7 @@ mod engine;
 mod functions;
 mod limits;
 mod marks;
+mod resources;
 mod session;
 mod tags;
 mod yaml_text;

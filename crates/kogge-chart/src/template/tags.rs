@@ -7,6 +7,9 @@
 use super::limits;
 use super::marks::is_reserved;
 
+/// How a template writes what looks like a tag.
+pub(super) const LITERAL: &str = r"for the text {{ write \{{, as in '\{{ $labels.instance }}'";
+
 /// What is wrong with a template's source.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -45,10 +48,12 @@ impl Scanner<'_> {
         }
         while let Some(found) = self.source[self.at..].find("{{") {
             self.at += found;
-            if self.source[..self.at].ends_with('\\') {
-                return self.fault("a backslash before a tag has no meaning here; remove it".to_owned());
+            let before = &self.source[..self.at];
+            match before.len() - before.trim_end_matches('\\').len() {
+                0 => self.tag()?,
+                1 => self.at += if self.rest().starts_with("{{{{") { 4 } else { 2 },
+                _ => return self.fault(format!("there are several backslashes before a tag; {LITERAL}")),
             }
-            self.tag()?;
         }
         Ok(())
     }
@@ -74,7 +79,8 @@ impl Scanner<'_> {
         let head = rest[2..].trim_start_matches('~').trim_start();
         match head.chars().next() {
             Some('{' | '&') => {
-                return self.fault("{{{ and {{& would insert YAML; use {{…}}, or toYaml".to_owned());
+                return self
+                    .fault(format!("{{{{{{ and {{{{& would insert YAML; use {{{{…}}}}, or toYaml; {LITERAL}"));
             }
             Some('*') => {
                 return self
@@ -88,6 +94,10 @@ impl Scanner<'_> {
             Some('>') if head[1..].trim_start().starts_with('(') => {
                 return self
                     .fault("a partial's name cannot be computed; name it, in branches of an if".to_owned());
+            }
+            Some('$' | '-') => return self.fault(format!("a tag of Go's templates is none here; {LITERAL}")),
+            Some('.') if head[1..].starts_with(|c: char| c.is_alphanumeric()) => {
+                return self.fault(format!("a tag of Go's templates is none here; {LITERAL}"));
             }
             Some('#') => self.blocks.push(1),
             Some('/') => {
@@ -185,6 +195,8 @@ mod tests {
     #[case("a: {{values.a}}\nb: {{#if (eq values.a \"}}((((((((((((\")}}x{{else}}y{{/if}}")]
     #[case("{{! a (((((((((( comment }} {{!-- {{ --}}")]
     #[case("{{values.map.[kogge.dev/x]}}")]
+    #[case("'\\{{ $labels.instance }} of {{values.a}}'")]
+    #[case("\\{{{{raw}}}} ((((((((((")]
     fn takes_ordinary_tags(#[case] source: &str) {
         assert_eq!(check(source), Ok(()));
     }
@@ -199,7 +211,11 @@ mod tests {
     #[case("{{eq {\"a\": 1} values.a}}", 1, "a map cannot be written")]
     #[case("x\n{{values.a", 2, "no end")]
     #[case("{{!-- x }}", 1, "comment has no end")]
-    #[case("\\{{a}}", 1, "backslash")]
+    #[case("\\\\{{a}}", 1, "several backslashes")]
+    #[case("a\n{{ $labels.instance }}", 2, "for the text {{ write \\{{")]
+    #[case("{{ .Values.a }}", 1, "for the text {{ write \\{{")]
+    #[case("{{- if a }}", 1, "for the text {{ write \\{{")]
+    #[case("{{{{raw}}}}", 1, "for the text {{ write \\{{")]
     #[case("\u{E000}", 1, "kept for marks")]
     fn refuses(#[case] source: &str, #[case] line: usize, #[case] needle: &str) {
         let fault = check(source).unwrap_err();

@@ -1,9 +1,10 @@
 //! Values as YAML text.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::yaml;
 
 /// A value in block style, without a line break at its end. Keys are sorted.
 pub(super) fn to_yaml(value: &Value) -> String {
@@ -90,13 +91,11 @@ fn reads_back(text: &str) -> bool {
     if text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(simple) {
         return true;
     }
-    let list = |yaml: String| serde_saphyr::from_str::<Vec<Value>>(&yaml).ok();
-    let map = |yaml: String| serde_saphyr::from_str::<BTreeMap<String, Value>>(&yaml).ok();
-    let string = Value::from(text);
-    list(format!("- {text}")).is_some_and(|read| read == [string.clone()])
-        && list(format!("[{text}]")).is_some_and(|read| read == [string.clone()])
-        && map(format!("k: {text}\nl: 1")).is_some_and(|read| read.get("k") == Some(&string) && read.len() == 2)
-        && map(format!("{text}: 1")).is_some_and(|read| read.keys().eq([text]))
+    let reads = |text: String, value: Value| yaml::read(&text).is_ok_and(|read| read == value);
+    reads(format!("- {text}"), json!([text]))
+        && reads(format!("[{text}]"), json!([text]))
+        && reads(format!("k: {text}\nl: 1"), json!({"k": text, "l": 1}))
+        && reads(format!("{text}: 1"), json!({text: 1}))
 }
 
 /// Characters that JSON leaves as they are and that YAML does not allow, or reads as line breaks.
@@ -115,7 +114,6 @@ fn escape_unprintable(json: &str) -> String {
 mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Charts made in tests, and a database to render them for.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -81,6 +81,7 @@ pub(crate) fn input<'a>(
         values,
         settings: Map::new(),
         capabilities: Capabilities { kube_version: "1.34.4".to_owned() },
+        waived: BTreeSet::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use kogge_chart::yaml::{self, Node};
 use kube::api::PostParams;
 use kube::core::DynamicObject;
 use kube::{Api, ResourceExt as _};
@@ -30,12 +31,12 @@ impl DatabaseManifest {
     }
 
     fn among(text: &str, file: &str, reference: Option<&Reference>) -> anyhow::Result<Self> {
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(text).with_context(|| format!("{file} is no YAML"))?;
+        let documents = yaml::parse(text).with_context(|| format!("{file} is no YAML"))?;
         let mut found = Vec::new();
         for document in documents {
             let Some(kind) = REGISTERED.into_iter().find(|kind| is_of(*kind, &document)) else { continue };
-            let object: DynamicObject = serde_json::from_value(document)
+            let value = document.to_value().with_context(|| file.to_owned())?;
+            let object: DynamicObject = serde_json::from_value(value)
                 .with_context(|| format!("the {} in {file} cannot be read", kind.resource().kind))?;
             if reference.is_none_or(|reference| reference.means(kind, &object.name_any())) {
                 found.push(Self { kind, object, file: file.to_owned() });
@@ -85,9 +86,10 @@ impl DatabaseManifest {
     }
 }
 
-fn is_of(kind: &dyn Kind, document: &Value) -> bool {
+fn is_of(kind: &dyn Kind, document: &Node) -> bool {
     let resource = kind.resource();
-    document["apiVersion"] == *resource.api_version && document["kind"] == *resource.kind
+    let says = |key: &str, text: &str| document.text_of(key) == Some(text);
+    says("apiVersion", &resource.api_version) && says("kind", &resource.kind)
 }
 
 /// What is there, with the spec of the manifest; what Kogge filled in stays.
@@ -149,6 +151,24 @@ metadata: {name: db}
         assert_eq!(refused(FILE, Some("db")), several);
         assert_eq!(refused(FILE, Some("fe/other")), "db.yaml holds no FederatedEtcd other");
         assert_eq!(refused("kind: Namespace", None), "db.yaml holds no database");
+    }
+
+    #[test]
+    fn field_30_values_mean_what_they_mean_to_kubectl_or_are_refused_by_path() {
+        let values = |text: &str| {
+            format!(
+                "apiVersion: kogge.dev/v1alpha1\nkind: FederatedEtcd\nmetadata: {{name: db}}\nspec:\n  values:\n    {text}\n"
+            )
+        };
+        let manifest = among(&values("umask: 0027"), None).unwrap();
+        assert_eq!(manifest.object.data["spec"]["values"], json!({"umask": 23}));
+        let error = format!("{:#}", among(&values("build: 1e5"), None).err().unwrap());
+        assert!(
+            error.starts_with("db.yaml: line 6: spec.values.build: 1e5 is read as the number 100000"),
+            "{error}"
+        );
+        let elsewhere = format!("kind: ConfigMap\ndata: {{build: 1e5}}\n---\n{}", values("umask: 0027"));
+        assert!(among(&elsewhere, None).is_ok(), "what is not Kogge's is not read");
     }
 
     #[test]

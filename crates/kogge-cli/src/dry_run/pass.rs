@@ -261,6 +261,7 @@ impl Outline {
         problem: Option<&Problem>,
     ) -> Self {
         let observation = &prepared.observation;
+        self.notes.extend(observation.notice.clone());
         let in_the_way = obstacles(prepared, plan, problem).into_iter();
         self.problems = in_the_way.filter(|obstacle| obstacle.class() != Class::InProgress).collect();
         self.workers = plan.desired.keys().map(|worker| (worker.clone(), changes(plan, worker))).collect();

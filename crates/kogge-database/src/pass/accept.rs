@@ -83,7 +83,7 @@ pub(super) fn next<'a, E: Engine>(
         };
         return Ok(Look::Render(Box::new(RenderInput { identity, chart: ChartName::of(database), mounted })));
     };
-    let Rendered { rollout, problem } = match rendered {
+    let Rendered { rollout, problem, notice } = match rendered {
         Ok(rendered) => rendered,
         Err(problem) => return refused(problem),
     };
@@ -129,7 +129,7 @@ pub(super) fn next<'a, E: Engine>(
     if !epoch.is_recorded(status.and_then(|s| s.epoch), status.and_then(|s| s.spec_hash.as_deref())) {
         return write(recording(start, &identity, epoch, rollout));
     }
-    let (rollout, problem) = (Arc::clone(rollout), problem.cloned());
+    let (rollout, problem, notice) = (Arc::clone(rollout), problem.cloned(), notice.clone());
     let prepared = Observation {
         database,
         spec: start.spec,
@@ -143,6 +143,7 @@ pub(super) fn next<'a, E: Engine>(
         kept,
         secrets: Arc::clone(&held.secrets),
         held: problem.is_some(),
+        notice,
         now: start.now.0.as_second(),
     }
     .prepare()

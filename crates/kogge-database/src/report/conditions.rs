@@ -46,7 +46,7 @@ pub(super) fn findings<E: Engine>(
     problem: Option<&Problem>,
 ) -> Vec<Finding> {
     vec![
-        ready(obstacles, &plan.engine.advice),
+        ready(obstacles, &plan.engine.advice, prepared.observation.notice.as_deref()),
         plan.engine.availability.clone(),
         progressing(plan, problem),
         degraded(prepared, parts, problem),
@@ -59,12 +59,13 @@ pub(super) fn findings<E: Engine>(
     ]
 }
 
-fn ready(obstacles: &[Obstacle], advice: &[Advice]) -> Finding {
+fn ready(obstacles: &[Obstacle], advice: &[Advice], notice: Option<&str>) -> Finding {
     if let Some(obstacle) = obstacles.first() {
         return Finding::new(types::READY, false, &obstacle.reason, &obstacle.message);
     }
     let mut sentences = vec!["everything that the spec asks for is there"];
     sentences.extend(advice.iter().map(|advice| advice.message.as_str()));
+    sentences.extend(notice);
     Finding::new(types::READY, true, "Settled", sentences.join(". "))
 }
 

@@ -1,7 +1,11 @@
 //! A spec that cannot be carried out: what runs is left alone, and its names are kept up to date.
 
+use std::fs;
+use std::path::Path;
+
 use kogge_api::conditions::database as types;
 use kogge_api::labels;
+use kogge_chart_store::ChartStore;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -170,6 +174,83 @@ fn a_pause_holds_a_rotation_of_users() {
     world.annotate(labels::PAUSE, None);
     world.rounds(3);
     assert_eq!(world.status().security.unwrap().previous_user, None);
+    world.settle();
+}
+
+/// The charts in a folder of their own, with each `values.yaml` as `edit` makes it.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the charts are in folders")]
+fn charts_with(folder: &str, edit: impl Fn(String) -> String) -> ChartStore {
+    let (from, to) =
+        (Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts")), Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let to = to.join(folder);
+    for version in ["1.0.0", "1.1.0"] {
+        let (from, to) = (from.join("bytedoc").join(version), to.join("bytedoc").join(version));
+        fs::create_dir_all(to.join("templates")).unwrap();
+        for name in ["", "templates"] {
+            for entry in fs::read_dir(from.join(name)).unwrap() {
+                let entry = entry.unwrap();
+                if entry.path().is_file() {
+                    fs::copy(entry.path(), to.join(name).join(entry.file_name())).unwrap();
+                }
+            }
+        }
+        let values = to.join("values.yaml");
+        fs::write(&values, edit(fs::read_to_string(from.join("values.yaml")).unwrap())).unwrap();
+    }
+    ChartStore::new([to])
+}
+
+#[rstest]
+#[case::changed("changed", |text: String| text.replace("periodSeconds: 10", "periodSeconds: 11"), "a published version never changes")]
+#[case::broken("broken", |_: String| "a: [".to_owned(), "values.yaml line")]
+fn field_35_a_published_version_that_changed_restarts_nobody(
+    #[case] folder: &str,
+    #[case] edit: fn(String) -> String,
+    #[case] told: &str,
+) {
+    let mut world = World::three_settled();
+    let before = world.picture();
+    world.charts = charts_with(folder, edit);
+    world.rounds(5);
+    assert!(world.writes.is_empty(), "{:?}", world.writes);
+    let ready = world.condition(types::READY);
+    assert_eq!(ready.status, "True");
+    assert!(ready.message.contains("Kogge uses the copy of chart bytedoc 1.0.0"), "{}", ready.message);
+    assert!(ready.message.contains(told), "{}", ready.message);
+    assert_eq!(world.picture(), before);
+
+    // It is scaled, and its values change, from what was kept.
+    world.set(&[
+        ("mongos", json!({"replicasPerPlacement": 2})),
+        ("values", json!({"terminationGracePeriodSeconds": 75})),
+    ]);
+    world.settle();
+    assert_ne!(world.picture(), before);
+
+    // A version that the database does not run is taken as it is found.
+    world.chart_version("1.1.0");
+    match folder {
+        "changed" => {
+            world.settle();
+            assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));
+            assert!(!world.condition(types::READY).message.contains("copy of chart"));
+        }
+        _ => {
+            world.rounds(5);
+            assert_eq!(world.condition(types::SPEC_VALID).reason, "ChartInvalid");
+        }
+    }
+}
+
+#[test]
+fn a_database_grows_without_the_chart_that_it_was_made_from() {
+    let mut world = World::three_settled();
+    world.charts = ChartStore::default();
+    world.rounds(3);
+    assert!(world.writes.is_empty(), "{:?}", world.writes);
+    assert!(world.condition(types::READY).message.contains("there is no chart bytedoc 1.0.0"));
+    world.set(&[("mongos", json!({"replicasPerPlacement": 2}))]);
     world.settle();
 }
 

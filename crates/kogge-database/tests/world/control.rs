@@ -208,15 +208,16 @@ impl World {
     pub(super) fn render(&mut self, input: &RenderInput) -> Result<Rendered, Problem> {
         let inputs =
             serde_json::to_string(&(&self.cluster.spec, self.revisions.len(), &self.status().chart_version));
-        let inputs = format!("{} {:?}", inputs.unwrap(), input.mounted);
+        let RenderInput { identity, chart, mounted } = input.clone();
+        let chart = self.charts.find_or_newest(&chart.name, chart.version.as_deref());
+        let hash = chart.as_ref().map(|chart| chart.content_hash.clone());
+        let inputs = format!("{} {:?} {hash:?}", inputs.unwrap(), input.mounted);
         if let Some((of, result)) = &self.rendered
             && *of == inputs
         {
             return result.clone();
         }
         let kept = self.kept()?;
-        let RenderInput { identity, chart, mounted } = input.clone();
-        let chart = self.charts.find_or_newest(&chart.name, chart.version.as_deref());
         let (database, spec) = (Kind::database(&self.cluster), &self.cluster.spec);
         let around = Surroundings { kube_version: "1.34.4", agent_image: gate::IMAGE };
         let result = acceptance::render::<Kind>(&database, spec, &identity, &kept, chart, around, mounted);
