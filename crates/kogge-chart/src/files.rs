@@ -18,7 +18,9 @@ pub(crate) const TEMPLATES: &str = "templates/";
 /// not read and changes nothing.
 pub fn is_chart_file(path: &str) -> bool {
     match path.strip_prefix(TEMPLATES) {
-        Some(name) => !name.contains('/') && name.ends_with(".hbs") && !name.starts_with(['.', '#', '~']),
+        Some(name) => {
+            !name.contains('/') && name.strip_suffix(".hbs").is_some() && !name.starts_with(['.', '#', '~'])
+        }
         None => [MANIFEST, VALUES, SCHEMA].contains(&path),
     }
 }

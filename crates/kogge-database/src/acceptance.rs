@@ -76,8 +76,10 @@ fn published(
     let (Some(version), Some(archive)) = (version, archive) else {
         return (found, None);
     };
+    if found.as_ref().is_ok_and(|chart| chart.content_hash == archive.content_hash) {
+        return (found, None);
+    }
     let why = match &found {
-        Ok(chart) if chart.content_hash == archive.content_hash => return (found, None),
         Ok(_) => {
             "its files were changed after this database was made from it; a published version never changes, so \
                   publish the change under another version"

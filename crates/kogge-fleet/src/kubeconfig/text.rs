@@ -16,8 +16,9 @@ fn text(bytes: &[u8]) -> Result<Cow<'_, str>, KubeconfigError> {
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] | rest => {
-            std::str::from_utf8(rest).map(Cow::Borrowed).map_err(|_| KubeconfigError::NotUtf8)
+        _ => {
+            let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| KubeconfigError::NotUtf8)
         }
     }
 }
