@@ -7,7 +7,7 @@ use kogge_api::anchor::Anchor;
 use kogge_engine::{
     Component, ComponentKey, Engine, GoalInput, Identity, Member, Pod, PodName, Record as _, Requests, Share, Vdc,
 };
-use kogge_plan::{Liveness, ObjectKey, WorkerName, workload};
+use kogge_plan::{ObjectKey, WorkerName, workload};
 
 use crate::discovery::Names;
 use crate::observation::Observation;
@@ -133,16 +133,20 @@ impl<'a, E: Engine> Observation<'a, E> {
                     Some((placement, _)) => placement.to_string(),
                     None => placement_of::<E>(&self.identity, anchor, pod.as_str())?,
                 };
-                let view = self.worker_of(&placement, anchor).map(|(_, view)| view);
+                let place = self.worker_of(&placement, anchor);
                 let facts = pod_facts(
                     &self.identity,
                     &component.key,
                     &placement,
                     pod.as_str(),
-                    view,
+                    place.map(|(_, view)| view),
                     names.resolves_everywhere(pod.as_str()),
                 );
-                Some((pod.clone(), facts))
+                let hidden = place.filter(|(worker, _)| facts == Pod::Absent && !self.is_seen(worker));
+                let unknown = |(worker, _)| Pod::Unknown {
+                    reason: format!("pods of placement {placement} are not watched on {worker}"),
+                };
+                Some((pod.clone(), hidden.map_or(facts, unknown)))
             })
             .collect()
     }
@@ -161,7 +165,7 @@ impl<'a, E: Engine> Observation<'a, E> {
 }
 
 impl<E: Engine> Prepared<'_, E> {
-    /// The servers that run on workers that answer.
+    /// The servers that run: only of what was seen live and complete is that known.
     pub fn servers(&self) -> BTreeMap<PodName, Running<'_>> {
         let members = self.pods.iter().filter_map(|(pod, facts)| match facts {
             Pod::Present(facts) if facts.running => Some((pod, facts.uid.as_str())),
@@ -172,8 +176,8 @@ impl<E: Engine> Prepared<'_, E> {
             .chain(routers)
             .filter_map(|(pod, uid)| {
                 let placement = self.placement_of(pod.as_str())?;
-                let (worker, view) = self.observation.worker_of(&placement, &self.anchor)?;
-                (view.liveness == Liveness::Live).then(|| (pod.clone(), Running { worker, uid }))
+                let (worker, _) = self.observation.worker_of(&placement, &self.anchor)?;
+                Some((pod.clone(), Running { worker, uid }))
             })
             .collect()
     }

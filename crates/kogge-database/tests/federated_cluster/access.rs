@@ -103,6 +103,20 @@ fn keyfile_and_authority_are_made_anew(#[case] killed: usize) {
     assert!(world.writes.is_empty(), "A5: {:?}", world.writes);
 }
 
+/// A pod that crashes before the rollout reaches it is started with what it was made with.
+#[test]
+fn a_secret_that_running_pods_mount_is_put_back() {
+    let mut world = World::three_settled();
+    world.edit(|spec| spec.security.rotation.keyfile = 1);
+    while secrets(&world).current.number == 1 {
+        world.round();
+    }
+    world.worker("vdc3").remove("Secret", "ll2022-keyfile-1");
+    world.round();
+    mounts_stand(&mut world);
+    world.settle();
+}
+
 #[test]
 fn new_certificates_restart_nothing_where_servers_read_them_again() {
     let mut world = World::three();

@@ -141,6 +141,20 @@ fn an_invalid_spec_that_also_drops_a_placement_takes_nothing_away() {
 }
 
 #[test]
+fn an_invalid_spec_that_also_changes_counts_changes_none() {
+    let mut world = World::three_settled();
+    let before = world.picture();
+    world.set(&[("mongos", json!({"replicasPerPlacement": 2})), ("shard", json!({"membersPerPlacement": 2}))]);
+    world.chart_version("9.9.9");
+    world.rounds(20);
+    assert!(world.writes.is_empty() && world.steps.is_empty(), "{:?} {:?}", world.writes, world.steps);
+    assert_eq!(world.picture(), before);
+    world.chart_version("1.0.0");
+    world.settle();
+    assert_eq!(world.status().summary.as_deref(), Some("15/15"));
+}
+
+#[test]
 fn a_pause_stops_everything_but_the_names() {
     let mut world = World::three_settled();
     world.annotate(labels::PAUSE, Some("true"));

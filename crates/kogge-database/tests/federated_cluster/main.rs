@@ -12,6 +12,7 @@ mod convergence;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+#[path = "../every_kind/deletion.rs"]
 mod deletion;
 #[cfg(test)]
 mod epochs;
@@ -23,6 +24,9 @@ mod growth;
 mod held;
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
+#[path = "../every_kind/interrupted.rs"]
+mod interrupted;
 #[cfg(test)]
 mod kind;
 #[cfg(test)]

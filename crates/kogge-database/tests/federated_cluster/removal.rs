@@ -3,6 +3,7 @@
 
 use kogge_api::conditions::database as types;
 use kogge_api::labels;
+use kogge_database::report::Problem;
 use kogge_plan::Action;
 use rstest::rstest;
 use serde_json::json;
@@ -68,7 +69,23 @@ fn a_placement_that_is_taken_out_is_cleared_when_its_worker_answers_again() {
 }
 
 #[test]
-fn a_placement_that_is_taken_out_stays_while_another_is_not_seen() {
+fn a_placement_that_is_taken_out_stays_while_its_members_cannot_leave() {
+    let mut world = four();
+    let (reason, message) = ("HostUnreachable".to_owned(), "no".to_owned());
+    world.refused.insert("RemoveMember", Problem::Refused { reason, message });
+    world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
+    world.rounds(30);
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
+    assert_eq!(world.worker("vdc4").list("Deployment").count(), 1, "nothing of it goes before they left");
+    world.refused.clear();
+    world.settle();
+    assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 0);
+}
+
+#[rstest]
+#[case::silent(|world: &mut World, unseen| world.worker("vdc2").silent = unseen)]
+#[case::not_wholly_listed(|world: &mut World, unseen| world.worker("vdc2").listing = unseen)]
+fn a_placement_that_is_taken_out_stays_while_another_is_not_seen(#[case] lose: fn(&mut World, bool)) {
     let mut world = four();
     world.edit(|spec| spec.placement.retain(|placement| placement.name != "vdc4"));
     for _ in 0..100 {
@@ -77,10 +94,10 @@ fn a_placement_that_is_taken_out_stays_while_another_is_not_seen() {
             break;
         }
     }
-    world.worker("vdc2").silent = true;
+    lose(&mut world, true);
     world.rounds(20);
     assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 2);
-    world.worker("vdc2").silent = false;
+    lose(&mut world, false);
     world.settle();
     assert_eq!(world.worker("vdc4").list("StatefulSet").count(), 0);
 }
@@ -126,6 +143,19 @@ fn a_worker_that_is_lost_loses_nothing(#[case] lose: fn(&mut World)) {
     assert!(!world.is_ready() && world.servers.voters(SHARD).len() == 3);
     assert!(world.written_on("vdc3").is_empty());
     assert!(world.status().waiting_for.unwrap().contains("vdc3"));
+}
+
+/// Where no anchor is in sight, the status alone knows where the database was put.
+#[test]
+fn other_clusters_behind_all_workers_get_no_second_database() {
+    let mut world = World::three_settled();
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.register(vdc);
+        world.worker(vdc).uid = format!("uid-of-a-stranger-in-{vdc}");
+    }
+    world.rounds(20);
+    assert!(world.writes.is_empty() && world.steps.is_empty(), "{:?} {:?}", world.writes, world.steps);
+    assert_eq!(world.condition(types::READY).reason, "WorkerReplaced");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use kogge_plan::{Action, Object, WorkerName};
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::{Fate, World, applied, kind, name, revision, template_revision};
+use crate::world::{Fate, World, applied, is_ready, kind, name, revision, template_revision};
 
 /// The workloads in the order in which their templates changed.
 fn turns(world: &World) -> Vec<String> {
@@ -245,6 +245,24 @@ fn a_template_that_crashes_stops_at_its_first_member() {
 
     world.chart_version("1.0.0");
     world.settle();
+}
+
+/// A probe asks whether a server listens; whether it serves its set, the set knows.
+#[test]
+fn a_member_that_is_ready_and_behind_stops_it() {
+    let mut world = World::three_settled();
+    world.chart_version("1.1.0");
+    while turns(&world).is_empty() || !shares_at_work(&world).is_empty() {
+        world.round();
+    }
+    let restarted = "ll2022-config-vdc1-0";
+    world.servers.keep_behind(restarted, true);
+    world.rounds(60);
+    assert!(is_ready(world.worker("vdc1").object("Pod", restarted).unwrap()));
+    assert_eq!(turns(&world), ["config-vdc1"]);
+    world.servers.keep_behind(restarted, false);
+    world.settle();
+    assert_eq!(turns(&world).len(), 9);
 }
 
 #[test]

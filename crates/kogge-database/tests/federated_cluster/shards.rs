@@ -2,11 +2,11 @@
 
 use kogge_api::conditions::database as types;
 use kogge_mongo::{Action as EngineAction, ShardingAction, Step};
-use kogge_plan::Action;
+use kogge_plan::{Action, Object};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::world::{Fate, SHARD, World, key};
+use crate::world::{Fate, SHARD, World, key, name};
 
 const SECOND: &str = "ll2022-shard-1-abcdefgh";
 
@@ -107,6 +107,49 @@ fn its_members_go_only_after_it_was_removed_and_the_anchors_say_so() {
     let deleted = world.writes.iter().filter(|(_, action)| matches!(action, Action::Delete { .. }));
     let first = deleted.filter(|(_, action)| key(action).name.contains("shard-1")).map(|(pass, _)| *pass).min();
     assert!(first.unwrap() > removed + 1);
+}
+
+/// The workers on which the second shard's members are kept.
+fn keeping(world: &World) -> usize {
+    let second = |object: &&Object| name(object).starts_with("ll2022-shard-1-");
+    world.workers.values().filter(|worker| worker.list("StatefulSet").any(|set| second(&set))).count()
+}
+
+#[test]
+fn its_members_stay_while_an_anchor_tells_of_them() {
+    let mut world = two();
+    shard_count(&mut world, 1);
+    while world.servers.routers.lists(SECOND) {
+        world.round();
+    }
+    world.worker("vdc2").refuses = Some("ConfigMap");
+    world.rounds(20);
+    let ended = |vdc: &str| world.anchor(vdc).unwrap().record.shard_removals["shard-1"].ended;
+    assert_eq!(["vdc1", "vdc2", "vdc3"].map(ended), [1, 0, 1]);
+    assert_eq!(keeping(&world), 3);
+    world.worker("vdc2").refuses = None;
+    world.settle();
+    assert_eq!(keeping(&world), 0);
+}
+
+#[test]
+fn a_shard_that_was_added_again_by_hand_keeps_its_members() {
+    let mut world = two();
+    let entry = world.servers.routers.shards.iter().find(|shard| shard.name == SECOND).unwrap().clone();
+    shard_count(&mut world, 1);
+    let is_recorded = |world: &World| {
+        let removals = world.anchor("vdc1").unwrap().record.shard_removals;
+        removals.get("shard-1").is_some_and(|turns| turns.ended == 1)
+    };
+    while !is_recorded(&world) {
+        world.round();
+    }
+    world.servers.routers.shards.push(entry);
+    world.rounds(20);
+    assert_eq!(keeping(&world), 3, "what the routers list holds data, whatever the anchors say");
+    world.servers.routers.shards.retain(|shard| shard.name != SECOND);
+    world.settle();
+    assert_eq!(keeping(&world), 0);
 }
 
 #[test]

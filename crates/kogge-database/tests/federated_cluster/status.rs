@@ -10,22 +10,30 @@ use kogge_database::report::Problem;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{NAMESPACE, World};
 
 #[rstest]
-#[case::silent(|world: &mut World, silent| world.worker("vdc2").silent = silent)]
-#[case::not_wholly_listed(|world: &mut World, listing| world.worker("vdc2").listing = listing)]
-fn a_worker_that_is_not_seen_is_unknown_and_the_database_available(#[case] lose: fn(&mut World, bool)) {
+#[case::silent(|world: &mut World, silent| world.worker("vdc2").silent = silent, "WorkerNotReady")]
+#[case::not_wholly_listed(|world: &mut World, listing| world.worker("vdc2").listing = listing, "WorkersNotSeen")]
+#[case::not_watched(not_watched, "NamespaceNotAllowed")]
+fn a_worker_that_is_not_seen_is_unknown_and_the_database_available(
+    #[case] lose: fn(&mut World, bool),
+    #[case] reason: &str,
+) {
     let mut world = World::three_settled();
     lose(&mut world, true);
     world.round();
     let status = world.status();
     assert!(!world.is_ready() && status.available, "{:?}", status.conditions);
+    assert_eq!(world.condition(types::READY).reason, reason);
     assert_eq!(status.placement["vdc2"].status, WorkState::Unknown);
     assert_eq!(status.placement["vdc1"].status, WorkState::Ready);
     for set in status.groups.values() {
         assert_eq!(set.placement["vdc2"].status, WorkState::Unknown);
         assert_ne!(set.status, WorkState::Ready);
+        let member = set.members.iter().find(|member| member.vdc == "vdc2").unwrap();
+        let why = member.reason.as_ref().unwrap();
+        assert!(!member.ready && !why.contains("does not exist"), "what was not seen is not absent: {why}");
     }
     assert_eq!(status.routers.as_ref().unwrap().placement["vdc2"].status, WorkState::Unknown);
     assert_eq!(world.condition(types::DISCOVERY_STALE).status, "True");
@@ -38,6 +46,12 @@ fn a_worker_that_is_not_seen_is_unknown_and_the_database_available(#[case] lose:
     assert_eq!(world.status(), later, "its words do not change while it waits");
     lose(&mut world, false);
     world.settle();
+}
+
+/// Its user does not let Kogge look into the namespace any more.
+fn not_watched(world: &mut World, barred: bool) {
+    let allowed = if barred { "others" } else { NAMESPACE };
+    allowed.clone_into(&mut world.worker("vdc2").allowed_namespace);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kogge_plan::Action as Write;
-use serde_json::json;
 
 use crate::world::{World, agreed_version, name};
 
@@ -14,19 +13,11 @@ fn uids(world: &World) -> BTreeMap<String, String> {
     pods.map(|pod| (name(pod).to_owned(), pod.metadata.uid.clone().unwrap())).collect()
 }
 
-/// Two placements more.
-pub(crate) fn grow(world: &mut World) {
-    for vdc in ["vdc4", "vdc5"] {
-        world.register(vdc);
-        world.edit(|spec| spec.placement.push(serde_json::from_value(json!({"name": vdc, "vdc": vdc})).unwrap()));
-    }
-}
-
 #[test]
 fn two_more_join_and_nobody_is_restarted() {
     let mut world = World::three_settled();
     let before = uids(&world);
-    grow(&mut world);
+    world.grow();
     world.settle();
     assert_eq!(world.servers.voters().len(), 5);
     let after = uids(&world);
@@ -37,7 +28,7 @@ fn two_more_join_and_nobody_is_restarted() {
 #[test]
 fn a_placement_that_is_not_seen_gets_no_member_until_it_is() {
     let mut world = World::three_settled();
-    grow(&mut world);
+    world.grow();
     world.worker("vdc5").silent = true;
     world.rounds(60);
     assert!(world.written_on("vdc5").is_empty() && !world.is_ready());

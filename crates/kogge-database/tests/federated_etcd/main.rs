@@ -6,10 +6,12 @@ mod changes;
 #[cfg(test)]
 mod creation;
 #[cfg(test)]
+#[path = "../every_kind/deletion.rs"]
 mod deletion;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+#[path = "../every_kind/interrupted.rs"]
 mod interrupted;
 #[cfg(test)]
 mod kind;

@@ -78,7 +78,7 @@ impl World {
         if fortune == Fortune::Lost {
             return Err(ControlFault::Silent);
         }
-        laws::of_control_write(self, write);
+        laws::of_control_write(self, read, write);
         self.carry_out_control(read, write)?;
         if fortune == Fortune::AnswerLost { Err(ControlFault::Silent) } else { Ok(()) }
     }

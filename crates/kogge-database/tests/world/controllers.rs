@@ -205,7 +205,7 @@ pub(super) fn waits(pod: &Object) -> bool {
     pod.data.pointer("/status/containerStatuses/0/state/waiting").is_some()
 }
 
-pub(super) fn is_ready(pod: &Object) -> bool {
+pub(crate) fn is_ready(pod: &Object) -> bool {
     pod.data.pointer("/status/conditions/0/status").is_some_and(|ready| ready == "True")
 }
 

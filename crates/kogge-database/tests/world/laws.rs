@@ -2,6 +2,8 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kogge_api::DatabaseStatus;
+use kogge_api::anchor::Record as _;
 use kogge_api::conditions::database as conditions;
 use kogge_api::federated_cluster::DataPolicy;
 use kogge_api::labels::{self, OWNER};
@@ -10,11 +12,11 @@ use kogge_database::pass::{Endings, Write};
 use kogge_database::secrets::DatabaseSecrets;
 use kogge_engine::Engine as _;
 use kogge_plan::object::{cluster_id, label};
-use kogge_plan::{Action, Object, ObjectKey, anchors, workload};
+use kogge_plan::{Action, Object, ObjectKey, WorkerName, anchors, workload};
 
 use super::{
-    DatabasePlan, ID, Kind, NAME, NAMESPACE, Passed, Record, Step, Worker, World, admitted, applied, founded, key,
-    kind, names_seed, template_revision,
+    DatabasePlan, ID, Kind, NAME, NAMESPACE, Passed, Record, Resource, Step, Worker, World, admitted, applied,
+    founded, key, kind, names_seed, template_revision,
 };
 
 pub(super) fn of_plan(world: &World, plan: &DatabasePlan) {
@@ -34,6 +36,14 @@ pub(super) fn of_plan(world: &World, plan: &DatabasePlan) {
     );
 }
 
+/// Nobody waits for a server that is reached through an API server which does not answer.
+pub(super) fn of_question<'a>(world: &World, asked: impl Iterator<Item = &'a WorkerName>) {
+    for name in asked {
+        let worker = &world.workers[name];
+        assert!(!worker.silent && !worker.listing, "A4: a server on {name} is asked, which was not seen");
+    }
+}
+
 /// The status after a pass that came to its end.
 pub(super) fn of_status(world: &World, passed: &Passed) {
     let settled = passed.plan.as_ref().is_some_and(DatabasePlan::is_settled);
@@ -51,13 +61,17 @@ fn holds_no_secret(world: &World, told: &[String]) {
     }
 }
 
-/// What is written in the control cluster.
-pub(super) fn of_control_write(world: &World, write: &Write) {
+/// What is written in the control cluster, over the resource that was read.
+pub(super) fn of_control_write(world: &World, read: &Resource, write: &Write) {
     match write {
-        Write::Status { status, .. } => {
+        Write::Status { status, events } => {
             holds_no_secret(world, &[format!("{status:?}")]);
             let told: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
             assert_eq!(told, conditions::ALL, "a status has every condition, and each once");
+            let (before, after) = (read.status.as_ref().and_then(ready), ready(status).unwrap());
+            let changes = before.as_ref() != Some(&after) && after.1 != "NotObserved";
+            let told = events.iter().filter(|event| event.reason == after.1).count();
+            assert_eq!(told, usize::from(changes), "Ready was {before:?} and is {after:?}: {events:?}");
         }
         Write::Release if is_anothers(world) => {}
         Write::Release => {
@@ -84,6 +98,12 @@ pub(super) fn of_control_write(world: &World, write: &Write) {
         | Write::Tombstone(_)
         | Write::Forget { .. } => {}
     }
+}
+
+/// What Ready says, and why.
+fn ready(status: &DatabaseStatus) -> Option<(&str, &str)> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == conditions::READY)?;
+    Some((&ready.status, &ready.reason))
 }
 
 /// Whether nothing says that what is kept under the clusterID belongs to the resource that passes are made over.
@@ -156,13 +176,17 @@ fn workload_of(object: &Object) -> Option<String> {
 }
 
 /// Whether nothing of an object's share, or of its whole worker, is a part of the database any more: by the servers
-/// themselves, whatever Kogge saw.
+/// themselves, whatever Kogge saw, and by every anchor.
 fn has_left(world: &World, worker: &Worker, key: &ObjectKey) -> bool {
     let spec = &world.cluster.spec;
     if key.kind == "PersistentVolumeClaim" && spec.deletion.data != DataPolicy::Delete {
         return false;
     }
-    let members = world.servers.members();
+    let mut members = world.servers.members();
+    let placed = world.workers.values().filter(|w| spec.placement.iter().any(|p| p.vdc == w.vdc));
+    for record in placed.map(Worker::record) {
+        members.extend(record.members().map(|(pod, _)| pod.to_owned()));
+    }
     let is_member = |of: &dyn Fn(&str) -> bool| members.iter().any(|pod| of(pod));
     let object = &worker.objects[key];
     let share = label(object, labels::COMPONENT).zip(label(object, labels::PLACEMENT));

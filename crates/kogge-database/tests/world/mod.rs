@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 pub(crate) use crate::kind::*;
 pub(crate) use api_server::{Answer, Worker};
 pub(crate) use control::Fortune;
-pub(crate) use controllers::{kind, name, revision, template_revision};
+pub(crate) use controllers::{is_ready, kind, name, revision, template_revision};
 use mint::WorldMint;
 pub(crate) use pass::{Fate, Passed};
 pub(crate) use peril::{fortune, live_through, round};
@@ -196,6 +196,15 @@ impl World {
     pub(crate) fn register(&mut self, vdc: &str) {
         let worker = Worker::new(vdc, u8::try_from(self.workers.len() + 1).unwrap());
         self.workers.insert(worker.name.clone(), worker);
+    }
+
+    /// Two placements more, as a user would ask for them.
+    pub(crate) fn grow(&mut self) {
+        for vdc in ["vdc4", "vdc5"] {
+            self.register(vdc);
+            let placement = serde_json::from_value(json!({"name": vdc, "vdc": vdc})).unwrap();
+            self.edit(|spec| spec.placement.push(placement));
+        }
     }
 
     pub(crate) fn worker(&mut self, vdc: &str) -> &mut Worker {

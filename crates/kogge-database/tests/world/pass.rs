@@ -251,6 +251,7 @@ impl World {
         let running = self.running();
         // A connection goes to the pod that was seen, and to no other of its name.
         let servers = prepared.servers();
+        laws::of_question(self, servers.values().map(|seen| seen.worker));
         let reached =
             servers.iter().filter(|(pod, seen)| running.get(*pod).is_some_and(|runs| runs.uid() == seen.uid));
         let reached: BTreeSet<PodName> = reached.map(|(pod, _)| pod.clone()).collect();

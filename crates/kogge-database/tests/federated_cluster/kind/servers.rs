@@ -45,6 +45,8 @@ struct Set {
     users: bool,
     /// Volumes with data, by pod.
     disks: BTreeMap<PodName, Disk>,
+    /// Members that run and do not catch up.
+    behind: BTreeSet<PodName>,
     stepped_down: Option<PodName>,
 }
 
@@ -80,6 +82,18 @@ impl Servers {
         self.started.remove(pod);
         for set in self.sets.values_mut() {
             set.disks.remove(pod);
+        }
+    }
+
+    /// Lets no member in that pod catch up with its set, or lets it again.
+    pub(crate) fn keep_behind(&mut self, pod: &str, behind: bool) {
+        let pod = PodName::from(pod);
+        for set in self.sets.values_mut().filter(|set| set.disks.contains_key(&pod)) {
+            if behind {
+                set.behind.insert(pod.clone())
+            } else {
+                set.behind.remove(&pod)
+            };
         }
     }
 
@@ -282,7 +296,9 @@ impl Set {
             assert!(votes == 0 || self.disks.get(&pod) == Some(&Disk::Synced), "{pod} votes and has no data");
             self.disks.entry(pod).and_modify(|disk| *disk = Disk::Synced).or_insert(Disk::Syncing);
         }
-        let healthy = |pod: &PodName| running.contains(pod) && self.disks.get(pod) == Some(&Disk::Synced);
+        let healthy = |pod: &PodName| {
+            running.contains(pod) && self.disks.get(pod) == Some(&Disk::Synced) && !self.behind.contains(pod)
+        };
         let voters: Vec<(PodName, f64)> = config.voters().map(|m| (pod_of(&m.host), m.priority)).collect();
         let up = voters.iter().filter(|(pod, _)| healthy(pod)).count();
         if up < majority(voters.len()) {
@@ -348,6 +364,7 @@ impl Set {
         match self.disks.get(pod) {
             None => MemberState::Startup,
             Some(Disk::Syncing) => MemberState::Startup2,
+            Some(Disk::Synced) if self.behind.contains(pod) => MemberState::Recovering,
             Some(Disk::Synced) if self.primary.as_ref() == Some(pod) => MemberState::Primary,
             Some(Disk::Synced) => MemberState::Secondary,
         }

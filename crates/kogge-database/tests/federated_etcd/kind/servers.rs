@@ -166,6 +166,7 @@ impl Servers {
         if was_empty && begins && self.etcd.nodes[pod].data().is_some() {
             let remembered = all.values().all(|runs| names_seed(&runs.record, pod.as_str()));
             assert!(remembered, "{pod} begins the group, and not every worker remembers that it is the seed");
+            assert!(self.begun.is_empty(), "{pod} begins the group a second time: {:?}", self.begun);
             self.begun.push(pod.clone());
         }
     }
