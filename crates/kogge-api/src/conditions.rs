@@ -27,8 +27,10 @@ pub mod database {
     pub const SWITCHED_OVER: &str = "SwitchedOver";
     /// The spec can be carried out: charts found, values accepted, placements known.
     pub const SPEC_VALID: &str = "SpecValid";
+    /// Objects on workers differ from what Kogge applies, in fields that admission changes or other managers own.
+    pub const DRIFTED: &str = "Drifted";
     /// All of them. Each is there from the first status on: what could not be judged is Unknown.
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 12] = [
         READY,
         AVAILABLE,
         PROGRESSING,
@@ -40,6 +42,7 @@ pub mod database {
         APPROVAL_NEEDED,
         SWITCHED_OVER,
         SPEC_VALID,
+        DRIFTED,
     ];
 }
 

@@ -4,6 +4,7 @@
 //! takes it as an argument. The custom resource definitions in `config/crd/` are generated from these types.
 
 pub mod anchor;
+pub mod chart_kinds;
 pub mod cluster_id;
 pub mod conditions;
 pub mod crd;
@@ -24,6 +25,7 @@ mod security;
 pub mod status;
 pub mod worker_cluster;
 
+pub use chart_kinds::{CHART_KINDS, ChartKind};
 pub use cluster_id::ClusterId;
 pub use federated_cluster::{FederatedCluster, FederatedClusterSpec};
 pub use federated_etcd::{FederatedEtcd, FederatedEtcdSpec};

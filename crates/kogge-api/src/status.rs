@@ -72,7 +72,7 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<DeletionStatus>,
     /// Available, Ready, Progressing, Degraded, QuorumAtRisk, DiscoveryStale, RolloutPaused,
-    /// DeletionPending, ApprovalNeeded, SwitchedOver, SpecValid.
+    /// DeletionPending, ApprovalNeeded, SwitchedOver, SpecValid, Drifted.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = by("type")))]
     pub conditions: Vec<Condition>,

@@ -30,8 +30,7 @@ impl PartialEq for WorkerKind {
 }
 
 impl WorkerKind {
-    /// Every kind that a chart may put on a worker: all of them live in a namespace, and none gives rights
-    /// or holds secrets.
+    /// Every kind of [`kogge_api::CHART_KINDS`], with its type.
     pub const ALL: &'static [Self] = &[
         Self::new("apps", "apps/v1", "Deployment", "deployments", typed::read_as::<Deployment>),
         Self::new("apps", "apps/v1", "StatefulSet", "statefulsets", typed::read_as::<StatefulSet>),
@@ -99,6 +98,18 @@ mod tests {
     fn kinds_are_read_from_the_lines_that_name_them() {
         let template = "apiVersion: v1\nkind: Service # names\nspec:\n  kind: Job\n---\nkind: \"StatefulSet\"\n";
         assert_eq!(named(template), ["StatefulSet", "Service"]);
+    }
+
+    #[test]
+    fn field_28_what_may_be_rendered_is_what_is_watched() {
+        let rendered: Vec<_> =
+            WorkerKind::ALL.iter().map(|k| (k.group, k.api_version.to_owned(), k.kind, k.plural)).collect();
+        let watched = kogge_api::CHART_KINDS.map(|k| {
+            let api_version =
+                if k.group.is_empty() { k.version.to_owned() } else { format!("{}/{}", k.group, k.version) };
+            (k.group, api_version, k.kind, k.plural)
+        });
+        assert_eq!(rendered, watched);
     }
 
     #[test]

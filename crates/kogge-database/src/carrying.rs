@@ -37,6 +37,7 @@ enum Stage {
 /// A plan that is being carried out.
 pub struct Carrying<'p, A> {
     rehearsal: &'p [Action],
+    rehearsal_binds: bool,
     writes: &'p [Action],
     steps: &'p [Step<A>],
     restarts: &'p [Action],
@@ -47,12 +48,20 @@ pub struct Carrying<'p, A> {
 impl<'p, A> Carrying<'p, A> {
     /// A plan that nothing of was carried out yet.
     pub fn of<E: Engine<Action = A>>(plan: &'p DatabasePlan<E>) -> Self {
-        let DatabasePlan { rehearsal, actions, steps, restarts, .. } = plan;
-        Self::new(rehearsal, actions, steps, restarts)
+        let DatabasePlan { rehearsal, rehearsal_binds, actions, steps, restarts, .. } = plan;
+        Self { rehearsal_binds: *rehearsal_binds, ..Self::new(rehearsal, actions, steps, restarts) }
     }
 
     fn new(rehearsal: &'p [Action], writes: &'p [Action], steps: &'p [Step<A>], restarts: &'p [Action]) -> Self {
-        Self { rehearsal, writes, steps, restarts, stage: Stage::Rehearsal, carried: Carried::default() }
+        Self {
+            rehearsal,
+            rehearsal_binds: true,
+            writes,
+            steps,
+            restarts,
+            stage: Stage::Rehearsal,
+            carried: Carried::default(),
+        }
     }
 
     /// What comes next; none at the end. `age` is how long ago that was observed which the plan rests on. A rollout that
@@ -88,9 +97,12 @@ impl<'p, A> Carrying<'p, A> {
         }
     }
 
-    /// What came of the last part. A rehearsal changes nothing.
+    /// What came of the last part. A rehearsal changes nothing, and what does not bind is told by the write itself.
     pub fn came_of(&mut self, part: Carried) {
         let rehearsed = matches!(self.stage, Stage::Writes);
+        if rehearsed && !self.rehearsal_binds {
+            return;
+        }
         let part = Carried { changed: part.changed && !rehearsed, ..part };
         self.carried = std::mem::take(&mut self.carried).and(part);
     }
@@ -171,6 +183,16 @@ mod tests {
         carrying.came_of(done());
         assert_eq!(carrying.next(0), None);
         assert_eq!(carrying.over(), Carried { changed: true, ..failed() });
+    }
+
+    #[test]
+    fn field_38_a_new_database_is_rehearsed_for_its_warnings_alone() {
+        let (dry, writes) = (deletion("Secret", "a"), deletion("Secret", "b"));
+        let new = Carrying::<()>::new(&dry, &writes, &[], &[]);
+        let mut carrying = Carrying { rehearsal_binds: false, ..new };
+        assert_eq!(carrying.next(0), Some(Part::Rehearse(&dry)));
+        carrying.came_of(failed());
+        assert_eq!(carrying.next(0), Some(Part::Write(Cow::Borrowed(&writes))));
     }
 
     #[test]

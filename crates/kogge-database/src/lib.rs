@@ -14,6 +14,7 @@ mod departure;
 mod desired;
 mod discovery;
 mod gates;
+mod missing_pods;
 mod observation;
 pub mod pass;
 mod plan;
@@ -36,6 +37,7 @@ pub mod template;
 
 pub use desired::DesiredError;
 pub use discovery::Names;
+pub use missing_pods::MissingPods;
 pub use observation::{Observation, ObservationError};
 pub use plan::{DatabasePlan, departures, plan};
 pub use prepared::{Prepared, Running};

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use kogge_api::anchor::Anchor;
 use kogge_engine::{ComponentKey, Engine, EngineView, Executor, GroupName, Millis, Record as _, Share, Step};
-use kogge_plan::diff::Refusal;
+use kogge_plan::diff::{Comparison, Refusal, compare};
+use kogge_plan::drift::Drift;
 use kogge_plan::prune::{ApprovalNeeded, PruneFacts, Released, prune};
 use kogge_plan::rollout::{Pace, RolloutPlan, UseRevision, plan_rollout};
 use kogge_plan::teardown::teardown;
-use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, apply_if_needed, order, workload};
+use kogge_plan::{Action, Object, ObjectKey, WorkerName, WorkerView, anchors, order, workload};
 
 use crate::desired::{self, DesiredError};
+use crate::missing_pods::MissingPods;
 use crate::observation::{ObservationError, holds_a_part};
 use crate::pods::{component_of, rank};
 use crate::prepared::Prepared;
@@ -25,16 +27,24 @@ pub struct DatabasePlan<E: Engine> {
     pub actions: Vec<Action>,
     /// What a rollout that has not begun will apply, to be applied as a dry run before anything else.
     pub rehearsal: Vec<Action>,
+    /// Whether nothing but names is written where the rehearsal fails.
+    pub rehearsal_binds: bool,
+    /// What approves the rollout without its rehearsal on a worker.
+    pub waivers: BTreeMap<WorkerName, String>,
     /// Steps that the engine takes on its members. None while an anchor is still to be written.
     pub steps: Vec<Step<E::Action>>,
     /// Pods that are deleted so that they are made again.
     pub restarts: Vec<Action>,
+    /// Fields on workers that are not as Kogge applied them, by others' doing.
+    pub drift: Vec<Drift>,
     /// What is not written, and why.
     pub refusals: Vec<(WorkerName, Refusal)>,
     /// Shares that cannot be written, and why.
     pub errors: Vec<DesiredError>,
     /// Deletions that wait for a person.
     pub approvals: Vec<ApprovalNeeded>,
+    /// Why pods are not made, by their StatefulSets, in their controllers' words.
+    pub pod_failures: BTreeMap<MissingPods, String>,
     /// Groups that would begin a sync or a restart and wait for their turn.
     pub in_queue: BTreeSet<GroupName>,
     /// What has left the database for good and still stands, by worker, in words.
@@ -64,11 +74,15 @@ impl<E: Engine> DatabasePlan<E> {
         let Self {
             actions: _,
             rehearsal: _,
+            rehearsal_binds: _,
+            waivers: _,
             steps: _,
             restarts: _,
+            drift: _,
             refusals,
             errors,
             approvals,
+            pod_failures: _,
             in_queue,
             leaving,
             engine,
@@ -109,14 +123,19 @@ pub fn plan<E: Engine>(
         },
     );
     let unapproved = prepared.replacement().filter(|replacement| !replacement.is_approved);
+    let rehearsal = rehearsal(prepared, &rollout);
     let mut plan = DatabasePlan {
         actions: Vec::new(),
-        rehearsal: rehearsal(prepared, &rollout),
+        rehearsal: rehearsal.actions,
+        rehearsal_binds: rehearsal.binds,
+        waivers: rehearsal.waivers,
         steps: Vec::new(),
         restarts: Vec::new(),
+        drift: Vec::new(),
         refusals: Vec::new(),
         errors: Vec::new(),
         approvals: unapproved.map(|replacement| replacement.approval).into_iter().collect(),
+        pod_failures: BTreeMap::new(),
         in_queue: BTreeSet::new(),
         leaving: BTreeMap::new(),
         engine,
@@ -188,14 +207,17 @@ impl<E: Engine> DatabasePlan<E> {
                 continue;
             }
             for object in objects.values() {
-                match apply_if_needed(worker, object.clone(), view, observation.identity.database()) {
-                    Ok(action) => self.actions.extend(action),
+                match compare(worker, object.clone(), view, observation.identity.database()) {
+                    Ok(Comparison { action, drift }) => {
+                        self.actions.extend(action);
+                        self.drift.extend(drift);
+                    }
                     Err(refusal) => self.refusals.push(((*worker).clone(), refusal)),
                 }
             }
         }
         // What has left goes only once that stands in every anchor.
-        let recorded = if self.actions.iter().any(is_anchor) { &Released::default() } else { released };
+        let recorded = if self.awaits_anchors() { &Released::default() } else { released };
         for (worker, view, objects) in &writable {
             if is_cleared(worker, view) {
                 self.clear(prepared, worker, view, recorded);
@@ -212,10 +234,11 @@ impl<E: Engine> DatabasePlan<E> {
             self.actions.retain(|action| {
                 view(action.worker()).is_some_and(|view| holds_a_part(view, observation.identity.database()))
             });
+            self.drift.retain(|drift| !drift.is_put_back());
             return;
         }
         order::sort(&mut self.actions);
-        if self.actions.iter().any(is_anchor) {
+        if self.awaits_anchors() {
             return;
         }
         self.actions.extend(prepared.told_to_gates(&self.engine));
@@ -226,6 +249,12 @@ impl<E: Engine> DatabasePlan<E> {
                 Executor::Anchor => {}
             }
         }
+    }
+
+    /// Whether an anchor does not stand yet as it must before anything that rests on it.
+    fn awaits_anchors(&self) -> bool {
+        let is_changed = |(_, refusal): &(_, Refusal)| matches!(refusal, Refusal::AnchorChanged(_));
+        self.actions.iter().any(is_anchor) || self.refusals.iter().any(is_changed)
     }
 
     /// Takes away what is left of a database on a worker that has no placement of it any more.
@@ -338,7 +367,7 @@ impl<E: Engine> Prepared<'_, E> {
         resolved.is_some_and(|placement| placement.worker == *worker)
     }
 
-    fn has_workload(&self, share: &Share) -> bool {
+    pub(crate) fn has_workload(&self, share: &Share) -> bool {
         let observation = &self.observation;
         observation
             .placements

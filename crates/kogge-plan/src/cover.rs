@@ -1,7 +1,7 @@
 //! Whether an observed object already has everything that is desired of it. The API server fills in
 //! defaults, drops zero values and rewrites quantities; none of that is a difference.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::quantity;
 
@@ -10,49 +10,52 @@ const QUANTITY_MAPS: [&str; 6] = ["requests", "limits", "capacity", "hard", "ove
 /// Fields that are quantities.
 const QUANTITY_FIELDS: [&str; 3] = ["sizeLimit", "divisor", "storage"];
 
-/// The path of the first field that is desired and not observed so; none where `observed` covers `desired`.
+/// A field: the keys of maps and the indices of lists that lead to it.
+pub(crate) type Path = Vec<String>;
+
+/// The fields that are desired and not observed so; none where `observed` covers `desired`.
 ///
-/// Maps may have more keys than desired. Lists have the same length and are compared by index.
-pub(crate) fn first_difference(desired: &Value, observed: Option<&Value>) -> Option<String> {
-    let mut path = Vec::new();
-    if covers(desired, observed, &mut path) { None } else { Some(path.join(".")) }
+/// Maps may have more keys than desired. Lists have the same length and are compared by index; where their lengths
+/// differ, the list as a whole is the difference.
+pub(crate) fn differences(desired: &Value, observed: Option<&Value>) -> Vec<Path> {
+    let mut found = Vec::new();
+    compare(desired, observed, &mut Vec::new(), &mut found);
+    found
 }
 
-/// Leaves `path` at the first difference.
-fn covers(desired: &Value, observed: Option<&Value>, path: &mut Vec<String>) -> bool {
+fn compare(desired: &Value, observed: Option<&Value>, path: &mut Path, found: &mut Vec<Path>) {
     let Some(observed) = observed.filter(|value| !value.is_null()) else {
-        return is_dropped(desired);
+        if !is_dropped(desired) {
+            found.push(path.clone());
+        }
+        return;
     };
-    match (desired, observed) {
+    let mut step = |path: &mut Path, name: String, desired: &Value, observed: Option<&Value>| {
+        path.push(name);
+        compare(desired, observed, path, found);
+        path.pop();
+    };
+    let is_equal = match (desired, observed) {
         (Value::Null, _) => true,
-        (Value::Object(desired), Value::Object(observed)) => covers_map(desired, observed, path),
-        (Value::Array(desired), Value::Array(observed)) => {
-            desired.len() == observed.len()
-                && desired.iter().zip(observed).enumerate().all(|(index, (desired, observed))| {
-                    step(path, index.to_string(), |path| covers(desired, Some(observed), path))
-                })
+        (Value::Object(desired), Value::Object(observed)) => {
+            desired.iter().for_each(|(key, value)| step(path, key.clone(), value, observed.get(key)));
+            return;
+        }
+        (Value::Array(desired), Value::Array(observed)) if desired.len() == observed.len() => {
+            let items = desired.iter().zip(observed).enumerate();
+            items.for_each(|(index, (desired, observed))| step(path, index.to_string(), desired, Some(observed)));
+            return;
         }
         (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
         _ => desired == observed || (is_quantity(path) && equal_quantities(desired, observed)),
+    };
+    if !is_equal {
+        found.push(path.clone());
     }
-}
-
-fn covers_map(desired: &Map<String, Value>, observed: &Map<String, Value>, path: &mut Vec<String>) -> bool {
-    desired.iter().all(|(key, value)| step(path, key.clone(), |path| covers(value, observed.get(key), path)))
-}
-
-/// Goes down a step, and back up where no difference was found there.
-fn step(path: &mut Vec<String>, name: String, covers: impl FnOnce(&mut Vec<String>) -> bool) -> bool {
-    path.push(name);
-    let covered = covers(path);
-    if covered {
-        path.pop();
-    }
-    covered
 }
 
 /// Whether the API server stores a value by leaving it out, as Go's `omitempty` does.
-fn is_dropped(value: &Value) -> bool {
+pub(crate) fn is_dropped(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,
@@ -96,7 +99,7 @@ mod tests {
     #[case::size_limit(json!({"emptyDir": {"sizeLimit": "1024Ki"}}), json!({"emptyDir": {"sizeLimit": "1Mi"}}))]
     #[case::numbers(json!({"a": 1.0}), json!({"a": 1}))]
     fn is_covered(#[case] desired: Value, #[case] observed: Value) {
-        assert_eq!(first_difference(&desired, Some(&observed)), None);
+        assert_eq!(differences(&desired, Some(&observed)), Vec::<Path>::new());
     }
 
     #[rstest]
@@ -104,7 +107,7 @@ mod tests {
     #[case::changed(json!({"a": {"b": 1}}), json!({"a": {"b": 2}}), "a.b")]
     #[case::shorter(json!({"l": [1]}), json!({"l": [1, 2]}), "l")]
     #[case::emptied(json!({"l": []}), json!({"l": [1]}), "l")]
-    #[case::order(json!({"l": [1, 2]}), json!({"l": [2, 1]}), "l.0")]
+    #[case::order(json!({"l": [1, 2]}), json!({"l": [1, 3]}), "l.1")]
     #[case::deep(json!({"c": [{"e": [{"n": "x", "v": "1"}]}]}), json!({"c": [{"e": [{"n": "x", "v": "2"}]}]}), "c.0.e.0.v")]
     #[case::quantity(json!({"limits": {"cpu": "1000m"}}), json!({"limits": {"cpu": "2"}}), "limits.cpu")]
     #[case::text_that_looks_like_a_quantity(json!({"data": {"x": "1000m"}}), json!({"data": {"x": "1"}}), "data.x")]
@@ -113,6 +116,8 @@ mod tests {
     #[case::flag(json!({"a": true}), json!({}), "a")]
     #[case::zero_against_one(json!({"replicas": 0}), json!({"replicas": 1}), "replicas")]
     fn is_not_covered(#[case] desired: Value, #[case] observed: Value, #[case] path: &str) {
-        assert_eq!(first_difference(&desired, Some(&observed)).as_deref(), Some(path));
+        let found: Vec<String> =
+            differences(&desired, Some(&observed)).iter().map(|path| path.join(".")).collect();
+        assert_eq!(found, [path]);
     }
 }

@@ -3,13 +3,19 @@
 use kogge_api::labels;
 use serde_json::Value;
 
-use crate::cover::first_difference;
+use crate::anchors::is_anchor;
+use crate::cover::{Path, differences};
+use crate::drift::{Cause, Drift};
 use crate::fleet_view::{Liveness, WorkerName, WorkerView};
+use crate::forced::is_forced;
 use crate::hash::short_hash;
+use crate::managed_fields::Managers;
 use crate::object::cluster_id as labelled;
 use crate::workload::Database;
 use crate::{Action, ApplyPrecondition, Object, ObjectKey};
 
+/// What `kubectl rollout restart` writes.
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 /// Fields of the metadata that Kogge sets; the rest is the API server's.
 const OWN_METADATA: [&str; 3] = ["labels", "annotations", "ownerReferences"];
 
@@ -26,6 +32,9 @@ pub enum Refusal {
         /// The clusterID on it; none where it has no such label.
         owner: Option<String>,
     },
+    /// An anchor that is not stored as it is applied; what rests on it is not done.
+    #[error("{0} Kogge takes no step on the members until the anchor is stored as Kogge applies it")]
+    AnchorChanged(Box<Drift>),
     /// What stands there now is not known.
     #[error("{worker} was not seen live and complete, so nothing is written there: {why}")]
     NotObserved {
@@ -61,6 +70,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NameTaken { .. } => "NameTaken",
+            Self::AnchorChanged(_) => "AnchorChanged",
             Self::NotObserved { .. } => "WorkerNotObserved",
             Self::Suspended { .. } => "WorkerSuspended",
             Self::Malformed { .. } => "MalformedObject",
@@ -68,16 +78,36 @@ impl Refusal {
     }
 }
 
+/// What a comparison comes to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// The write that makes the desired object stand; none where it stands, or where a write would not change that.
+    pub action: Option<Action>,
+    /// Fields that others, or admission, made differ.
+    pub drift: Vec<Drift>,
+}
+
 /// The write that makes `desired` stand on a worker; none where it stands already (A5).
-///
-/// The object is written where a desired field is not observed as desired, and where it was last applied from
-/// something else, so that a field that is not desired any more is noticed too.
 pub fn apply_if_needed(
     worker: &WorkerName,
     desired: Object,
     view: &WorkerView,
     database: Database<'_>,
 ) -> Result<Option<Action>, Refusal> {
+    compare(worker, desired, view, database).map(|comparison| comparison.action)
+}
+
+/// Compares `desired` with what was observed of it on a worker.
+///
+/// The object is written where a desired field is not observed as desired, and where it was last applied from
+/// something else, so that a field that is not desired any more is noticed too. It is not written where the same write
+/// was made before and came to nothing: where admission changed a field, or another manager owns it.
+pub fn compare(
+    worker: &WorkerName,
+    desired: Object,
+    view: &WorkerView,
+    database: Database<'_>,
+) -> Result<Comparison, Refusal> {
     let malformed = |what: String, why| Refusal::Malformed { worker: worker.clone(), what, why };
     let Some(key) = ObjectKey::of(&desired) else {
         return Err(malformed("an object".to_owned(), "has no kind or no name"));
@@ -99,20 +129,27 @@ pub fn apply_if_needed(
         return Err(Refusal::NotObserved { worker: worker.clone(), why: why_not_current(view) });
     }
     let (desired, body, hash) = stamped(desired);
-    let apply = |precondition, why: String| Action::Apply {
+    let apply = |object, precondition, why: String| Action::Apply {
         worker: worker.clone(),
-        object: Box::new(desired),
+        object: Box::new(object),
         precondition,
         why,
     };
     let Some(observed) = view.objects.get(&key) else {
-        return Ok(Some(apply(ApplyPrecondition::Absent, "it is not there".to_owned())));
+        let action = Some(apply(desired, ApplyPrecondition::Absent, "it is not there".to_owned()));
+        return Ok(Comparison { action, drift: Vec::new() });
     };
     if !database.owns(observed) {
         let owner = labelled(observed).map(str::to_owned);
         return Err(Refusal::NameTaken { worker: worker.clone(), key: Box::new(key), owner });
     }
-    let Some(why) = difference(&observable(&key, body), observed, &hash) else { return Ok(None) };
+    let Difference { why, drift } = difference(worker, &key, &desired, &observable(&key, body), observed, &hash);
+    let Some(why) = why else {
+        return match drift.first() {
+            Some(changed) if is_anchor(&desired) => Err(Refusal::AnchorChanged(Box::new(changed.clone()))),
+            _ => Ok(Comparison { action: None, drift }),
+        };
+    };
     let (Some(uid), Some(resource_version)) =
         (observed.metadata.uid.clone(), observed.metadata.resource_version.clone())
     else {
@@ -121,7 +158,8 @@ pub fn apply_if_needed(
             why: format!("{key} was seen without uid and resourceVersion"),
         });
     };
-    Ok(Some(apply(ApplyPrecondition::Observed { uid, resource_version }, why)))
+    let action = Some(apply(desired, ApplyPrecondition::Observed { uid, resource_version }, why));
+    Ok(Comparison { action, drift })
 }
 
 fn why_not_current(view: &WorkerView) -> String {
@@ -169,10 +207,66 @@ fn observable(key: &ObjectKey, mut body: Value) -> Value {
 }
 
 /// What differs, in words without values, because it may be a Secret's (A12).
-fn difference(desired: &Value, observed: &Object, hash: &str) -> Option<String> {
-    if let Some(path) = first_difference(desired, Some(&body(observed))) {
-        return Some(format!("{path} is not as desired"));
+struct Difference {
+    /// Why the object is to be written; none where it stands, or a write would not change it.
+    why: Option<String>,
+    drift: Vec<Drift>,
+}
+
+fn difference(
+    worker: &WorkerName,
+    key: &ObjectKey,
+    desired: &Object,
+    desired_body: &Value,
+    observed: &Object,
+    hash: &str,
+) -> Difference {
+    let drift = |field: String, cause| Drift { worker: worker.clone(), key: key.clone(), field, cause };
+    let managers = Managers::of(observed);
+    let found = differences(desired_body, Some(&body(observed)));
+    let not_as_desired = |path: &Path| format!("{} is not as desired", path.join("."));
+    if !is_applied_from(observed, managers.as_ref(), hash) {
+        let why = found.first().map_or_else(|| "it was applied from other content".to_owned(), not_as_desired);
+        return Difference { why: Some(why), drift: Vec::new() };
     }
+    let Some(managers) = managers else {
+        return Difference { why: found.first().map(not_as_desired), drift: Vec::new() };
+    };
+    let told: Vec<Drift> = found
+        .iter()
+        .map(|path| drift(path.join("."), cause(key, desired, desired_body, &managers, path)))
+        .chain(declined_restart(key, desired_body, observed).map(|field| drift(field, Cause::Restart)))
+        .collect();
+    let why =
+        told.iter().find(|drift| drift.is_put_back()).map(|drift| format!("{} is not as desired", drift.field));
+    Difference { why, drift: told }
+}
+
+/// Whether the last apply was of the same content. Where admission removed the hash, nothing speaks against it.
+fn is_applied_from(observed: &Object, managers: Option<&Managers<'_>>, hash: &str) -> bool {
     let applied = observed.metadata.annotations.as_ref().and_then(|a| a.get(labels::APPLIED_HASH));
-    (applied.map(String::as_str) != Some(hash)).then(|| "it was applied from other content".to_owned())
+    let path = ["metadata", "annotations", labels::APPLIED_HASH].map(str::to_owned);
+    let with_hash = serde_json::json!({"metadata": {"annotations": {labels::APPLIED_HASH: hash}}});
+    let was_removed = || managers.is_some_and(|managers| managers.are_we(&with_hash, &path));
+    applied.map_or_else(was_removed, |applied| applied == hash)
+}
+
+fn cause(key: &ObjectKey, object: &Object, desired: &Value, managers: &Managers<'_>, path: &[String]) -> Cause {
+    let other = managers.other(desired, path).map(str::to_owned);
+    if managers.are_we(desired, path) {
+        return other.map_or(Cause::Admission, |manager| Cause::Extended { manager });
+    }
+    match other {
+        Some(manager) if !is_forced(key, object, &format!(".{}", path.join("."))) => Cause::Owned { manager },
+        manager => Cause::PutBack { manager },
+    }
+}
+
+/// The annotation by which somebody asked the pods of a StatefulSet to be restarted. Kubernetes restarts none of them:
+/// they are replaced as Kogge deletes them.
+fn declined_restart(key: &ObjectKey, desired: &Value, observed: &Object) -> Option<String> {
+    let path = format!("/spec/template/metadata/annotations/{}", RESTARTED_AT.replace('/', "~1"));
+    let asked =
+        key.kind == "StatefulSet" && observed.data.pointer(&path).is_some() && desired.pointer(&path).is_none();
+    asked.then(|| format!("spec.template.metadata.annotations.{RESTARTED_AT}"))
 }

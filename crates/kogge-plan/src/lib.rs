@@ -6,12 +6,16 @@
 
 pub mod action;
 pub mod anchors;
+pub mod api_refusal;
 mod component;
 mod cover;
 pub mod diff;
+pub mod drift;
 pub mod epoch;
 pub mod fleet_view;
+pub mod forced;
 pub mod hash;
+pub mod managed_fields;
 pub mod object;
 mod objects;
 pub mod obstacle;
@@ -26,6 +30,7 @@ pub mod teardown;
 pub mod workload;
 
 pub use action::{Action, ApplyPrecondition};
+pub use api_refusal::ApiRefusal;
 pub use component::ComponentKey;
 pub use diff::apply_if_needed;
 pub use fleet_view::{FleetView, Liveness, WorkerName, WorkerView};

@@ -13,11 +13,12 @@ use crate::workload::Database;
 use crate::{Action, Object, ObjectKey, anchors};
 
 /// Kinds that a render may leave behind. What holds data, or is made by Kubernetes itself, is not among them.
-const PRUNABLE: [&str; 8] = [
+const PRUNABLE: [&str; 9] = [
     "ConfigMap",
     "Deployment",
     "EndpointSlice",
     "Job",
+    "NetworkPolicy",
     "PodDisruptionBudget",
     "Secret",
     "Service",

@@ -3,7 +3,7 @@
 use kogge_api::status::{PlacementStatus, ShareStatus, WorkState};
 
 use crate::workload::{self, Database, ShareKey};
-use crate::{WorkerName, WorkerView};
+use crate::{ApiRefusal, Object, WorkerName, WorkerView};
 
 /// How a share stands, and why where it is not Ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,9 @@ pub fn share(
     if pods.len() > size as usize || ready > size {
         return progressing(format!("{} pods are to go", pods.len() - (size as usize).min(pods.len())));
     }
+    if let Some(why) = replica_failure(workload) {
+        return report(ready, WorkState::Degraded, Some(format!("its pods cannot be created: {why}")));
+    }
     if ready < size {
         let waiting = pods.iter().find(|pod| !pod.ready || pod.terminating);
         return progressing(waiting.map_or_else(
@@ -60,6 +63,22 @@ pub fn share(
         Some(pod) => progressing(format!("{} runs another revision", pod.name)),
         None => report(ready, WorkState::Ready, None),
     }
+}
+
+/// Why a Deployment's pods cannot be created; a StatefulSet's status does not say.
+fn replica_failure(workload: &Object) -> Option<String> {
+    let conditions = workload.data.pointer("/status/conditions")?.as_array()?;
+    let failure = conditions.iter().find(|c| c["type"] == "ReplicaFailure" && c["status"] == "True")?;
+    let words = failure["message"].as_str().unwrap_or("its controller does not say why");
+    Some(ApiRefusal::of_words(words).map_or_else(|| words.to_owned(), |refusal| refusal.to_string()))
+}
+
+/// The StatefulSet of a share, where its controller has made fewer pods than it is to.
+pub fn lacking_pods<'v>(view: &'v WorkerView, database: Database<'_>, key: &ShareKey) -> Option<&'v Object> {
+    let workload = workload::workload(view, database, key).filter(|workload| workload::is_observed(workload))?;
+    let wanted = workload.data.pointer("/spec/replicas")?.as_u64()?;
+    let is_set = workload.types.as_ref().is_some_and(|types| types.kind == "StatefulSet");
+    (is_set && (workload::pods(view, database, key).len() as u64) < wanted).then_some(workload)
 }
 
 /// How a placement stands: its shares together, the worst of them first.

@@ -13,8 +13,8 @@ use kube_core::{ApiResource, GroupVersionKind};
 
 pub use objects::{OPERATOR, WORKER, cluster_role, cluster_role_binding, role, role_binding, service_account};
 
-use crate::GROUP;
 use crate::worker_cluster::Access;
+use crate::{CHART_KINDS, GROUP};
 
 /// A kind of object, whatever its version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,12 +66,10 @@ const READ: [&str; 3] = ["get", "list", "watch"];
 /// deletion of what no chart renders any more (A1).
 const OWN: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 
-/// Kinds of which Kogge watches what carries its label, whether or not a chart renders them: what an earlier
-/// version of a chart rendered must be seen to be pruned.
-const WATCHED: [(&str, &str); 3] =
-    [("apps", "Deployment"), ("apps", "StatefulSet"), ("policy", "PodDisruptionBudget")];
-
 /// What Kogge does in a namespace of a worker that holds databases, when the charts render those kinds.
+///
+/// Every kind that a chart may render is watched, whether or not one does: what an earlier version of a chart rendered
+/// must be seen to be pruned.
 ///
 /// There is neither `update` nor `deletecollection`: Kogge writes by server-side apply and deletes single
 /// objects whose UID it has seen.
@@ -91,8 +89,8 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
         own.iter().flat_map(|g| resources(&g.rule)).chain(pods_and_claims()).collect();
     let rendered: BTreeSet<Resource> =
         rendered.iter().map(GroupKind::key).filter(|key| !covered.contains(key)).collect();
-    let watched = WATCHED.map(|(group, kind)| GroupKind::new(group, kind).key());
-    let unused = watched.iter().filter(|key| !rendered.contains(key));
+    let watched = CHART_KINDS.map(|chart| GroupKind::new(chart.group, chart.kind).key());
+    let unused = watched.iter().filter(|key| !rendered.contains(key) && !covered.contains(key));
     let charts = (rendered.iter().map(|key| on(key, &OWN, "Rendered by a chart.")))
         .chain(unused.map(|key| on(key, &READ, "Watched, though no chart renders it.")))
         .collect::<Vec<_>>();
@@ -109,6 +107,12 @@ pub fn worker_grants(rendered: &BTreeSet<GroupKind>, access: Access) -> Vec<Gran
             &["persistentvolumeclaims"],
             &["get", "list", "watch", "delete"],
             "Members' disks as they are; deleted only after a finished cool-off with `deletion.data: Delete`.",
+        ),
+        grant(
+            "",
+            &["events"],
+            &["list"],
+            "Why the pods of a StatefulSet cannot be created; read only while some are missing.",
         ),
     ];
     let reach = match access {

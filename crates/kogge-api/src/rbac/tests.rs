@@ -36,6 +36,16 @@ fn every_kind_that_charts_render_can_be_written_and_pruned() {
 }
 
 #[test]
+fn field_28_every_kind_that_a_chart_may_render_can_be_watched() {
+    let rules = worker_rules(&BTreeSet::new(), Access::PortForward);
+    for kind in CHART_KINDS {
+        let allowed = verbs(&rules, kind.group, kind.plural);
+        assert!(READ.iter().all(|verb| allowed.contains(verb)), "{kind:?}: {allowed:?}");
+        assert_eq!(GroupKind::new(kind.group, kind.kind).resource(), kind.plural);
+    }
+}
+
+#[test]
 fn no_resource_is_granted_twice() {
     let mut seen = BTreeSet::new();
     for rule in worker_rules(&charts(), Access::PortForward) {
@@ -83,12 +93,4 @@ fn of_all_namespaces_only_kube_system_is_read() {
         .collect();
     assert_eq!(namespaces.len(), 1);
     assert_eq!(namespaces[0].resource_names, Some(vec!["kube-system".to_owned()]));
-}
-
-#[test]
-fn what_is_watched_can_be_read_though_no_chart_renders_it() {
-    let rules = worker_rules(&BTreeSet::new(), Access::PortForward);
-    for (group, kind) in WATCHED {
-        assert_eq!(verbs(&rules, group, &GroupKind::new(group, kind).resource()), READ, "{kind}");
-    }
 }

@@ -121,7 +121,7 @@ async fn drive<E: Engine>(
                 pass.answered(*ready, topology);
             }
             Look::Queue(plan) => pass.queued(*plan, BTreeSet::new()),
-            Look::CarryOut | Look::Members(_) => return Ok(End::Planned),
+            Look::CarryOut | Look::Explain(_) | Look::Members(_) => return Ok(End::Planned),
             Look::TearDown(plan) => return Ok(End::TornDown(plan)),
             Look::Write(write, then) => {
                 written.take(&write)?;
@@ -177,7 +177,7 @@ fn planned<E: Engine>(pass: &Pass<'_, E>, known: &Known<E>, outline: Outline) ->
     if let Some(rotation) = rotation(prepared, pass.start.now) {
         outline.rotates(&rotation);
     }
-    if !plan.rehearsal.is_empty() {
+    if plan.rehearsal_binds {
         let count = plan.rehearsal.len();
         outline.notes.push(format!("the rollout is rehearsed first: {count} objects are applied with dryRun=All"));
     }

@@ -12,6 +12,7 @@ use super::error::PassError;
 use super::known::{Asked, Known};
 use super::look::{Again, Event, Look, MembersAnswer, MembersWork, Read, Then, Write};
 use super::pace::{BLOCKED, BUSY};
+use crate::missing_pods::{MissingPods, missing};
 use crate::plan::DatabasePlan;
 use crate::problem::Problem;
 use crate::report::{Observed, report};
@@ -63,6 +64,12 @@ pub(super) fn next<'a, E: Engine>(
         }
     }
     let ready = &asked.ready;
+    if !asked.explained {
+        let missing: Vec<MissingPods> = missing(&ready.prepared).into_iter().map(|(_, missing)| missing).collect();
+        if !missing.is_empty() {
+            return Ok(Look::Explain(missing));
+        }
+    }
     let unfit = ready.given.as_ref().err().cloned();
     let problem = Problem::most_pressing([ready.problem.clone(), carried.problem, unfit].into_iter().flatten());
     if !asked.reported {

@@ -1,6 +1,6 @@
 //! What is known in a pass: what it begins with, and the answers so far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -16,6 +16,7 @@ use super::error::PassError;
 use super::look::{MembersAnswer, MembersWork, Write};
 use super::ready::{Held, Ready};
 use crate::acceptance::Rendered;
+use crate::missing_pods::MissingPods;
 use crate::plan::DatabasePlan;
 use crate::problem::Problem;
 use crate::revisions::Kept;
@@ -125,6 +126,7 @@ pub struct Asked<'a, E: Engine> {
     pub(super) certificates: Option<MembersAnswer>,
     pub(super) secrets_written: bool,
     pub(super) revisions_removed: bool,
+    pub(super) explained: bool,
     pub(super) reported: bool,
 }
 
@@ -167,6 +169,7 @@ impl<'a, E: Engine> Known<'a, E> {
             certificates: None,
             secrets_written: false,
             revisions_removed: false,
+            explained: false,
             reported: false,
         }));
     }
@@ -183,6 +186,16 @@ impl<'a, E: Engine> Known<'a, E> {
     pub fn carried(&mut self, carried: Carried) {
         if let Some(asked) = &mut self.asked {
             asked.carried = Some(carried);
+        }
+    }
+
+    /// This is why pods are not made.
+    pub fn explained(&mut self, why: BTreeMap<MissingPods, String>) {
+        if let Some(asked) = &mut self.asked {
+            asked.explained = true;
+            if let Some(plan) = &mut asked.plan {
+                plan.pod_failures = why;
+            }
         }
     }
 

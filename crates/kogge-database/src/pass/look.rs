@@ -7,13 +7,15 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kogge_api::ClusterId;
-use kogge_api::conditions::database::READY;
+use kogge_api::conditions::database::{DRIFTED, READY};
 use kogge_engine::{Database, DatabaseStatus, Engine, PodName};
 use kogge_plan::teardown::TeardownPlan;
 
 use super::carried::Carried;
 use super::ready::{Ready, RenderInput};
+use crate::missing_pods::MissingPods;
 use crate::plan::DatabasePlan;
+use crate::report::DRIFTS;
 use crate::secrets::{DatabaseSecrets, Users};
 
 /// What to do next.
@@ -29,6 +31,8 @@ pub enum Look<'a, E: Engine> {
     /// Carry the plan out: the rehearsal, the writes to workers, the engine's steps, the restarts; then
     /// [`super::Known::carried`].
     CarryOut,
+    /// Ask the controllers of these StatefulSets why they make no pods; then [`super::Known::explained`].
+    Explain(Vec<MissingPods>),
     /// Let members do what is part of no plan; then [`super::Known::worked`].
     Members(MembersWork),
     /// Delete these objects on the workers; then [`super::ControlState::torn_down`].
@@ -211,14 +215,15 @@ impl Event {
 }
 
 impl Write {
-    /// A status, with an event where Ready changed; none where the resource has it already (A5).
+    /// A status, with an event where Ready changed and for each drift that was not told before; none where the resource
+    /// has it already (A5).
     pub fn status(database: &Database, status: DatabaseStatus) -> Option<Self> {
         let before = database.status.clone().unwrap_or_default();
         if before == status {
             return None;
         }
-        let events = ready_changed(&before, &status);
-        Some(Self::Status { status: Box::new(status), events: events.into_iter().collect() })
+        let events = ready_changed(&before, &status).into_iter().chain(drifted_anew(&before, &status)).collect();
+        Some(Self::Status { status: Box::new(status), events })
     }
 
     /// What to tell once it is written.
@@ -246,6 +251,21 @@ fn ready_changed(before: &DatabaseStatus, after: &DatabaseStatus) -> Option<Even
     }
     let passes = now.status == "True" || now.reason == "Progressing" || now.reason.ends_with("NotReady");
     Some(if passes { Event::normal(&now.reason, now.message) } else { Event::warning(&now.reason, now.message) })
+}
+
+/// The drifts that the status before did not tell of, each by an event of its own.
+fn drifted_anew(before: &DatabaseStatus, after: &DatabaseStatus) -> Vec<Event> {
+    let drifted = |status: &DatabaseStatus| {
+        status.conditions.iter().find(|c| c.type_ == DRIFTED && c.status == "True").cloned()
+    };
+    let Some(now) = drifted(after) else { return Vec::new() };
+    let known = drifted(before).map(|condition| condition.message).unwrap_or_default();
+    let known: Vec<&str> = known.split(DRIFTS).collect();
+    now.message
+        .split(DRIFTS)
+        .filter(|drift| !known.contains(drift))
+        .map(|new| Event::warning(DRIFTED, new))
+        .collect()
 }
 
 impl fmt::Display for Write {

@@ -4,6 +4,7 @@ use kogge_api::conditions::{Finding, Status, database as types};
 use kogge_api::labels;
 use kogge_api::status::{DeletionStatus, WorkState};
 use kogge_engine::{Engine, Finding as Advice, RECOVERY_REFUSED, Vdc};
+use kogge_plan::drift::{self, Drift};
 use kogge_plan::obstacle::Obstacle;
 
 use super::parts::Parts;
@@ -11,6 +12,9 @@ use super::parts::Parts;
 use crate::plan::DatabasePlan;
 use crate::prepared::Prepared;
 use crate::problem::Problem;
+
+/// What parts the sentences of the condition Drifted.
+pub(crate) const DRIFTS: &str = "\n";
 
 /// What a problem says of the spec itself.
 fn spec_despite(problem: &Problem) -> Finding {
@@ -56,6 +60,7 @@ pub(super) fn findings<E: Engine>(
         approval_needed(prepared, plan),
         switched_over(prepared, plan),
         problem.map_or_else(|| spec_valid(prepared), spec_despite),
+        drifted(&plan.drift),
     ]
 }
 
@@ -79,6 +84,7 @@ fn progressing<E: Engine>(plan: &DatabasePlan<E>, problem: Option<&Problem>) -> 
 
 fn degraded<E: Engine>(prepared: &Prepared<'_, E>, parts: &Parts, problem: Option<&Problem>) -> Finding {
     let mut ill: Vec<String> = prepared.observation.placements.errors.values().map(ToString::to_string).collect();
+    ill.extend(parts.ill().map(|(key, why)| format!("{}: {why}", key.placement)));
     ill.extend(
         parts
             .groups
@@ -202,6 +208,15 @@ fn spec_valid<E: Engine>(prepared: &Prepared<'_, E>) -> Finding {
     match invalid {
         Some(error) => Finding::new(types::SPEC_VALID, false, error.reason(), error.to_string()),
         None => Finding::new(types::SPEC_VALID, true, "Accepted", "the spec can be carried out"),
+    }
+}
+
+/// What Kogge puts back by the next write is no drift that stays.
+fn drifted(drifts: &[Drift]) -> Finding {
+    let staying = || drifts.iter().filter(|drift| !drift.is_put_back());
+    match staying().next() {
+        Some(first) => Finding::new(types::DRIFTED, true, first.reason(), drift::in_words(staying()).join(DRIFTS)),
+        None => Finding::new(types::DRIFTED, false, "InSync", "Every object is as Kogge applied it."),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::plan::DatabasePlan;
 use crate::prepared::Prepared;
 
 pub use crate::problem::Problem;
+pub(crate) use conditions::DRIFTS;
 pub use obstacles::obstacles;
 use parts::Parts;
 pub use rollout::soaking_for;
@@ -60,7 +61,7 @@ pub fn report<E: Engine>(observed: &Observed<'_, E>) -> DatabaseStatus {
             uri: E::uri(&observation.identity, observation.secrets.speaks_tls()),
             credentials_secret: names::admin_secret(&observation.identity.name),
         }),
-        rollout: if problem.is_some() && !plan.rehearsal.is_empty() {
+        rollout: if problem.is_some() && plan.rehearsal_binds {
             // It failed its rehearsal, so it has not begun.
             before.rollout.clone()
         } else {

@@ -9,6 +9,7 @@ use kogge_plan::rollout::UseRevision;
 use kogge_plan::status::{self, ShareReport};
 use kogge_plan::workload::ShareKey;
 
+use crate::missing_pods::{MissingPods, missing, sentence};
 use crate::plan::DatabasePlan;
 use crate::prepared::Prepared;
 use crate::template::key_name;
@@ -114,6 +115,7 @@ pub(super) fn in_words(placements: &BTreeMap<String, PlacementStatus>) -> String
 
 fn share_reports<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) -> Vec<(ShareKey, ShareReport)> {
     let observation = &prepared.observation;
+    let missing: BTreeMap<ShareKey, MissingPods> = missing(prepared).into_iter().collect();
     prepared
         .placed
         .iter()
@@ -127,7 +129,12 @@ fn share_reports<E: Engine>(prepared: &Prepared<'_, E>, plan: &DatabasePlan<E>) 
                 Some(UseRevision::Keep(running)) => Some(running.as_str()),
                 Some(UseRevision::Desired) | None => desired,
             };
-            let report = status::share(view, observation.identity.database(), &key, share.replicas, revision);
+            let mut report = status::share(view, observation.identity.database(), &key, share.replicas, revision);
+            let failure = missing.get(&key).and_then(|missing| Some((missing, plan.pod_failures.get(missing)?)));
+            if let Some((MissingPods { key: set, .. }, why)) = failure {
+                report.status.status = status::worst([report.status.status, WorkState::Degraded]);
+                report.message = Some(format!("{}: {}", key.component, sentence(set, why)));
+            }
             (key, report)
         })
         .collect()

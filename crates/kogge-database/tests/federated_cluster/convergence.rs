@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kogge_api::conditions::database as types;
 use kogge_api::status::WorkState;
+use kogge_plan::{Object, anchors};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -130,6 +131,80 @@ fn what_others_add_is_left_alone() {
     });
     world.rounds(3);
     assert!(world.writes.is_empty(), "{:?}", world.writes);
+}
+
+/// Sets a field that the chart renders, as a mutating webhook does at every write.
+fn admission_raises_the_grace(object: &mut Object) {
+    if let Some(grace) = object.data.pointer_mut("/spec/template/spec/terminationGracePeriodSeconds") {
+        *grace = json!(7);
+    }
+}
+
+#[test]
+fn field_29_what_admission_changes_is_written_once_and_told() {
+    let mut world = World::three();
+    world.worker("vdc3").alters = admission_raises_the_grace;
+    world.settle();
+    let drifted = world.condition(types::DRIFTED);
+    assert_eq!((drifted.status.as_str(), drifted.reason.as_str()), ("True", "ChangedAtAdmission"));
+    for part in ["worker-vdc3", "terminationGracePeriodSeconds", "webhook"] {
+        assert!(drifted.message.contains(part), "{part}: {}", drifted.message);
+    }
+    let told = world.events.iter().filter(|event| event.reason == types::DRIFTED).count();
+    assert_eq!(told, drifted.message.lines().count(), "each once: {:?}", world.events);
+    world.forget_history();
+    world.rounds(5);
+    assert!(world.writes.is_empty(), "{:?}", world.writes);
+    assert!(world.is_ready(), "a field that admission changed does not keep a database from being Ready");
+    // Once the webhook is gone, the next change brings what Kogge wants.
+    world.worker("vdc3").alters = |_| {};
+    world.worker("vdc3").edit("StatefulSet", "ll2022-shard-0-vdc3", |set| set.data["spec"]["replicas"] = json!(0));
+    world.rounds(3);
+    let set = world.worker("vdc3").object("StatefulSet", "ll2022-shard-0-vdc3").unwrap();
+    assert_ne!(set.data.pointer("/spec/template/spec/terminationGracePeriodSeconds"), Some(&json!(7)));
+}
+
+#[test]
+fn field_29_an_anchor_that_admission_changes_holds_the_members_steps() {
+    let mut world = World::three();
+    world.worker("vdc3").alters = |object| {
+        if anchors::is_anchor(object) {
+            for text in object.data["data"].as_object_mut().unwrap().values_mut() {
+                *text = json!(format!("{}\n", text.as_str().unwrap()));
+            }
+        }
+    };
+    world.rounds(20);
+    assert!(world.steps.is_empty(), "no step rests on an anchor that is not stored: {:?}", world.steps);
+    assert!(!world.is_ready());
+    world.forget_history();
+    world.rounds(5);
+    assert!(world.writes.is_empty(), "{:?}", world.writes);
+}
+
+#[test]
+fn field_39_a_scale_is_put_back_and_a_rollout_restart_is_declined_once() {
+    let mut world = World::three_settled();
+    world.worker("vdc2").edit("StatefulSet", "ll2022-shard-0-vdc2", |set| {
+        set.data["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
+            json!("now");
+    });
+    world.rounds(4);
+    assert!(world.writes.is_empty(), "{:?}", world.writes);
+    let drifted = world.condition(types::DRIFTED);
+    assert_eq!((drifted.status.as_str(), drifted.reason.as_str()), ("True", "RestartDeclined"));
+    let told: Vec<&str> = world
+        .events
+        .iter()
+        .filter(|event| event.reason == types::DRIFTED)
+        .map(|event| event.note.as_str())
+        .collect();
+    assert_eq!(told, [drifted.message.as_str()], "told once");
+    assert!(told[0].contains("kubectl rollout restart") && told[0].contains("ll2022-shard-0-vdc2"), "{told:?}");
+    world.worker("vdc2").edit("StatefulSet", "ll2022-shard-0-vdc2", |set| set.data["spec"]["replicas"] = json!(0));
+    world.rounds(2);
+    let set = world.worker("vdc2").object("StatefulSet", "ll2022-shard-0-vdc2").unwrap();
+    assert_eq!(set.data["spec"]["replicas"], 1);
 }
 
 #[test]

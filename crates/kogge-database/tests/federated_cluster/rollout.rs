@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kogge_api::conditions::database as types;
+use kogge_api::labels;
 use kogge_plan::{Action, Object, WorkerName};
 use rstest::rstest;
 use serde_json::json;
@@ -299,6 +300,35 @@ fn a_rollout_that_fails_its_rehearsal_has_not_begun() {
     world.chart_version("1.0.0");
     world.settle();
     assert_eq!(world.picture(), before);
+}
+
+#[test]
+fn field_24_a_rollout_goes_on_without_a_rehearsal_where_that_is_approved() {
+    let mut world = World::three_settled();
+    world.worker("vdc2").rehearses = false;
+    world.chart_version("1.1.0");
+    world.rounds(20);
+    assert!(turns(&world).is_empty(), "{:?}", turns(&world));
+    assert_eq!(world.condition(types::READY).reason, "WebhookWithoutDryRun");
+    let passed = world.pass(&Fate::Lives);
+    let waivers = passed.plan.unwrap().waivers;
+    let of = |vdc: &str| waivers[&WorkerName(format!("worker-{vdc}"))].clone();
+    assert_ne!(of("vdc1"), of("vdc2"));
+    // An approval for another worker approves nothing here.
+    world.annotate(labels::APPROVE, Some(&of("vdc1")));
+    world.rounds(5);
+    assert!(turns(&world).is_empty(), "{:?}", turns(&world));
+    world.annotate(labels::APPROVE, Some(&of("vdc2")));
+    world.settle();
+    assert_eq!(world.status().chart_version.as_deref(), Some("1.1.0"));
+}
+
+#[test]
+fn field_24_a_new_database_begins_where_nothing_can_be_rehearsed() {
+    let mut world = World::three();
+    world.worker("vdc2").rehearses = false;
+    world.settle();
+    assert!(world.is_ready());
 }
 
 #[test]

@@ -54,6 +54,30 @@ fn not_watched(world: &mut World, barred: bool) {
     allowed.clone_into(&mut world.worker("vdc2").allowed_namespace);
 }
 
+/// The reason of pods that are never made is told, not only that they are missing.
+#[rstest]
+#[case::pod_security(
+    r#"create Pod p in StatefulSet s failed error: pods "p" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true"#,
+    "pod-security.kubernetes.io/enforce")]
+#[case::quota(
+    r#"create Pod p in StatefulSet s failed error: pods "p" is forbidden: failed quota: compute: must specify limits.cpu for: keyfile"#,
+    "must specify limits.cpu for: keyfile")]
+#[case::other_words("create Pod p in StatefulSet s failed error: no such runtime class", "no such runtime class")]
+fn field_38_and_41_why_pods_are_not_made_is_told(#[case] words: &'static str, #[case] says: &str) {
+    let mut world = World::three();
+    world.worker("vdc3").refuses_pods = Some(words);
+    world.rounds(20);
+    assert!(!world.is_ready());
+    let degraded = world.condition(types::DEGRADED);
+    assert_eq!(degraded.status, "True");
+    let ready = world.condition(types::READY);
+    for told in [&ready.message, &degraded.message, world.status().waiting_for.as_ref().unwrap()] {
+        assert!(told.contains(says) && told.contains("cannot be created"), "{told}");
+    }
+    world.worker("vdc3").refuses_pods = None;
+    world.settle();
+}
+
 #[test]
 fn every_worker_silent_leaves_nothing_that_is_known() {
     let mut world = World::three_settled();

@@ -10,7 +10,7 @@ use kogge_plan::{
 };
 use serde_json::{Value, json};
 
-use super::{ANCHOR, NAMESPACE, Record};
+use super::{ANCHOR, NAMESPACE, Record, managed_fields};
 
 /// A worker cluster.
 pub(crate) struct Worker {
@@ -29,6 +29,12 @@ pub(crate) struct Worker {
     pub(crate) loses_next_answer: bool,
     /// The kind that its admission refuses.
     pub(crate) refuses: Option<&'static str>,
+    /// Whether its webhooks can do with a dry run.
+    pub(crate) rehearses: bool,
+    /// What its API server says to every pod that is to be made.
+    pub(crate) refuses_pods: Option<&'static str>,
+    /// What its admission makes of an object that is applied.
+    pub(crate) alters: fn(&mut Object),
     /// Every pod of these revisions crashes.
     pub(crate) crashing: Vec<String>,
     pub(super) objects: BTreeMap<ObjectKey, Object>,
@@ -64,6 +70,9 @@ impl Worker {
             allowed_namespace: NAMESPACE.to_owned(),
             loses_next_answer: false,
             refuses: None,
+            rehearses: true,
+            refuses_pods: None,
+            alters: |_| {},
             crashing: Vec::new(),
             objects: BTreeMap::new(),
             version: 0,
@@ -132,6 +141,7 @@ impl Worker {
         let contents = |object: &Object| {
             let mut value = serde_json::to_value(object).unwrap();
             value.as_object_mut().unwrap().remove("status");
+            value["metadata"].as_object_mut().unwrap().remove("managedFields");
             value
         };
         self.objects.iter().map(|(key, object)| (key.clone(), contents(object))).collect()
@@ -146,8 +156,10 @@ impl Worker {
 
     /// Changes an object as another than Kogge would.
     pub(crate) fn edit(&mut self, kind: &str, name: &str, change: impl FnOnce(&mut Object)) {
-        let mut object = self.object(kind, name).unwrap().clone();
+        let before = self.object(kind, name).unwrap().clone();
+        let mut object = before.clone();
         change(&mut object);
+        managed_fields::update(&before, &mut object);
         self.store(ObjectKey::of(&object).unwrap(), object);
     }
 
@@ -202,7 +214,12 @@ impl Worker {
             let key = ObjectKey::of(object).unwrap();
             let merged = match self.objects.get(&key).filter(|_| key.kind == "Pod") {
                 Some(pod) => annotated(pod, object),
-                None => object.clone(),
+                None => {
+                    let mut merged = object.clone();
+                    managed_fields::apply(&mut merged, object);
+                    (self.alters)(&mut merged);
+                    merged
+                }
             };
             self.store(key, merged);
         }
@@ -270,6 +287,7 @@ fn annotated(pod: &Object, applied: &Object) -> Object {
 /// An object as Kogge's watches show it: a Secret without its body.
 fn as_watched(object: &Object) -> Object {
     let mut object = object.clone();
+    kogge_plan::managed_fields::trim(&mut object);
     if object.types.as_ref().is_some_and(|types| types.kind == "Secret") {
         object.data = json!({});
     }

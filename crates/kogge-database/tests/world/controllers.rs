@@ -88,6 +88,7 @@ impl Worker {
     /// Every ordinal has its pod and its claim; a pod stays as it was made until someone deletes it.
     fn keep_members(&mut self, set: &Object) {
         let replicas = set.data["spec"]["replicas"].as_u64().unwrap();
+        let replicas = if self.refuses_pods.is_some() { 0 } else { replicas };
         for ordinal in 0..replicas {
             let pod = format!("{}-{ordinal}", name(set));
             for claim in set.data["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {

@@ -9,6 +9,7 @@ mod control;
 mod controllers;
 mod gate;
 mod laws;
+mod managed_fields;
 mod mint;
 mod pass;
 mod peril;

@@ -186,6 +186,13 @@ impl World {
                     }
                     known.carried(carried);
                 }
+                Look::Explain(missing) => {
+                    let why = missing.into_iter().filter_map(|set| {
+                        let words = self.workers[&set.worker].refuses_pods?;
+                        Some((set, words.to_owned()))
+                    });
+                    known.explained(why.collect());
+                }
                 Look::Members(work) => known.worked(&work, MembersAnswer::Done),
                 Look::TearDown(plan) => {
                     laws::of_teardown(self);
@@ -306,6 +313,7 @@ impl World {
         actions.iter().find_map(|action| {
             let Action::Apply { worker, object, precondition, .. } = action else { return None };
             match self.workers[worker].rehearse(object, precondition) {
+                Answer::Done if !self.workers[worker].rehearses => Some(refused("WebhookWithoutDryRun", action)),
                 Answer::Refused(reason) => Some(refused(reason, action)),
                 Answer::Done | Answer::Stale | Answer::Lost => None,
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Request, Response, header};
+use http::{Method, Request, Response, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use kube::client::Body;
@@ -16,6 +16,7 @@ use tower::{BoxError, Layer, Service};
 
 use super::breaker::Breaker;
 use super::size::{self, Lines};
+use super::warnings;
 
 type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -113,8 +114,9 @@ impl Bounds {
     }
 
     /// A request whose answer is read to its end within the deadline. Before that it may wait for its turn, for
-    /// as long again.
-    async fn whole<F, B>(&self, call: F) -> Result<Response<AnyBody>, BoxError>
+    /// as long again. A write that is not answered in time says nothing of the worker, for its admission webhooks may
+    /// be slow.
+    async fn whole<F, B>(&self, call: F, writes: bool) -> Result<Response<AnyBody>, BoxError>
     where
         F: Future<Output = Result<Response<B>, BoxError>>,
         B: http_body::Body<Data = Bytes>,
@@ -126,7 +128,10 @@ impl Bounds {
             .map_err(|_| GateError::Busy { limit: self.concurrency, after: self.deadline })?
             .map_err(BoxError::from)?;
         let result = within(self.deadline, read(call)).await;
-        self.record(&result);
+        let is_late = |error: &BoxError| matches!(error.downcast_ref(), Some(GateError::Deadline { .. }));
+        if !(writes && result.as_ref().is_err_and(is_late)) {
+            self.record(&result);
+        }
         result
     }
 
@@ -157,6 +162,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = call.await?.into_parts();
+    warnings::hear(&parts.headers);
     let bytes = size::whole(body).await?;
     Ok(Response::from_parts(parts, Full::new(bytes).map_err(|never| match never {}).boxed_unsync()))
 }
@@ -203,18 +209,40 @@ where
 
     /// The inner future is made at once and polled only when the request is admitted; hyper sends nothing
     /// before it is polled.
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let bounds = Arc::clone(&self.bounds);
         let health = request.extensions().get::<Health>().copied();
         let streams = is_stream(&request);
+        let writes = !streams && is_write(&request);
+        if writes {
+            limit(&mut request, bounds.deadline);
+        }
         let call = self.inner.call(request);
         Box::pin(async move {
             match health {
                 Some(health) => bounds.health(health, call).await,
                 None if streams => bounds.stream(call).await,
-                None => bounds.whole(call).await,
+                None => bounds.whole(call, writes).await,
             }
         })
+    }
+}
+
+fn is_write<B>(request: &Request<B>) -> bool {
+    [Method::PATCH, Method::POST, Method::PUT, Method::DELETE].contains(request.method())
+}
+
+/// Lets the API server give a write up a little before its deadline: then its answer names the webhook that is slow.
+fn limit<B>(request: &mut Request<B>, deadline: Duration) {
+    let timeout = deadline.mul_f64(0.9).as_millis();
+    let uri = request.uri();
+    let separator = if uri.query().is_some() { '&' } else { '?' };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let Ok(path) = format!("{path}{separator}timeout={timeout}ms").parse() else { return };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path);
+    if let Ok(limited) = Uri::from_parts(parts) {
+        *request.uri_mut() = limited;
     }
 }
 

@@ -3,6 +3,7 @@
 mod breaker;
 mod gate;
 mod size;
+pub(crate) mod warnings;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,7 @@ mod claims;
 mod desired;
 mod findings;
 mod keeper;
+mod pod_failures;
 mod review;
 mod session;
 mod worker;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use futures::{Stream, stream};
 use jiff::Timestamp;
 use kogge_api::WorkerCluster;
-use kogge_plan::{Action, FleetView, Liveness, WorkerName};
+use kogge_plan::{Action, FleetView, Liveness, ObjectKey, WorkerName};
 use kube::{Client, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast::error::RecvError;
@@ -266,6 +267,13 @@ impl Fleet {
     pub async fn execute(&self, action: &Action, context: WriteContext<'_>) -> Result<Outcome, WriteError> {
         let worker = self.worker(action.worker())?;
         crate::write::execute(&worker, &self.inner.options.system_namespace, action, context).await
+    }
+
+    /// Why the pods of a StatefulSet are not made, in its controller's words; none where it says nothing, or the worker
+    /// does not answer.
+    pub async fn why_no_pods(&self, worker: &WorkerName, set: &ObjectKey, uid: &str) -> Option<String> {
+        let worker = self.worker(worker).ok()?;
+        worker.pod_failures.of(&worker, set, uid).await
     }
 
     fn worker(&self, name: &WorkerName) -> Result<Arc<Worker>, FleetError> {

@@ -14,11 +14,13 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::findings::{Verdict, Verdicts, conditions};
+use super::pod_failures::PodFailures;
 use super::{Change, Signal, WorkerFindings};
 use crate::FleetError;
 use crate::watch::kinds::Slot;
 use crate::watch::store::{Effect, Store};
 use crate::watch::supervisor::Sink;
+use crate::write::pauses::Pauses;
 
 /// Why a worker is silent whose tasks failed.
 const TASK_FAILED: &str = "TaskFailed";
@@ -42,6 +44,8 @@ pub(crate) struct Worker {
     report: RwLock<Report>,
     link: ArcSwapOption<Link>,
     connections: AtomicU64,
+    pauses: Mutex<Pauses>,
+    pub(super) pod_failures: PodFailures,
     /// Told when a request was forbidden, so that the permissions are asked again.
     pub(super) forbidden: Notify,
 }
@@ -96,6 +100,8 @@ impl Worker {
             }),
             link: ArcSwapOption::empty(),
             connections: AtomicU64::default(),
+            pauses: Mutex::default(),
+            pod_failures: PodFailures::default(),
             forbidden: Notify::new(),
         }
     }
@@ -178,6 +184,11 @@ impl Worker {
     pub(crate) fn written(&self, object: Object) {
         let effect = self.store.lock().written(object);
         self.raise(&effect);
+    }
+
+    /// The writes that are not to be tried again yet.
+    pub(crate) fn pauses<T>(&self, look: impl FnOnce(&mut Pauses) -> T) -> T {
+        look(&mut self.pauses.lock())
     }
 
     /// A request was forbidden: the permissions are asked again.

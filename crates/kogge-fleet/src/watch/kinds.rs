@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kogge_api::worker_cluster::AllowedNamespaces;
+use kogge_api::{CHART_KINDS, ChartKind};
 use kogge_plan::ObjectKey;
 use kube::core::{ApiResource, GroupVersionKind};
 
@@ -20,18 +21,19 @@ pub(crate) struct WatchedKind {
 const CONFIG_MAP: WatchedKind = whole("", "v1", "ConfigMap", "configmaps");
 const SECRET: WatchedKind = metadata("", "v1", "Secret", "secrets");
 
-/// Every kind that a database is made of.
-const KINDS: [WatchedKind; 9] = [
-    whole("apps", "v1", "StatefulSet", "statefulsets"),
-    whole("apps", "v1", "Deployment", "deployments"),
-    whole("", "v1", "Service", "services"),
+/// What a database is made of beside what charts render.
+const BESIDE: [WatchedKind; 4] = [
     whole("", "v1", "Pod", "pods"),
     whole("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     whole("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-    whole("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    CONFIG_MAP,
     SECRET,
 ];
+
+/// Every kind that a database is made of: what is written and not watched would be written again and again.
+fn kinds() -> impl Iterator<Item = WatchedKind> + Clone {
+    let rendered = CHART_KINDS.into_iter();
+    rendered.map(|ChartKind { group, version, kind, plural }| whole(group, version, kind, plural)).chain(BESIDE)
+}
 
 const fn whole(
     group: &'static str,
@@ -62,10 +64,10 @@ impl WatchedKind {
 /// The type of any object that Kogge writes.
 pub(crate) fn resource_of(key: &ObjectKey) -> ApiResource {
     let (group, version) = key.api_version.split_once('/').unwrap_or(("", &key.api_version));
-    let known = KINDS.iter().find(|kind| kind.kind == key.kind && kind.group == group && kind.version == version);
+    let known = kinds().find(|kind| kind.kind == key.kind && kind.group == group && kind.version == version);
     known.map_or_else(
         || ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &key.kind)),
-        |kind| kind.resource(),
+        WatchedKind::resource,
     )
 }
 
@@ -100,7 +102,7 @@ impl Slot {
 pub(crate) fn slots(allowed: &AllowedNamespaces, system: Option<&str>) -> BTreeSet<Slot> {
     let all = |namespace: Option<&str>| {
         let namespace = namespace.map(str::to_owned);
-        KINDS.into_iter().map(move |kind| Slot { kind, namespace: namespace.clone() })
+        kinds().map(move |kind| Slot { kind, namespace: namespace.clone() })
     };
     if allowed.all == Some(true) {
         return all(None).collect();
@@ -119,17 +121,23 @@ mod tests {
     #[test]
     fn one_watch_per_kind_and_namespace() {
         let allowed = AllowedNamespaces { names: Some(vec!["a".to_owned(), "b".to_owned()]), all: None };
-        assert_eq!(slots(&allowed, None).len(), 2 * KINDS.len());
-        assert_eq!(slots(&allowed, Some("kogge-system")).len(), 2 * KINDS.len() + 2);
-        assert_eq!(slots(&allowed, Some("a")).len(), 2 * KINDS.len(), "no watch twice");
+        assert_eq!(slots(&allowed, None).len(), 2 * kinds().count());
+        assert_eq!(slots(&allowed, Some("kogge-system")).len(), 2 * kinds().count() + 2);
+        assert_eq!(slots(&allowed, Some("a")).len(), 2 * kinds().count(), "no watch twice");
         let all = AllowedNamespaces { names: None, all: Some(true) };
-        assert_eq!(slots(&all, Some("kogge-system")).len(), KINDS.len());
+        assert_eq!(slots(&all, Some("kogge-system")).len(), kinds().count());
     }
 
     #[test]
     fn bodies_of_secrets_are_not_asked_for() {
-        let with_bodies: Vec<_> =
-            KINDS.iter().filter(|kind| kind.kind == "Secret" && !kind.metadata_only).collect();
-        assert_eq!(with_bodies, Vec::<&WatchedKind>::new());
+        assert!(kinds().filter(|kind| kind.kind == "Secret").all(|kind| kind.metadata_only));
+    }
+
+    #[test]
+    fn field_28_every_kind_that_charts_may_render_is_watched_once() {
+        for chart in CHART_KINDS {
+            let watched = kinds().filter(|kind| (kind.group, kind.kind) == (chart.group, chart.kind)).count();
+            assert_eq!(watched, 1, "{chart:?}");
+        }
     }
 }

@@ -9,6 +9,9 @@ use kube::runtime::watcher::Event;
 
 use super::kinds::Slot;
 
+/// Kinds that Kubernetes makes from what Kogge applies.
+const MADE_FROM_OURS: [&str; 2] = ["Pod", "PersistentVolumeClaim"];
+
 /// The objects of one worker, and how far each watch is.
 ///
 /// There is no read-your-writes in Kubernetes: a watch lags behind a write that was answered. So the object in
@@ -147,7 +150,7 @@ impl Store {
             if written.contains(&key) {
                 overtaken = true;
             } else if let Some(object) = self.objects.remove(&key) {
-                touched.extend(cluster_id(&object).map(str::to_owned));
+                touched.extend(wakes(&object).map(str::to_owned));
             }
         }
         for (key, object) in seen {
@@ -156,8 +159,8 @@ impl Store {
             if newer_held || held.is_some_and(|held| same_version(held, &object)) {
                 continue;
             }
-            touched.extend(held.and_then(|held| cluster_id(held)).map(str::to_owned));
-            touched.extend(cluster_id(&object).map(str::to_owned));
+            touched.extend(held.and_then(|held| wakes(held)).map(str::to_owned));
+            touched.extend(wakes(&object).map(str::to_owned));
             self.objects.insert(key, object);
         }
         overtaken
@@ -169,8 +172,8 @@ impl Store {
         if held.is_some_and(|held| is_older(&object, held) || same_version(held, &object)) {
             return;
         }
-        touched.extend(held.and_then(|held| cluster_id(held)).map(str::to_owned));
-        touched.extend(cluster_id(&object).map(str::to_owned));
+        touched.extend(held.and_then(|held| wakes(held)).map(str::to_owned));
+        touched.extend(wakes(&object).map(str::to_owned));
         self.deleted.remove(&key);
         self.objects.insert(key, Arc::new(object));
     }
@@ -181,7 +184,7 @@ impl Store {
             return;
         }
         if let Some(held) = self.objects.remove(&key) {
-            touched.extend(cluster_id(&held).map(str::to_owned));
+            touched.extend(wakes(&held).map(str::to_owned));
         }
         if let Some(at) = version(object) {
             self.deleted.insert(key, at);
@@ -191,6 +194,15 @@ impl Store {
 
 fn cluster_id(object: &Object) -> Option<&str> {
     object.metadata.labels.as_ref()?.get(labels::CLUSTER_ID).map(String::as_str)
+}
+
+/// The database whose pass an object's change calls for: of what Kogge applied, and of the pods and volumes that are made
+/// from it. Anybody may put a label on an object and change that as often as they like; it is seen by the next pass.
+fn wakes(object: &Object) -> Option<&str> {
+    let kind = object.types.as_ref().map(|types| types.kind.as_str()).unwrap_or_default();
+    let annotations = object.metadata.annotations.as_ref();
+    let is_applied = annotations.is_some_and(|annotations| annotations.contains_key(labels::APPLIED_HASH));
+    cluster_id(object).filter(|_| is_applied || MADE_FROM_OURS.contains(&kind))
 }
 
 fn version(object: &Object) -> Option<u64> {

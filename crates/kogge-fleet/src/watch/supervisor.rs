@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use kogge_api::labels;
-use kogge_plan::Object;
+use kogge_plan::{Object, managed_fields};
 use kube::core::{ApiResource, DynamicResourceScope, PartialObjectMeta, TypeMeta};
 use kube::runtime::watcher as watch;
 use kube::runtime::watcher::{self, Config, Event};
@@ -108,10 +108,11 @@ fn map<A, B>(event: Event<A>, object: impl FnOnce(A) -> B) -> Event<B> {
     }
 }
 
-/// An object as the view holds it: with its type, which list items lack, and without managed fields.
+/// An object as the view holds it: with its type, which list items lack, and of its managed fields what tells who else
+/// writes to it.
 pub(crate) fn normalized(mut object: Object, resource: &ApiResource) -> Object {
     object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
-    object.metadata.managed_fields = None;
+    managed_fields::trim(&mut object);
     object
 }
 

@@ -1,6 +1,7 @@
 //! Server-side apply of one object, guarded by what was observed of it.
 
 use kogge_api::{FIELD_MANAGER, labels};
+use kogge_plan::forced::is_forced;
 use kogge_plan::{ApplyPrecondition, Object};
 use kube::api::{Patch, PatchParams};
 use kube::core::ObjectMeta;
@@ -8,7 +9,6 @@ use serde_json::Value;
 
 use super::conflict;
 use super::field_path;
-use super::forced::is_forced;
 use super::target::{Failure, Target};
 use super::{FieldConflict, Outcome, WriteError};
 use crate::watch::supervisor::from_metadata;
@@ -39,7 +39,7 @@ pub(super) async fn apply(
         let status = match send(target, &body, force).await {
             Ok(applied) => return Ok(done(target, applied, left)),
             Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Unknown(message)) => return Ok(Outcome::Unknown { message }),
+            Err(Failure::Unknown { message, timed_out }) => return Ok(Outcome::Unknown { message, timed_out }),
             Err(Failure::NotFound(status)) => return Err(not_found(target, &status)),
             Err(Failure::Conflict(status)) => status,
         };
@@ -134,7 +134,7 @@ fn done(target: &Target<'_>, applied: Object, mut conflicts: Vec<FieldConflict>)
     }
     conflicts.sort();
     conflicts.dedup();
-    Outcome::Applied { resource_version, conflicts }
+    Outcome::Applied { resource_version, conflicts, warnings: Vec::new() }
 }
 
 fn not_found(target: &Target<'_>, status: &kube::core::Status) -> WriteError {

@@ -33,7 +33,7 @@ pub(super) async fn delete(
             Failure::NotFound(_) => Ok(Outcome::Gone),
             Failure::Conflict(status) if is_another(&status) => Ok(Outcome::Gone),
             Failure::Conflict(status) => Ok(Outcome::Stale { message: target.words(&status) }),
-            Failure::Unknown(message) => Ok(Outcome::Unknown { message }),
+            Failure::Unknown { message, timed_out } => Ok(Outcome::Unknown { message, timed_out }),
             Failure::Refused(error) => Err(error),
         },
     }

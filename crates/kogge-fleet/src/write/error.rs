@@ -1,6 +1,6 @@
 //! Why a write was not made, or was refused.
 
-use kogge_plan::{ObjectKey, WorkerName};
+use kogge_plan::{ApiRefusal, ObjectKey, WorkerName};
 
 use super::FieldConflict;
 use crate::FleetError;
@@ -85,27 +85,15 @@ pub enum WriteError {
         /// The fields.
         conflicts: Vec<FieldConflict>,
     },
-    /// The credentials do not allow it.
-    #[error("{object}: worker {worker} forbids it: {message}; run `kogge worker join` again to renew the Roles")]
-    Forbidden {
-        /// The worker.
-        worker: WorkerName,
-        /// The object.
-        object: Box<ObjectKey>,
-        /// The API server's words.
-        message: String,
-    },
     /// The API server refused it.
-    #[error("{object}: worker {worker} refused it with {code}: {message}")]
+    #[error("{object}: worker {worker} refused it: {refusal}")]
     Refused {
         /// The worker.
         worker: WorkerName,
         /// The object.
         object: Box<ObjectKey>,
-        /// The HTTP status.
-        code: u16,
-        /// The API server's words; kept from Secrets' errors.
-        message: String,
+        /// What refused it, in the API server's words; without them for Secrets.
+        refusal: Box<ApiRefusal>,
     },
     /// Nothing was sent: the worker has failed too often, or is asked too much already.
     #[error("{object}: nothing was sent to worker {worker}: {message}")]
@@ -132,8 +120,7 @@ impl WriteError {
             Self::Malformed { .. } => "ObjectMalformed",
             Self::NameTaken { .. } => "NameTaken",
             Self::FieldsTaken { .. } => "FieldsTaken",
-            Self::Forbidden { .. } => "Forbidden",
-            Self::Refused { .. } => "Refused",
+            Self::Refused { refusal, .. } => refusal.reason(),
             Self::NotSent { .. } => "WorkerUnavailable",
         }
     }
@@ -142,7 +129,7 @@ impl WriteError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Worker(_) | Self::NotSent { .. } => true,
-            Self::Refused { code, .. } => *code == 429 || *code >= 500,
+            Self::Refused { refusal, .. } => refusal.is_transient(),
             Self::NotLeader
             | Self::Suspended { .. }
             | Self::WrongCluster { .. }
@@ -150,8 +137,15 @@ impl WriteError {
             | Self::NamespaceMissing { .. }
             | Self::Malformed { .. }
             | Self::NameTaken { .. }
-            | Self::FieldsTaken { .. }
-            | Self::Forbidden { .. } => false,
+            | Self::FieldsTaken { .. } => false,
+        }
+    }
+
+    /// What the API server refused it for; none where something else was in the way.
+    pub fn refusal(&self) -> Option<&ApiRefusal> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal),
+            _ => None,
         }
     }
 }

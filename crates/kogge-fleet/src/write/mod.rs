@@ -8,17 +8,21 @@ mod conflict;
 mod delete;
 mod error;
 mod field_path;
-mod forced;
+pub(crate) mod pauses;
 mod target;
 
 use std::fmt;
+use std::time::Instant;
 
+use kogge_api::labels;
 use kogge_plan::{Action, ObjectKey};
 
 pub use error::WriteError;
 
+use crate::connection::warnings;
 use crate::fleet::Worker;
 
+use self::pauses::Attempt;
 use self::target::Target;
 
 /// Whether this process is the one writer, by its own monotonic clock, at this very moment (A7).
@@ -49,6 +53,8 @@ pub enum Outcome {
         resource_version: String,
         /// Fields that belong to someone else and were left to them (A10).
         conflicts: Vec<FieldConflict>,
+        /// What the API server warns of, such as pods that Pod Security will refuse.
+        warnings: Vec<String>,
     },
     /// The deletion is accepted; finalizers may still hold the object.
     Deleted,
@@ -63,6 +69,8 @@ pub enum Outcome {
     Unknown {
         /// Why there is no answer.
         message: String,
+        /// Whether it took longer than the deadline, as a slow admission webhook makes it.
+        timed_out: bool,
     },
 }
 
@@ -81,27 +89,54 @@ impl fmt::Display for FieldConflict {
     }
 }
 
-/// Carries out one action on one worker.
+/// Carries out one action on one worker; what its admission was at fault for a moment ago is not tried again yet.
 pub(crate) async fn execute(
     worker: &Worker,
     system_namespace: &str,
     action: &Action,
     context: WriteContext<'_>,
 ) -> Result<Outcome, WriteError> {
-    match action {
-        Action::Apply { worker: _, object, precondition, why } => {
-            let key = ObjectKey::of(object)
-                .ok_or_else(|| WriteError::Malformed { worker: worker.name().clone(), missing: "type or name" })?;
-            let target = Target::new(worker, system_namespace, key, context)?;
-            let result = apply::apply(&target, object, precondition).await;
-            target.log(if context.dry_run { "rehearse" } else { "apply" }, why, &result);
-            result
-        }
-        Action::Delete { worker: _, key, uid, resource_version, why } => {
-            let target = Target::new(worker, system_namespace, key.clone(), context)?;
-            let result = delete::delete(&target, uid, resource_version.as_deref()).await;
-            target.log("delete", why, &result);
-            result
-        }
+    let attempt = attempt(worker, action, context)?;
+    let target = Target::new(worker, system_namespace, attempt.key.clone(), context)?;
+    if let Some(came) = worker.pauses(|pauses| pauses.held(&attempt, Instant::now())) {
+        return came;
     }
+    let (verb, why) = match action {
+        Action::Apply { why, .. } if context.dry_run => ("rehearse", why),
+        Action::Apply { why, .. } => ("apply", why),
+        Action::Delete { why, .. } => ("delete", why),
+    };
+    let write = async {
+        match action {
+            Action::Apply { object, precondition, .. } => apply::apply(&target, object, precondition).await,
+            Action::Delete { uid, resource_version, .. } => {
+                delete::delete(&target, uid, resource_version.as_deref()).await
+            }
+        }
+    };
+    let (mut came, heard) = warnings::heard(write).await;
+    if let Ok(Outcome::Applied { warnings, .. }) = &mut came
+        && !target.metadata_only()
+    {
+        *warnings = heard;
+    }
+    target.log(verb, why, &came);
+    worker.pauses(|pauses| pauses.note(attempt, &came, Instant::now()));
+    came
+}
+
+fn attempt(worker: &Worker, action: &Action, context: WriteContext<'_>) -> Result<Attempt, WriteError> {
+    let (key, content) = match action {
+        Action::Apply { object, .. } => {
+            let annotations = object.metadata.annotations.as_ref();
+            (
+                ObjectKey::of(object),
+                annotations.and_then(|annotations| annotations.get(labels::APPLIED_HASH).cloned()),
+            )
+        }
+        Action::Delete { key, .. } => (Some(key.clone()), None),
+    };
+    let key =
+        key.ok_or_else(|| WriteError::Malformed { worker: worker.name().clone(), missing: "type or name" })?;
+    Ok(Attempt { key, content, dry_run: context.dry_run })
 }

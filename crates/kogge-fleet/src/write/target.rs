@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kogge_plan::{Object, ObjectKey};
+use kogge_plan::api_refusal::Cause;
+use kogge_plan::{ApiRefusal, Object, ObjectKey};
 use kube::Api;
 use kube::core::{ApiResource, Status};
 
@@ -12,6 +13,9 @@ use crate::error::root_cause;
 use crate::fleet::{Link, Worker};
 use crate::watch::kinds::{is_metadata_only, resource_of};
 use crate::watch::supervisor::normalized;
+
+/// The API server gave a request up that took longer than its `timeout`.
+const GATEWAY_TIMEOUT: u16 = 504;
 
 /// Where a write goes.
 pub(super) struct Target<'a> {
@@ -31,7 +35,12 @@ pub(super) enum Failure {
     /// 404.
     NotFound(Box<Status>),
     /// Nobody knows whether it was made.
-    Unknown(String),
+    Unknown {
+        /// Why there is no answer.
+        message: String,
+        /// Whether it took longer than the deadline.
+        timed_out: bool,
+    },
     /// It was not made.
     Refused(WriteError),
 }
@@ -96,31 +105,37 @@ impl<'a> Target<'a> {
     pub(super) fn failure(&self, error: kube::Error) -> Failure {
         if let Some(gate) = GateError::of(&error) {
             return if gate.was_sent() {
-                Failure::Unknown(gate.to_string())
+                Failure::Unknown { message: gate.to_string(), timed_out: true }
             } else {
                 Failure::Refused(self.not_sent(gate.to_string()))
             };
         }
         match error {
-            kube::Error::Api(status) => match status.code {
-                409 => Failure::Conflict(status),
-                404 => Failure::NotFound(status),
-                403 => {
-                    self.worker.note_forbidden();
-                    Failure::Refused(WriteError::Forbidden {
-                        worker: self.worker.name().clone(),
-                        object: self.boxed_key(),
-                        message: self.words(&status),
-                    })
-                }
-                code if code >= 500 => Failure::Unknown(format!("{code}: {}", self.words(&status))),
-                _ => Failure::Refused(self.refused(&status)),
-            },
+            kube::Error::Api(status) => self.answered(status),
             kube::Error::BuildRequest(_) => Failure::Refused(WriteError::Malformed {
                 worker: self.worker.name().clone(),
                 missing: "name that can be sent",
             }),
-            other => Failure::Unknown(root_cause(&other)),
+            other => Failure::Unknown { message: root_cause(&other), timed_out: false },
+        }
+    }
+
+    fn answered(&self, status: Box<Status>) -> Failure {
+        let refusal = self.refusal(&status);
+        if refusal.cause == Cause::Rights {
+            self.worker.note_forbidden();
+        }
+        // A webhook and a policy deny with whatever status they like.
+        let is_denial = refusal.is_webhook() || matches!(refusal.cause, Cause::PolicyDenied { .. });
+        match status.code {
+            _ if is_denial => Failure::Refused(self.refused(&status)),
+            409 => Failure::Conflict(status),
+            404 => Failure::NotFound(status),
+            code if code >= 500 => {
+                let timed_out = code == GATEWAY_TIMEOUT;
+                Failure::Unknown { message: format!("{code}: {}", self.words(&status)), timed_out }
+            }
+            _ => Failure::Refused(self.refused(&status)),
         }
     }
 
@@ -128,7 +143,7 @@ impl<'a> Target<'a> {
     pub(super) fn unread(&self, error: kube::Error) -> WriteError {
         match self.failure(error) {
             Failure::Refused(error) => error,
-            Failure::Unknown(message) => self.not_sent(message),
+            Failure::Unknown { message, .. } => self.not_sent(message),
             Failure::Conflict(status) | Failure::NotFound(status) => self.refused(&status),
         }
     }
@@ -141,9 +156,12 @@ impl<'a> Target<'a> {
         WriteError::Refused {
             worker: self.worker.name().clone(),
             object: self.boxed_key(),
-            code: status.code,
-            message: self.words(status),
+            refusal: Box::new(self.refusal(status)),
         }
+    }
+
+    fn refusal(&self, status: &Status) -> ApiRefusal {
+        ApiRefusal::of(status).with_words(self.words(status))
     }
 
     fn not_sent(&self, message: String) -> WriteError {

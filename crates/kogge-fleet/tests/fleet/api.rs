@@ -48,6 +48,8 @@ impl Asked {
 pub(crate) enum Reply {
     /// This status and body.
     Json(u16, Value),
+    /// The ordinary effect, with these warnings in the answer.
+    ActAndWarn(Vec<String>),
     /// The ordinary effect, and then no answer.
     ActThenHang,
     /// The ordinary effect, and then an answer that breaks off.
@@ -329,7 +331,7 @@ impl Server {
 }
 
 fn is_plural(name: &str) -> bool {
-    const PLURALS: [&str; 9] = [
+    const PLURALS: [&str; 13] = [
         "statefulsets",
         "deployments",
         "services",
@@ -339,6 +341,10 @@ fn is_plural(name: &str) -> bool {
         "poddisruptionbudgets",
         "configmaps",
         "secrets",
+        "jobs",
+        "serviceaccounts",
+        "networkpolicies",
+        "events",
     ];
     PLURALS.contains(&name)
 }
@@ -359,6 +365,13 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     match reply {
         None => server.act(&asked),
         Some(Reply::Json(code, value)) => json_response(code, &value),
+        Some(Reply::ActAndWarn(warnings)) => {
+            let mut response = server.act(&asked);
+            for warning in warnings {
+                response.headers_mut().append("warning", warning.parse().unwrap());
+            }
+            response
+        }
         Some(Reply::Hang) => std::future::pending().await,
         Some(Reply::Flood) => {
             let chunk = axum::body::Bytes::from(vec![b'x'; 1 << 20]);

@@ -181,7 +181,10 @@ pub(crate) fn silence(fleet: &Fleet, name: &str) -> anyhow::Result<(String, Stri
 pub(crate) fn config_map(name: &str, cluster_id: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"kogge.dev/cluster-id": cluster_id}},
+        "metadata": {
+            "name": name, "namespace": NAMESPACE, "labels": {"kogge.dev/cluster-id": cluster_id},
+            "annotations": {"kogge.dev/applied-hash": "h"},
+        },
         "data": {"a": "1"},
     })
 }

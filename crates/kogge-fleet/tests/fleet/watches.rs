@@ -102,9 +102,9 @@ async fn a_slow_subscriber_stalls_nobody_and_deletions_are_told() -> anyhow::Res
 async fn lists_are_not_streamed_and_only_our_label_is_asked_for() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
     let _fleet = connected(&api, options()).await?;
-    until("every watch", async || api.count(|asked| asked.query.contains("watch=true")) >= 9).await?;
+    until("every watch", async || api.count(|asked| asked.query.contains("watch=true")) >= 12).await?;
     let listing: Vec<_> = api.asked().into_iter().filter(|asked| asked.query.contains("labelSelector")).collect();
-    assert_eq!(listing.len(), 18, "a list and a watch for each of nine kinds");
+    assert_eq!(listing.len(), 24, "a list and a watch for each of twelve kinds");
     for asked in &listing {
         assert!(asked.query.contains("labelSelector=kogge.dev%2Fcluster-id"), "{asked:?}");
         assert!(!asked.query.contains("sendInitialEvents"), "{asked:?}");
@@ -130,13 +130,14 @@ async fn secrets_are_watched_without_their_bodies() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn objects_carry_their_type_and_no_managed_fields() -> anyhow::Result<()> {
+async fn objects_carry_their_type_and_what_kogge_did_not_apply_no_managed_fields() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
     let mut object = config_map("a", "c1");
     // Items of a list have no type of their own.
     object.as_object_mut().unwrap().remove("kind");
     object.as_object_mut().unwrap().remove("apiVersion");
     object["metadata"]["managedFields"] = json!([{"manager": "kogge", "operation": "Apply"}]);
+    object["metadata"]["annotations"] = json!({});
     api.put(&collection("configmaps"), object);
     let fleet = connected(&api, options()).await?;
     let object = held(&fleet, &key("ConfigMap", "a")).unwrap();

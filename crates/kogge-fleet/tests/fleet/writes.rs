@@ -48,7 +48,7 @@ async fn a_create_is_an_apply_and_is_seen_at_once() -> anyhow::Result<()> {
     let (api, fleet) = start().await?;
     api.mute(true);
     let outcome = fleet.execute(&apply(&config_map("a", "c1"), ApplyPrecondition::Absent), LEADER).await?;
-    let Outcome::Applied { resource_version, conflicts } = outcome else { anyhow::bail!("{outcome:?}") };
+    let Outcome::Applied { resource_version, conflicts, .. } = outcome else { anyhow::bail!("{outcome:?}") };
     assert_eq!(conflicts, []);
     let held = held(&fleet, &key("ConfigMap", "a")).unwrap();
     assert_eq!(held.metadata.resource_version, Some(resource_version), "though no watch has told of it");
@@ -190,6 +190,33 @@ fn conflict(fields: &[(&str, &str)]) -> Value {
     status
 }
 
+/// Every kind that charts may render is seen again once it is written: what is not would be written for ever.
+#[tokio::test]
+async fn field_28_what_is_written_is_seen_whatever_its_kind() -> anyhow::Result<()> {
+    let (api, fleet) = start().await?;
+    for kind in kogge_api::CHART_KINDS {
+        let api_version = if kind.group.is_empty() {
+            kind.version.to_owned()
+        } else {
+            format!("{}/{}", kind.group, kind.version)
+        };
+        let mut object = config_map("a", "c1");
+        object["kind"] = json!(kind.kind);
+        object["apiVersion"] = json!(api_version);
+        fleet.execute(&apply(&object, ApplyPrecondition::Absent), LEADER).await?;
+        let key = kogge_plan::ObjectKey::namespaced(&api_version, kind.kind, NAMESPACE, "a");
+        assert!(held(&fleet, &key).is_some(), "{key}");
+        let root = if kind.group.is_empty() {
+            "/api/v1".to_owned()
+        } else {
+            format!("/apis/{}/{}", kind.group, kind.version)
+        };
+        api.take(&format!("{root}/namespaces/{NAMESPACE}/{}", kind.plural), "a");
+        until("the watch to tell of its end", async || held(&fleet, &key).is_none()).await?;
+    }
+    Ok(())
+}
+
 /// A10: what decides about quorum is taken back, the rest is reported, and neither blocks the other.
 #[tokio::test]
 async fn conflicts_are_forced_or_reported_field_by_field() -> anyhow::Result<()> {
@@ -308,6 +335,121 @@ async fn a_secret_is_written_and_not_read() -> anyhow::Result<()> {
     Ok(())
 }
 
+const RBAC: &str = r#"configmaps "a" is forbidden: User "kogge" cannot patch resource "configmaps" in API group "" in the namespace "databases""#;
+const WEBHOOK: &str = r#"admission webhook "policy.example.com" denied the request: no team label"#;
+const QUOTA: &str =
+    r#"pods "a" is forbidden: exceeded quota: q, requested: pods=1, used: pods=9, limited: pods=9"#;
+
+/// A right that is missing is asked for again; what admission refuses is none.
+#[tokio::test]
+async fn field_24_only_a_missing_right_is_told_as_one() -> anyhow::Result<()> {
+    let (api, fleet) = start().await?;
+    let reviews = || api.count(|asked| asked.path.ends_with("/selfsubjectrulesreviews"));
+    let before = reviews();
+    for (code, words) in [(403, WEBHOOK), (403, QUOTA), (403, RBAC)] {
+        assert_eq!(reviews(), before, "{words}");
+        api.behave();
+        api.rule(move |asked| is_patch(asked).then(|| Reply::Json(code, failure(code, "Forbidden", words))));
+        let error =
+            fleet.execute(&apply(&config_map("a", "c1"), ApplyPrecondition::Absent), LEADER).await.unwrap_err();
+        assert_eq!(error.to_string().contains("kogge worker join"), words == RBAC, "{error}");
+    }
+    until("the review", async || reviews() > before).await
+}
+
+/// A webhook that is slow: tried once and then after pauses, told by the same words meanwhile, and no fault of the
+/// worker's.
+#[tokio::test]
+async fn field_25_a_write_that_hangs_is_not_sent_again_at_once_and_leaves_the_worker_live() -> anyhow::Result<()> {
+    let (api, fleet) = start().await?;
+    api.rule(|asked| is_patch(asked).then_some(Reply::Hang));
+    let create = |name: &str| apply(&config_map(name, "c1"), ApplyPrecondition::Absent);
+    let first = fleet.execute(&create("a"), LEADER).await?;
+    assert!(matches!(first, Outcome::Unknown { timed_out: true, .. }), "{first:?}");
+    for _ in 0..5 {
+        assert_eq!(fleet.execute(&create("a"), LEADER).await?, first);
+    }
+    let patches: Vec<_> = api.asked().into_iter().filter(is_patch).collect();
+    assert_eq!(patches.len(), 1);
+    assert!(patches[0].query.contains("timeout=720ms"), "the server gives up first: {}", patches[0].query);
+    // More of them than open the breaker.
+    let many: Vec<_> = (0..8).map(|number| create(&format!("b-{number}"))).collect();
+    let came = futures::future::join_all(many.iter().map(|create| fleet.execute(create, LEADER))).await;
+    assert_eq!(came.len(), 8);
+    assert!(fleet.snapshot().workers[&"w".into()].is_current());
+    let (client, _) = fleet.client(&"w".into())?;
+    let maps: kube::Api<k8s_openapi::api::core::v1::ConfigMap> = kube::Api::namespaced(client, NAMESPACE);
+    assert!(maps.get_opt("free").await?.is_none(), "no breaker is open");
+    // Other content is tried at once.
+    api.behave();
+    let mut other = config_map("a", "c1");
+    other["metadata"]["annotations"]["kogge.dev/applied-hash"] = json!("another");
+    let came = fleet.execute(&apply(&other, ApplyPrecondition::Absent), LEADER).await?;
+    assert!(matches!(came, Outcome::Applied { .. }), "{came:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn field_25_a_webhook_that_is_gone_is_told_by_name_and_not_asked_at_once() -> anyhow::Result<()> {
+    let (api, fleet) = start().await?;
+    api.rule(|asked| {
+        let words = r#"Internal error occurred: failed calling webhook "vault.example.com": failed to call webhook: Post "https://vault.svc:443/m?timeout=10s": dial tcp 10.0.0.1:443: connect: connection refused"#;
+        is_patch(asked).then(|| Reply::Json(500, failure(500, "InternalError", words)))
+    });
+    let create = apply(&config_map("a", "c1"), ApplyPrecondition::Absent);
+    let error = fleet.execute(&create, LEADER).await.unwrap_err();
+    assert_eq!(error.reason(), "WebhookUnavailable");
+    assert!(error.to_string().contains("vault.example.com") && error.is_transient(), "{error}");
+    assert_eq!(fleet.execute(&create, LEADER).await.unwrap_err(), error);
+    assert_eq!(api.count(is_patch), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn field_38_warnings_of_the_api_server_come_with_the_outcome() -> anyhow::Result<()> {
+    let (api, fleet) = start().await?;
+    let words = r#"would violate PodSecurity "restricted:latest": runAsNonRoot != true"#;
+    let header = format!("299 - \"{}\"", words.replace('"', "\\\""));
+    api.rule(move |asked| is_patch(asked).then(|| Reply::ActAndWarn(vec![header.clone(), header.clone()])));
+    for dry_run in [true, false] {
+        let create = apply(&config_map("a", "c1"), ApplyPrecondition::Absent);
+        api.take(&collection("configmaps"), "a");
+        let came = fleet.execute(&create, WriteContext { dry_run, ..LEADER }).await?;
+        let Outcome::Applied { warnings, .. } = came else { anyhow::bail!("{came:?}") };
+        assert_eq!(warnings, [words]);
+    }
+    // Not those of a Secret, which may quote it (A12).
+    let mut secret = config_map("keyfile", "c1");
+    secret["kind"] = json!("Secret");
+    let came = fleet.execute(&apply(&secret, ApplyPrecondition::Absent), LEADER).await?;
+    assert!(matches!(&came, Outcome::Applied { warnings, .. } if warnings.is_empty()), "{came:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn field_38_why_a_stateful_set_makes_no_pods_is_read_from_its_events_now_and_then() -> anyhow::Result<()> {
+    let (api, fleet) = start().await?;
+    let words = r#"create Pod s-0 in StatefulSet s failed error: pods "s-0" is forbidden: exceeded quota: q"#;
+    api.put(
+        &collection("events"),
+        json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": {"name": "s.1", "namespace": NAMESPACE},
+            "involvedObject": {"kind": "StatefulSet", "name": "s", "namespace": NAMESPACE, "uid": "u"},
+            "reason": "FailedCreate", "message": words, "lastTimestamp": "2026-12-01T00:00:00Z",
+        }),
+    );
+    for _ in 0..5 {
+        let why = fleet.why_no_pods(&"w".into(), &key("StatefulSet", "s"), "u").await;
+        assert_eq!(why.as_deref(), Some(words));
+    }
+    let asked: Vec<_> = api.asked().into_iter().filter(|asked| asked.is_list("/events")).collect();
+    assert_eq!(asked.len(), 1);
+    for part in ["involvedObject.kind%3DStatefulSet", "involvedObject.uid%3Du", "limit=100"] {
+        assert!(asked[0].query.contains(part), "{part}: {}", asked[0].query);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_refusal_says_what_to_do() -> anyhow::Result<()> {
     let (api, fleet) = start().await?;
@@ -316,7 +458,10 @@ async fn a_refusal_says_what_to_do() -> anyhow::Result<()> {
     missing["details"] = json!({"name": NAMESPACE, "kind": "namespaces"});
     for (code, status, reason, says) in [
         (404, missing, "NamespaceMissing", "create it there"),
-        (403, failure(403, "Forbidden", "no patch"), "Forbidden", "kogge worker join"),
+        (403, failure(403, "Forbidden", RBAC), "Forbidden", "kogge worker join"),
+        (400, failure(400, "BadRequest", WEBHOOK), "WebhookDenied", "no team label"),
+        (409, failure(409, "Conflict", WEBHOOK), "WebhookDenied", "no team label"),
+        (403, failure(403, "Forbidden", QUOTA), "QuotaExceeded", "limited: pods=9"),
         (422, failure(422, "Invalid", "spec.x: bad"), "Refused", "spec.x: bad"),
         (429, failure(429, "TooManyRequests", "slow down"), "Refused", "slow down"),
     ] {

@@ -1,7 +1,7 @@
 //! Carries a plan out, in the order that [`kogge_database::carrying`] has: writes to all workers at once and in order
 //! within each, steps on all members at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use kogge_database::carrying::{Carrying, Part};
@@ -11,13 +11,14 @@ use kogge_database::{DatabasePlan, Prepared, departures};
 use kogge_engine::{Database, Engine, Millis, Step};
 use kogge_engine_client::{ClusterAccess, Execute, StepFailure};
 use kogge_fleet::{Outcome, WriteContext, WriteError};
+use kogge_plan::drift;
 use kogge_plan::teardown::TeardownPlan;
 use kogge_plan::{Action, FleetView, WorkerName};
 use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
 use super::kind::{EngineOf, ResourceOf};
-use super::{full_name, short_name};
+use super::{came_of, full_name, short_name};
 use crate::context::Context;
 
 /// What came of a step on members that failed; `what` says which.
@@ -36,9 +37,9 @@ pub(super) fn failed(what: &str, error: &impl StepFailure) -> Carried {
 
 /// Whether a write is meant, or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writing {
-    /// The API server says what it would do, and does nothing.
-    Rehearsal,
+enum Writing<'a> {
+    /// The API server says what it would do, and does nothing. With what approves a rollout without it, by worker.
+    Rehearsal(&'a BTreeMap<WorkerName, String>),
     /// It is done.
     InEarnest,
 }
@@ -65,9 +66,12 @@ impl<C: Execute> Target<'_, C> {
         let mut carrying = Carrying::of(plan);
         while let Some(part) = carrying.next(context.now().saturating_sub(observed_at)) {
             let came_of_it = match part {
-                Part::Rehearse(actions) => write(fleet, actions, Writing::Rehearsal, context).await,
+                Part::Rehearse(actions) => self.write(fleet, actions, Writing::Rehearsal(&plan.waivers)).await,
                 Part::Write(actions) => {
-                    let written = write(fleet, &actions, Writing::InEarnest, context).await;
+                    let written = self.write(fleet, &actions, Writing::InEarnest).await;
+                    for sentence in drift::in_words(plan.drift.iter().filter(|drift| drift.is_put_back())) {
+                        context.tell(resource, EventType::Warning, "PutBack", &sentence).await;
+                    }
                     for action in departures(&actions) {
                         context.tell(resource, EventType::Normal, "Departed", &action.to_string()).await;
                     }
@@ -78,7 +82,7 @@ impl<C: Execute> Target<'_, C> {
                     taken.into_iter().fold(Carried::default(), Carried::and)
                 }
                 Part::Restart(restarts) => {
-                    let restarted = write(fleet, restarts, Writing::InEarnest, context).await;
+                    let restarted = self.write(fleet, restarts, Writing::InEarnest).await;
                     for action in restarts {
                         context.tell(resource, EventType::Normal, "RestartPod", &action.to_string()).await;
                     }
@@ -88,6 +92,16 @@ impl<C: Execute> Target<'_, C> {
             carrying.came_of(came_of_it);
         }
         carrying.over()
+    }
+
+    /// Writes to workers, and tells what their API servers warn of.
+    async fn write(&self, fleet: &FleetView, actions: &[Action], how: Writing<'_>) -> Carried {
+        let Written { carried, warnings } = write(fleet, actions, how, self.context).await;
+        for (worker, warning) in warnings {
+            let note = format!("worker {worker} warns: {warning}");
+            self.context.tell(self.resource, EventType::Warning, "ApiServerWarning", &note).await;
+        }
+        carried
     }
 
     /// Takes one step on the members.
@@ -120,8 +134,23 @@ impl<C: Execute> Target<'_, C> {
     }
 }
 
+/// What came of writes.
+#[derive(Default)]
+struct Written {
+    carried: Carried,
+    /// What the workers' API servers warn of.
+    warnings: BTreeSet<(WorkerName, String)>,
+}
+
+impl Written {
+    fn and(mut self, other: Self) -> Self {
+        self.warnings.extend(other.warnings);
+        Self { carried: self.carried.and(other.carried), warnings: self.warnings }
+    }
+}
+
 /// Writes to workers: a slow or dead one changes nothing for the others (A4).
-async fn write(fleet: &FleetView, actions: &[Action], how: Writing, context: &Context) -> Carried {
+async fn write(fleet: &FleetView, actions: &[Action], how: Writing<'_>, context: &Context) -> Written {
     let mut by_worker: BTreeMap<&WorkerName, Vec<&Action>> = BTreeMap::new();
     for action in actions {
         by_worker.entry(action.worker()).or_default().push(action);
@@ -130,7 +159,7 @@ async fn write(fleet: &FleetView, actions: &[Action], how: Writing, context: &Co
         let uid = fleet.workers.get(worker).and_then(|view| view.uid.as_deref());
         in_order(worker, uid.unwrap_or_default(), &actions, how, context).await
     });
-    join_all(workers).await.into_iter().fold(Carried::default(), Carried::and)
+    join_all(workers).await.into_iter().fold(Written::default(), Written::and)
 }
 
 /// Deletes what a teardown comes to, on all workers at once.
@@ -145,45 +174,54 @@ async fn in_order(
     worker: &WorkerName,
     uid: &str,
     actions: &[&Action],
-    how: Writing,
+    how: Writing<'_>,
     context: &Context,
-) -> Carried {
-    let mut carried = Carried::default();
+) -> Written {
+    let Written { mut carried, mut warnings } = Written::default();
     for action in actions {
-        let write =
-            WriteContext { fence: &context.leadership, worker_uid: uid, dry_run: how == Writing::Rehearsal };
-        let outcome = context.fleet.execute(action, write).await;
-        carried.changed |= outcome.is_ok();
-        match outcome {
-            Ok(Outcome::Applied { conflicts, .. }) => {
-                context.metrics.written(&worker.0, "Applied");
+        let dry_run = matches!(how, Writing::Rehearsal(_));
+        let write = WriteContext { fence: &context.leadership, worker_uid: uid, dry_run };
+        let came = context.fleet.execute(action, write).await;
+        context.metrics.written(&worker.0, in_a_word(&came));
+        let problem = match how {
+            Writing::Rehearsal(waivers) => {
+                came_of::rehearsed(action, &came, waivers.get(worker).map(String::as_str))
+            }
+            Writing::InEarnest => came_of::written(action, &came),
+        };
+        carried.problem = carried.problem.or(problem);
+        match came {
+            Ok(Outcome::Applied { conflicts, warnings: heard, .. }) => {
+                carried.changed = true;
+                warnings.extend(heard.into_iter().map(|warning| (worker.clone(), warning)));
                 for conflict in conflicts {
                     warn!(%worker, %action, %conflict, "a field was left to its owner");
                 }
             }
-            Ok(Outcome::Deleted | Outcome::Gone) => {
-                context.metrics.written(&worker.0, "Deleted");
-            }
+            Ok(Outcome::Deleted | Outcome::Gone) => carried.changed = true,
             Ok(Outcome::Stale { .. }) => {
-                context.metrics.written(&worker.0, "Stale");
+                carried.changed = true;
                 break;
             }
-            Ok(Outcome::Unknown { .. }) => {
-                context.metrics.written(&worker.0, "Unknown");
+            Ok(Outcome::Unknown { timed_out, .. }) => {
+                carried.soon |= !timed_out;
                 break;
             }
-            Err(error) => {
-                context.metrics.written(&worker.0, error.reason());
-                let stop = error.is_transient() || matches!(error, WriteError::NotLeader);
-                let problem = Problem::Failed { reason: error.reason().to_owned(), message: error.to_string() };
-                carried.problem = carried.problem.or(Some(problem));
-                if stop {
-                    break;
-                }
-            }
+            Err(error) if error.is_transient() || matches!(error, WriteError::NotLeader) => break,
+            Err(_) => {}
         }
     }
-    carried
+    Written { carried, warnings }
+}
+
+fn in_a_word(came: &Result<Outcome, WriteError>) -> &'static str {
+    match came {
+        Ok(Outcome::Applied { .. }) => "Applied",
+        Ok(Outcome::Deleted | Outcome::Gone) => "Deleted",
+        Ok(Outcome::Stale { .. }) => "Stale",
+        Ok(Outcome::Unknown { .. }) => "Unknown",
+        Err(error) => error.reason(),
+    }
 }
 
 #[cfg(test)]

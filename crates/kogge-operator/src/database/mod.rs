@@ -1,6 +1,7 @@
 //! The controller of databases, of one kind each: observe → validate → plan → apply → report.
 
 mod access;
+mod came_of;
 mod carry_out;
 mod kind;
 mod members;
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn changes_that_do_not_end_keep_no_pass_from_being_made() {
+    async fn field_40_changes_that_do_not_end_keep_no_pass_from_being_made() {
         let changes = IntervalStream::new(interval(THROTTLE / 20)).map(|_| "db");
         let mut bursts = std::pin::pin!(throttled(changes));
         for _ in 0..3 {

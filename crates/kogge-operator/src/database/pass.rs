@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use kogge_database::acceptance::{self, Rendered, oldest_version};
 use kogge_database::pass::{self, Again, Known, Look, Ready, RenderInput, Severity, Start, Then, Write, next};
 use kogge_database::report::{self, Problem};
@@ -164,6 +165,13 @@ async fn drive<C: Execute>(
                     };
                     known.carried(target.carry_out(prepared, plan, members.observed_at).await);
                 }
+            }
+            Look::Explain(missing) => {
+                let asked = missing.into_iter().map(|set| async move {
+                    let why = context.fleet.why_no_pods(&set.worker, &set.key, &set.uid).await;
+                    why.map(|why| (set, why))
+                });
+                known.explained(join_all(asked).await.into_iter().flatten().collect());
             }
             Look::Members(work) => {
                 if let (Some(members), Some(asked)) = (&asked, &known.asked) {

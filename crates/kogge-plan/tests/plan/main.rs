@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod diff;
+mod drift;
 #[cfg(test)]
 mod order;
 #[cfg(test)]

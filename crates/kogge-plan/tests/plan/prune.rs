@@ -50,6 +50,9 @@ fn names(pruning: &Pruning) -> Vec<&str> {
 
 #[rstest]
 #[case("ConfigMap", &[])]
+#[case::field_28("Job", &[])]
+#[case::field_28("NetworkPolicy", &[])]
+#[case::field_28("ServiceAccount", &[])]
 #[case("Deployment", &[])]
 #[case("PodDisruptionBudget", &[])]
 #[case("Secret", &[])]

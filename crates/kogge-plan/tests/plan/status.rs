@@ -64,6 +64,21 @@ fn a_pod_that_cannot_start_degrades_its_share_and_says_why() {
     assert!(message.contains("ll2022-shard-0-vdc1-1") && message.contains("CrashLoopBackOff"), "{message}");
 }
 
+/// A Deployment's status says why its pods are not made.
+#[test]
+fn field_38_a_replica_failure_is_told_in_its_words() {
+    let mut deployment = workload(&key(), "r1");
+    deployment.types.as_mut().unwrap().kind = "Deployment".to_owned();
+    deployment.data["status"]["conditions"] = json!([{
+        "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "pods \"p\" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=9, limited: pods=9",
+    }]);
+    let report = share(Some(&view("u", [deployment])), database(&id()), &key(), 2, None);
+    assert_eq!(report.status.status, WorkState::Degraded);
+    let message = report.message.unwrap();
+    assert!(message.contains("cannot be created") && message.contains("exceeded quota: compute"), "{message}");
+}
+
 #[test]
 fn a_share_of_nothing_is_ready() {
     assert_eq!(share(Some(&view("u", [])), database(&id()), &key(), 0, None).status.status, WorkState::Ready);

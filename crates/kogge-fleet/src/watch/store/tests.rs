@@ -10,6 +10,7 @@ fn object(name: &str, version: u64, cluster_id: &str) -> Object {
         "metadata": {
             "name": name, "namespace": "databases", "uid": format!("uid-{name}"),
             "resourceVersion": version.to_string(), "labels": {"kogge.dev/cluster-id": cluster_id},
+            "annotations": {"kogge.dev/applied-hash": "a"},
         },
     }))
     .unwrap()
@@ -175,6 +176,30 @@ fn a_list_older_than_a_write_does_not_undo_it() {
     store.observe(&slot, Event::InitApply(object("a", 5, "c1")));
     assert!(!store.observe(&slot, Event::InitDone).relist);
     expect(&store, &[("a", 9)]);
+}
+
+#[test]
+fn field_40_what_kogge_did_not_apply_wakes_no_database() {
+    let mut store = listed(&[]);
+    let foreign = |version| {
+        let mut object = object("foreign", version, "c1");
+        object.metadata.annotations = None;
+        object
+    };
+    let slot = config_maps();
+    for version in 1..100 {
+        assert_eq!(store.observe(&slot, Event::Apply(foreign(version))), Effect::default());
+    }
+    expect(&store, &[("foreign", 99)]);
+    assert_eq!(store.observe(&slot, Event::Delete(foreign(100))), Effect::default());
+    store.observe(&slot, Event::Init);
+    store.observe(&slot, Event::InitApply(foreign(101)));
+    assert_eq!(store.observe(&slot, Event::InitDone), Effect::default());
+    // What somebody takes Kogge's mark from was Kogge's until then.
+    store.observe(&slot, Event::Apply(object("ours", 102, "c1")));
+    let mut unmarked = object("ours", 103, "c1");
+    unmarked.metadata.annotations = None;
+    assert_eq!(store.observe(&slot, Event::Apply(unmarked)).touched, touched(&["c1"]));
 }
 
 #[test]

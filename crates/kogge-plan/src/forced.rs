@@ -1,7 +1,8 @@
-//! Which fields Kogge takes back from other field managers (A10). Everything else is reported and left.
+//! Which fields Kogge takes back from other field managers (A10). Everything else is told and left.
 
 use kogge_api::labels;
-use kogge_plan::{Object, ObjectKey};
+
+use crate::{Object, ObjectKey};
 
 /// Fields that are forced, with what they stand before in every object of the kind.
 const FORCED: &[(&str, &str)] = &[
@@ -16,15 +17,21 @@ const FORCED: &[(&str, &str)] = &[
     // What keeps the data when a StatefulSet shrinks or goes (A2).
     ("StatefulSet", ".spec.volumeClaimTemplates"),
     ("StatefulSet", ".spec.persistentVolumeClaimRetentionPolicy"),
+    // By these members find each other.
+    ("EndpointSlice", ".endpoints"),
+    ("EndpointSlice", ".ports"),
     // What keeps two node drains in two data centres from meeting.
     ("PodDisruptionBudget", ".spec"),
 ];
 
 /// Whether Kogge takes the field back.
-pub(super) fn is_forced(key: &ObjectKey, object: &Object, field: &str) -> bool {
+pub fn is_forced(key: &ObjectKey, object: &Object, field: &str) -> bool {
     let by_kind = FORCED.iter().any(|(kind, prefix)| *kind == key.kind && is_within(field, prefix));
-    // By these labels objects are found, and told apart from those of others.
-    let identity = field.starts_with(".metadata.labels.kogge.dev/");
+    // By these labels objects are found, and told apart from those of others; by these annotations Kogge knows what it
+    // applied.
+    let identity = [".metadata.labels.kogge.dev/", ".metadata.annotations.kogge.dev/"]
+        .iter()
+        .any(|own| field.starts_with(own));
     // Anchors, keyfiles and their like: what a database cannot live without.
     let guards = matches!(key.kind.as_str(), "ConfigMap" | "Secret")
         && has_role(object)
@@ -63,6 +70,7 @@ mod tests {
             ".spec.updateStrategy.type",
             ".spec.volumeClaimTemplates",
             ".metadata.labels.kogge.dev/cluster-id",
+            ".metadata.annotations.kogge.dev/applied-hash",
         ] {
             assert!(is_forced(&key, &set, field), "{field}");
         }
