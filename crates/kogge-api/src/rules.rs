@@ -10,11 +10,6 @@ pub(crate) fn rule(expression: &str, message: &str) -> Value {
     json!({"rule": expression, "message": message})
 }
 
-/// The same, with a message that holds numbers. `told` is a CEL expression of it; the API server falls back on `message`.
-pub(crate) fn counted(expression: &str, message: &str, told: &str) -> Value {
-    json!({"rule": expression, "message": message, "messageExpression": told})
-}
-
 /// `x-kubernetes-list-map-keys` of a list whose entries are told apart by their name.
 pub(crate) fn by(key: &str) -> Value {
     json!([key])

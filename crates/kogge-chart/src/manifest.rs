@@ -33,7 +33,7 @@ pub(crate) struct KoggeSection {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MemoryValue {
-    /// Its path without the leading `values.`, such as `mongod.storage.wiredTiger.engineConfig.cacheSizeGB`.
+    /// Its path without the leading `values.`, such as `server.cache.sizeGB`.
     pub(crate) value: String,
     /// What it is counted in: a suffix of a quantity, such as `Gi`.
     pub(crate) unit: String,

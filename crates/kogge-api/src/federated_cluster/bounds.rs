@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::limits::{DATABASE_PODS, DATABASE_SHARES, REPLICA_SET_MEMBERS};
-use crate::rules::{counted, rule};
+use crate::rules::rule;
 
 /// The field of the shards' members.
 pub(super) const SHARD: &str = "shard";
@@ -29,10 +29,9 @@ pub(super) fn members(component: &str) -> Value {
     let mend = format!(
         "a replica set of MongoDB has at most {REPLICA_SET_MEMBERS}; lower {component}.membersPerPlacement or take placements out"
     );
-    counted(
+    rule(
         &format!("{members} <= {REPLICA_SET_MEMBERS}"),
         &format!("spec.placement: {called} would have more than {REPLICA_SET_MEMBERS} members, and {mend}"),
-        &format!("'spec.placement: {called} would have ' + string({members}) + ' members, and {mend}'"),
     )
 }
 
@@ -45,13 +44,10 @@ pub(super) fn shares() -> Value {
         ),
     );
     let shares = format!("size(self.placement) * ({shards} + 2)");
-    counted(
+    rule(
         &format!("{shares} <= {DATABASE_SHARES}"),
         &format!(
             "spec.placement: the components (every shard, the config servers and the routers) times the placements are more than {DATABASE_SHARES}, and {mend}"
-        ),
-        &format!(
-            "'spec.placement: the components (every shard, the config servers and the routers) times the placements are ' + string({shares}) + ', and {mend}'"
         ),
     )
 }
@@ -68,13 +64,10 @@ pub(super) fn pods() -> Value {
     let mend = format!(
         "Kogge holds at most {DATABASE_PODS} of them in one database; lower spec.shard.shardCount, membersPerPlacement or mongos.replicasPerPlacement"
     );
-    counted(
+    rule(
         &format!("{pods} <= {DATABASE_PODS}"),
         &format!(
             "spec.placement: the database would have more than {DATABASE_PODS} members and routers, and {mend}"
-        ),
-        &format!(
-            "'spec.placement: the database would have ' + string({pods}) + ' members and routers, and {mend}'"
         ),
     )
 }

@@ -9,7 +9,7 @@ use super::maintenance::MaintenanceSpec;
 use super::quota::{self, Quota};
 use crate::federated_cluster::{DeletionSpec, ResourcesSpec, RolloutSpec, SecuritySpec, StorageSpec};
 use crate::limits::ETCD_VOTERS;
-use crate::rules::{by, counted, free_form, rule};
+use crate::rules::{by, free_form, rule};
 use crate::{ClusterId, DatabaseStatus};
 
 /// The name of the one component, which is part of every member's host name.
@@ -184,13 +184,10 @@ fn voters() -> Value {
     let voters = "self.placement.map(p, !has(p.role) || p.role == 'Voter' ? (has(p.membersPerPlacement) ? p.membersPerPlacement : (has(self.membersPerPlacement) ? self.membersPerPlacement : 1)) : 0).sum()";
     let mend =
         format!("Kogge lets at most {ETCD_VOTERS} of them vote; lower membersPerPlacement or take placements out");
-    counted(
+    rule(
         &format!("{voters} <= {ETCD_VOTERS}"),
         &format!(
             "spec.placement: the cluster would have more than {ETCD_VOTERS} members with role Voter, and {mend}"
-        ),
-        &format!(
-            "'spec.placement: the cluster would have ' + string({voters}) + ' members with role Voter, and {mend}'"
         ),
     )
 }

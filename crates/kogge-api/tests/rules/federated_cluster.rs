@@ -150,13 +150,13 @@ fn bounds() -> Vec<Create> {
             "field_22: 56 members",
             with(many(8, &json!({})), json!({"shard": {"membersPerPlacement": 7}})),
             Refused(
-                "spec.placement: each shard would have 56 members, and a replica set of MongoDB has at most 50",
+                "spec.placement: each shard would have more than 50 members, and a replica set of MongoDB has at most 50",
             ),
         ),
         case(
             "field_22: 54 config servers, by the placements' own numbers",
             with(many(9, &json!({"config": {"membersPerPlacement": 6}})), json!({})),
-            Refused("the replica set of the config servers would have 54 members"),
+            Refused("the replica set of the config servers would have more than 50 members"),
         ),
         case(
             "field_23: nobody with a priority",
@@ -172,12 +172,12 @@ fn bounds() -> Vec<Create> {
         case(
             "field_42: more pods than the operator holds",
             with(many(7, &json!({})), json!({"shard": {"shardCount": 128, "membersPerPlacement": 7}})),
-            Refused("the database would have 6293 members and routers, and Kogge holds at most 1000 of them"),
+            Refused("the database would have more than 1000 members and routers, and Kogge holds at most 1000 of them"),
         ),
         case(
             "field_42: more shares than the operator holds",
             with(many(20, &json!({})), json!({"shard": {"shardCount": 128}})),
-            Refused("times the placements are 2600, and Kogge holds at most 1000 of them"),
+            Refused("times the placements are more than 1000, and Kogge holds at most 1000 of them"),
         ),
         case(
             "field_42: 128 shards of seven",

@@ -47,9 +47,10 @@ impl Node {
         entries.iter().find(|(name, _)| name.scalar() == Some(key)).and_then(|(_, node)| node.scalar())
     }
 
-    /// Whether nothing is written there.
+    /// Whether nothing is written there; the parser gives `~` for that.
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty() && self.tag.is_none())
+        let nothing = |text: &str| text.is_empty() || text == "~";
+        matches!(&self.content, Content::Scalar { text, plain: true } if nothing(text) && self.tag.is_none())
     }
 
     fn scalar(&self) -> Option<&str> {

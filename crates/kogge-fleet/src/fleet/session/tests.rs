@@ -23,7 +23,7 @@ async fn field_10_a_watch_that_panics_ends_its_session() {
         allowed: AllowedNamespaces { names: None, all: Some(true) },
     };
     let service = tower::service_fn(|_: http::Request<Body>| {
-        std::future::pending::<Result<http::Response<Body>, std::io::Error>>()
+        std::future::ready(Err::<http::Response<Body>, _>(std::io::Error::other("nobody is there")))
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(async { panic!("injected") });
