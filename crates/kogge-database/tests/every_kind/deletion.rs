@@ -70,8 +70,8 @@ fn an_accident_halts_it(#[case] endings: Endings, #[case] cause: &str) {
     let pending = world.condition("DeletionPending");
     assert!(pending.reason == "Halted" && pending.message.contains(cause), "{pending:?}");
     assert_eq!(world.events.iter().filter(|event| event.reason == "DeletionHalted").count(), 1);
-    let pod = name(world.worker("vdc1").list("Pod").next().unwrap()).to_owned();
-    world.worker("vdc1").remove("Pod", &pod);
+    let pod = name(world.worker("vdc3").list("Pod").next().unwrap()).to_owned();
+    world.worker("vdc3").remove("Pod", &pod);
     world.rounds(3);
     assert!(world.status().available, "the database is served as before");
 }
