@@ -55,7 +55,7 @@ impl Owner {
     /// The annotation that names it.
     pub fn annotation(&self) -> (String, String) {
         let Self { kind, namespace, name, uid } = self;
-        let uid = uid.iter().map(|uid| format!("/{uid}")).collect::<String>();
+        let uid = uid.as_ref().map(|uid| format!("/{uid}")).unwrap_or_default();
         (labels::OWNER.to_owned(), format!("{kind}/{namespace}/{name}{uid}"))
     }
 }

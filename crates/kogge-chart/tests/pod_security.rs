@@ -39,7 +39,8 @@ fn violations(objects: &[DynamicObject]) -> BTreeSet<String> {
             let kinds = volume.as_object().unwrap().keys().filter(|kind| *kind != "name");
             found.extend(kinds.filter(|kind| !allowed.contains(&kind.as_str())).cloned());
         }
-        let containers = ["initContainers", "containers"].iter().flat_map(|list| pod[*list].as_array()).flatten();
+        let containers =
+            ["initContainers", "containers"].iter().filter_map(|list| pod[*list].as_array()).flatten();
         for container in containers {
             let own = &container["securityContext"];
             let of_either = |field: &str| if own[field].is_null() { &context[field] } else { &own[field] };
@@ -117,7 +118,7 @@ fn field_41_every_container_has_requests_and_limits(#[case] values: Value) {
     for (what, objects) in rendered(&values) {
         for pod in objects.iter().filter_map(|object| object.data.pointer("/spec/template/spec")) {
             for container in
-                ["initContainers", "containers"].iter().flat_map(|list| pod[*list].as_array()).flatten()
+                ["initContainers", "containers"].iter().filter_map(|list| pod[*list].as_array()).flatten()
             {
                 for bound in ["requests", "limits"] {
                     for name in ["cpu", "memory"] {

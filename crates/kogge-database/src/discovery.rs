@@ -111,7 +111,7 @@ fn workers<'a, E: Engine>(observation: &Observation<'a, E>) -> Vec<(&'a WorkerNa
 fn source(group: &Group, worker: &WorkerName, view: &WorkerView, current: bool) -> Source {
     let pods = of_kind(group, view, "Pod")
         .filter(|pod| label(pod, labels::COMPONENT) == Some(&group.component))
-        .filter_map(|pod| pod_facts(pod))
+        .filter_map(pod_facts)
         .map(|pod| PodFact {
             phase: PodPhase::from(pod.phase.as_str()),
             name: pod.name,
@@ -128,7 +128,7 @@ fn destination(group: &Group, worker: &WorkerName, view: &WorkerView, current: b
     let service = ObjectKey::namespaced("v1", "Service", &group.namespace, &group.service);
     let slices = of_kind(group, view, "EndpointSlice")
         .filter(|slice| label(slice, SERVICE_NAME) == Some(&group.service))
-        .filter_map(|slice| typed(slice))
+        .filter_map(typed)
         .collect();
     Destination {
         worker: worker.0.clone(),

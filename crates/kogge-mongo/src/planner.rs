@@ -16,7 +16,9 @@ use crate::view::routers;
 /// observation's times.
 pub fn plan(goal: &Goal, topology: &Topology, now: Millis) -> Plan {
     let mut plan = Plan::default();
-    if let Err(error) = goal.validate() {
+    // What runs is shown whatever the goal says; only a goal that can be reached is planned for.
+    let valid = goal.validate();
+    if let Err(error) = &valid {
         plan.findings.push(Finding { set: None, kind: FindingKind::InvalidGoal, message: error.to_string() });
         plan.waiting.push(Waiting {
             set: None,
@@ -24,14 +26,15 @@ pub fn plan(goal: &Goal, topology: &Topology, now: Millis) -> Plan {
             what: format!("a goal that can be reached: {error}"),
             since: None,
         });
-        return plan;
     }
     plan.feature_compatibility_version = routers::feature_version(goal, topology, now);
     let mut restarts_held = None;
     for set in goal.ordered_sets() {
         let view = SetView::of(set, topology, now);
         let mut draft = Draft::new(set);
-        plan_set(goal, &view, topology, now, &mut restarts_held, &mut draft);
+        if valid.is_ok() {
+            plan_set(goal, &view, topology, now, &mut restarts_held, &mut draft);
+        }
         if goal.paused {
             draft.steps.clear();
         }

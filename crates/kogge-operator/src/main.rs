@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
         }
         told.cancel();
     });
-    kogge_operator::run(settings, client, stop).await
+    Box::pin(kogge_operator::run(settings, client, stop)).await
 }
 
 /// The control cluster: by a kubeconfig where there is one, as kubectl finds it, else the one that this pod runs in.

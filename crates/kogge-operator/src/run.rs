@@ -50,7 +50,7 @@ pub async fn run(settings: Settings, client: Client, stop: CancellationToken) ->
     readiness.set(true);
     if elector.acquire(&stop).await {
         metrics.leading(true);
-        let led = lead(&settings, client, &elector, metrics.clone(), &stop).await;
+        let led = Box::pin(lead(&settings, client, &elector, metrics.clone(), &stop)).await;
         metrics.leading(false);
         stop.cancel();
         led?;

@@ -165,7 +165,7 @@ impl fmt::Display for ApiRefusal {
             Cause::LimitRange => write!(f, "a LimitRange refused it: {words}.")?,
             Cause::NamespaceTerminating => write!(f, "its namespace is being deleted.")?,
             Cause::Admission | Cause::Busy | Cause::Object => {
-                write!(f, "the API server answered {code}: {words}.")?
+                write!(f, "the API server answered {code}: {words}.")?;
             }
         }
         write!(f, " {}", self.mend())

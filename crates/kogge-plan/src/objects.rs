@@ -94,8 +94,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use kogge_api::labels;
-    use kube_core::DynamicObject;
+    use kube_core::{DynamicObject, ObjectMeta};
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -104,9 +105,9 @@ mod tests {
     }
 
     fn object(id: Option<u8>) -> Arc<Object> {
-        let mut object = DynamicObject { types: None, metadata: Default::default(), data: Default::default() };
-        object.metadata.labels = id.map(|id| [(labels::CLUSTER_ID.to_owned(), name(id))].into());
-        Arc::new(object)
+        let labels = id.map(|id| [(labels::CLUSTER_ID.to_owned(), name(id))].into());
+        let metadata = ObjectMeta { labels, ..ObjectMeta::default() };
+        Arc::new(DynamicObject { types: None, metadata, data: Value::Null })
     }
 
     fn name(id: u8) -> String {
@@ -123,15 +124,12 @@ mod tests {
             for (number, change) in changes {
                 let before = objects.clone();
                 let held: Vec<_> = before.iter().map(|(key, _)| key.clone()).collect();
-                match change {
-                    Some(id) => {
-                        objects.insert(key(number), object(id));
-                        plain.insert(key(number), id);
-                    }
-                    None => {
-                        let removed = objects.remove(&key(number)).is_some();
-                        prop_assert_eq!(removed, plain.remove(&key(number)).is_some());
-                    }
+                if let Some(id) = change {
+                    objects.insert(key(number), object(id));
+                    plain.insert(key(number), id);
+                } else {
+                    let removed = objects.remove(&key(number)).is_some();
+                    prop_assert_eq!(removed, plain.remove(&key(number)).is_some());
                 }
                 let still: Vec<_> = before.iter().map(|(key, _)| key.clone()).collect();
                 prop_assert_eq!(held, still, "a snapshot stays as it was");

@@ -172,7 +172,9 @@ fn bounds() -> Vec<Create> {
         case(
             "field_42: more pods than the operator holds",
             with(many(7, &json!({})), json!({"shard": {"shardCount": 128, "membersPerPlacement": 7}})),
-            Refused("the database would have more than 1000 members and routers, and Kogge holds at most 1000 of them"),
+            Refused(
+                "the database would have more than 1000 members and routers, and Kogge holds at most 1000 of them",
+            ),
         ),
         case(
             "field_42: more shares than the operator holds",

@@ -36,7 +36,9 @@ pub(crate) fn creates() -> Vec<Create> {
         case(
             "field_22: eight voters",
             json!({"membersPerPlacement": 4, "placement": [{"name": "a", "vdc": "a"}, {"name": "b", "vdc": "b"}]}),
-            Refused("the cluster would have more than 7 members with role Voter, and Kogge lets at most 7 of them vote"),
+            Refused(
+                "the cluster would have more than 7 members with role Voter, and Kogge lets at most 7 of them vote",
+            ),
         ),
         case("a quota in bytes", json!({"quotaBackendBytes": 8_589_934_592_u64}), Passes),
         case("a quota with a unit", json!({"quotaBackendBytes": "8Gi"}), Passes),

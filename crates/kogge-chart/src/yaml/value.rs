@@ -86,8 +86,14 @@ impl Conversion<'_> {
             || refused(format!("the key {text} is not read as it is written; write it in quotes: \"{text}\""));
         match scalar::read(text, *plain, key.tag.as_deref()) {
             Ok(Value::String(text)) => Ok((self.text_of)(&text)),
-            Ok(value) if value.to_string() == *text && !value.is_null() && !value.is_f64() => Ok(text.clone()),
+            Ok(value) if is_written_as(&value, text) && !value.is_null() && !value.is_f64() => Ok(text.clone()),
             _ => Err(quoted()),
         }
     }
+}
+
+/// Whether JSON writes a scalar with these very characters.
+fn is_written_as(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    written == text
 }

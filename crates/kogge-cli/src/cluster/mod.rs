@@ -92,16 +92,15 @@ impl Cluster {
         what: &str,
         request: impl Future<Output = kube::Result<T>>,
     ) -> anyhow::Result<T> {
-        match tokio::time::timeout(DEADLINE, request).await {
-            Ok(answer) => answer.map_err(|error| error::explain(&error, self, what)),
-            Err(_) => {
-                let why = format!(
-                    "has not answered{} for {} s; check that the address is reachable from here",
-                    self.through,
-                    DEADLINE.as_secs()
-                );
-                Err(Unreachable::new(self, what, &why).into())
-            }
+        if let Ok(answer) = tokio::time::timeout(DEADLINE, request).await {
+            answer.map_err(|error| error::explain(&error, self, what))
+        } else {
+            let why = format!(
+                "has not answered{} for {} s; check that the address is reachable from here",
+                self.through,
+                DEADLINE.as_secs()
+            );
+            Err(Unreachable::new(self, what, &why).into())
         }
     }
 }

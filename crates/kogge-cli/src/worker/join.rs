@@ -99,7 +99,7 @@ pub(super) async fn run(args: Args, control: &ControlArgs) -> anyhow::Result<()>
     remark_former_namespaces(&worker, &control.system_namespace, &args).await?;
     let present = token::present(&worker, &control.system_namespace).await?;
     let token_secret =
-        present.first().map_or_else(|| objects::TOKEN_SECRET.to_owned(), |secret| secret.name_any());
+        present.first().map_or_else(|| objects::TOKEN_SECRET.to_owned(), kube::ResourceExt::name_any);
     let mut made = Made::default();
     let clusters = Clusters { worker: &worker, home: &home, uid: &uid };
     match clusters

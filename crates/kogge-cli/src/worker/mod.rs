@@ -28,6 +28,10 @@ pub(crate) enum Command {
 
 /// The way of an administrator into a worker.
 #[derive(clap::Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "each is an option of that name, beside those of the control cluster"
+)]
 struct WorkerAccess {
     /// A kubeconfig with administrator's rights on the worker; it is used here and now, and kept nowhere
     #[arg(long, value_name = "FILE")]

@@ -296,7 +296,7 @@ fn field_06_another_id_than_the_recorded_one_is_told_and_changes_nothing() {
 }
 
 /// A FederatedCluster as another tenant of the namespace has it.
-fn neighbour(name: &str, placement: &str, status: Value) -> Database {
+fn neighbour(name: &str, placement: &str, status: &Value) -> Database {
     let cluster: FederatedCluster = serde_json::from_value(json!({
         "apiVersion": "kogge.dev/v1alpha1",
         "kind": "FederatedCluster",
@@ -320,7 +320,7 @@ fn field_07_generated_names_that_meet_are_refused_before_the_first_write() {
     let mut world = World::three();
     place_at(&mut world, "config-a");
     // Its ll2022-shard-0-config-a is a share of config, in placement a; here it is one of shard-0, in config-a.
-    world.of_other_kinds.push(neighbour("ll2022-shard-0", "a", Value::Null));
+    world.of_other_kinds.push(neighbour("ll2022-shard-0", "a", &Value::Null));
     world.rounds(ROUNDS);
     assert!(world.writes.is_empty() && world.secrets.is_none() && world.revisions.is_empty());
     let valid = world.condition(types::SPEC_VALID);
@@ -336,7 +336,7 @@ fn field_07_generated_names_that_meet_are_refused_before_the_first_write() {
 fn field_07_the_elder_keeps_its_names() {
     let mut world = World::three();
     place_at(&mut world, "config-a");
-    let mut younger = neighbour("ll2022-shard-0", "a", Value::Null);
+    let mut younger = neighbour("ll2022-shard-0", "a", &Value::Null);
     younger.metadata.creation_timestamp = Some(world.clock());
     world.of_other_kinds.push(younger);
     world.settle();
@@ -346,7 +346,7 @@ fn field_07_the_elder_keeps_its_names() {
 fn field_07_a_placement_that_is_added_later_takes_no_name_of_a_younger_one_that_stands() {
     let mut world = World::three_settled();
     let placed = json!({"conditions": [], "placement": {"a": {"ready": 3, "size": 3, "status": "Ready"}}});
-    let mut younger = neighbour("ll2022-shard-0", "a", placed);
+    let mut younger = neighbour("ll2022-shard-0", "a", &placed);
     younger.metadata.creation_timestamp = Some(world.clock());
     world.of_other_kinds.push(younger);
     world.settle();

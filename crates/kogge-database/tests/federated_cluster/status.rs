@@ -273,10 +273,14 @@ fn what_a_person_must_mend_comes_before_what_will_pass() {
 fn while_no_server_runs_a_database_is_seldom_looked_at() {
     let mut world = World::three_settled();
     let vdcs = ["vdc1", "vdc2", "vdc3"];
-    vdcs.iter().for_each(|vdc| world.power(vdc, false));
+    for vdc in vdcs {
+        world.power(vdc, false);
+    }
     world.rounds(5);
     assert_eq!(world.round().again, Some(Again::After(Duration::from_secs(10))));
-    vdcs.iter().for_each(|vdc| world.power(vdc, true));
+    for vdc in vdcs {
+        world.power(vdc, true);
+    }
     let pauses: Vec<_> = (0..5).map(|_| world.round().again).collect();
     assert!(pauses.contains(&Some(Again::After(Duration::from_secs(1)))), "its servers are asked: {pauses:?}");
     world.settle();

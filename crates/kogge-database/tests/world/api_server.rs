@@ -212,14 +212,13 @@ impl Worker {
         let answer = self.rehearse(object, precondition);
         if answer == Answer::Done {
             let key = ObjectKey::of(object).unwrap();
-            let merged = match self.objects.get(&key).filter(|_| key.kind == "Pod") {
-                Some(pod) => annotated(pod, object),
-                None => {
-                    let mut merged = object.clone();
-                    managed_fields::apply(&mut merged, object);
-                    (self.alters)(&mut merged);
-                    merged
-                }
+            let merged = if let Some(pod) = self.objects.get(&key).filter(|_| key.kind == "Pod") {
+                annotated(pod, object)
+            } else {
+                let mut merged = object.clone();
+                managed_fields::apply(&mut merged, object);
+                (self.alters)(&mut merged);
+                merged
             };
             self.store(key, merged);
         }

@@ -22,7 +22,9 @@ pub(super) fn update(before: &Object, now: &mut Object) {
         before.metadata.managed_fields.iter().flatten().filter(|e| e.manager.as_deref() != Some(FIELD_MANAGER));
     let others: Vec<_> = others.cloned().collect();
     let mut changed = entries(&[(FIELD_MANAGER, "Apply", ours), ("kubectl-edit", "Update", theirs)]);
-    changed.iter_mut().for_each(|changed| changed.extend(others.iter().cloned()));
+    if let Some(changed) = &mut changed {
+        changed.extend(others);
+    }
     if content(before) != content(now) {
         now.metadata.managed_fields = changed;
     }

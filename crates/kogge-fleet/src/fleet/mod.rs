@@ -11,12 +11,12 @@ mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{Stream, stream};
 use jiff::Timestamp;
 use kogge_api::WorkerCluster;
-use kogge_plan::{Action, FleetView, Liveness, ObjectKey, WorkerName};
+use kogge_plan::{Action, FleetView, ObjectKey, WorkerName};
 use kube::{Client, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast::error::RecvError;
@@ -38,8 +38,6 @@ pub use self::findings::WorkerFindings;
 
 /// Changes that a slow subscriber may be behind; one that is further behind is told that everything changed.
 const CHANGES: usize = 1024;
-/// How old a view with a silent worker may be before the silence in it is counted again.
-const SILENCE_RESOLUTION: Duration = Duration::from_secs(1);
 
 /// How the fleet works, the same for every worker.
 #[derive(Clone, Debug)]
@@ -124,7 +122,6 @@ struct Inner {
     workers: RwLock<BTreeMap<WorkerName, Entry>>,
     claims: Arc<Mutex<Claims>>,
     signal: Signal,
-    cached: Mutex<Option<Cached>>,
 }
 
 struct Entry {
@@ -135,32 +132,20 @@ struct Entry {
     _session: AbortOnDropHandle<()>,
 }
 
-struct Cached {
-    revision: u64,
-    taken: Instant,
-    view: Arc<FleetView>,
-}
-
-/// Tells that something changed: subscribers by an event, the cached view by its revision.
+/// Tells subscribers that something changed.
 #[derive(Clone)]
 pub(crate) struct Signal {
-    revision: Arc<std::sync::atomic::AtomicU64>,
     changes: broadcast::Sender<Change>,
 }
 
 impl Signal {
     fn new() -> Self {
-        Self { revision: Arc::default(), changes: broadcast::Sender::new(CHANGES) }
+        Self { changes: broadcast::Sender::new(CHANGES) }
     }
 
     pub(crate) fn raise(&self, change: Change) {
-        self.revision.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         // Nobody listening is no error.
         let _ = self.changes.send(change);
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision.load(std::sync::atomic::Ordering::SeqCst)
     }
 }
 
@@ -173,7 +158,6 @@ impl Fleet {
                 workers: RwLock::default(),
                 claims: Arc::default(),
                 signal: Signal::new(),
-                cached: Mutex::default(),
             }),
         }
     }
@@ -224,21 +208,11 @@ impl Fleet {
         }
     }
 
-    /// Every worker as last observed. Built anew only where something changed.
+    /// Every worker as last observed. It shares the objects with what the watches hold, so it costs next to nothing.
     pub fn snapshot(&self) -> Arc<FleetView> {
-        let revision = self.inner.signal.revision();
-        let mut cached = self.inner.cached.lock();
-        if let Some(held) = cached.as_ref().filter(|held| held.revision == revision)
-            && (held.taken.elapsed() < SILENCE_RESOLUTION || all_live(&held.view))
-        {
-            return Arc::clone(&held.view);
-        }
         let workers = self.inner.workers.read();
-        let view =
-            FleetView { workers: workers.iter().map(|(name, e)| (name.clone(), e.worker.view())).collect() };
-        let view = Arc::new(view);
-        *cached = Some(Cached { revision, taken: Instant::now(), view: Arc::clone(&view) });
-        view
+        let views = workers.iter().map(|(name, entry)| (name.clone(), entry.worker.view()));
+        Arc::new(FleetView { workers: views.collect() })
     }
 
     /// What changes from now on.
@@ -281,10 +255,6 @@ impl Fleet {
         let entry = workers.get(name).ok_or_else(|| FleetError::UnknownWorker { worker: name.clone() })?;
         Ok(Arc::clone(&entry.worker))
     }
-}
-
-fn all_live(view: &FleetView) -> bool {
-    view.workers.values().all(|worker| worker.liveness == Liveness::Live)
 }
 
 /// A time a tenth longer or shorter, so that workers are not asked in step.

@@ -90,6 +90,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what an attempt came to")]
     fn slow() -> Came {
         Ok(Outcome::Unknown { message: "no answer within 10 s".to_owned(), timed_out: true })
     }

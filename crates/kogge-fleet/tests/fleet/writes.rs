@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Asked, Reply, failure};
 use crate::support::{
-    Lease, NAMESPACE, collection, config_map, connected, held, key, kubeconfig, options, until, worker,
+    Lease, NAMESPACE, collection, config_map, connected, connected_hastily, held, key, kubeconfig, options, until,
+    worker,
 };
 
 const LEADER: WriteContext<'_> = WriteContext { fence: &Lease(true), worker_uid: "uid-1", dry_run: false };
@@ -361,7 +362,8 @@ async fn field_24_only_a_missing_right_is_told_as_one() -> anyhow::Result<()> {
 /// worker's.
 #[tokio::test]
 async fn field_25_a_write_that_hangs_is_not_sent_again_at_once_and_leaves_the_worker_live() -> anyhow::Result<()> {
-    let (api, fleet) = start().await?;
+    let api = Api::start("uid-1").await?;
+    let fleet = connected_hastily(&api).await?;
     api.rule(|asked| is_patch(asked).then_some(Reply::Hang));
     let create = |name: &str| apply(&config_map(name, "c1"), ApplyPrecondition::Absent);
     let first = fleet.execute(&create("a"), LEADER).await?;

@@ -102,6 +102,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a write came to")]
     fn unknown(timed_out: bool) -> Result<Outcome, WriteError> {
         Ok(Outcome::Unknown { message: "no answer within 10 s".to_owned(), timed_out })
     }

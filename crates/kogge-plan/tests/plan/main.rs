@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod diff;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod order;
