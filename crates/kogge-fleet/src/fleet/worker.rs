@@ -142,6 +142,8 @@ impl Worker {
     /// Lets a client that leads to that cluster take the place of the one before.
     pub(super) fn connect(&self, client: Client, uid: String) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        // What was not answered before it was silent says nothing of its admission now.
+        *self.pauses.lock() = Pauses::default();
         self.link.store(Some(Arc::new(Link { client, uid, number })));
     }
 
