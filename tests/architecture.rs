@@ -237,6 +237,26 @@ fn no_engine_is_named_but_where_it_is_registered() -> Result<()> {
     Ok(())
 }
 
+/// Each row of the page of accidents and attacks names the test that holds it.
+#[test]
+fn every_accident_and_attack_has_its_test() -> Result<()> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let page = fs::read_to_string(root.join("docs/reference/protection.md")).context("the page is missing")?;
+    let mut code = String::new();
+    for folder in ["crates", "tests"] {
+        for file in sources(&root.join(folder))? {
+            code.push_str(&fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?);
+        }
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| Test |"));
+    let tests: Vec<&str> = rows.map(|row| row.trim_end_matches(" |").rsplit("| ").next().unwrap_or(row)).collect();
+    let missing: Vec<&&str> =
+        tests.iter().filter(|test| !code.contains(&format!("fn {}(", test.trim_matches('`')))).collect();
+    assert!(missing.is_empty(), "no such test: {missing:?}");
+    assert!(tests.len() >= 60, "{} rows", tests.len());
+    Ok(())
+}
+
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
