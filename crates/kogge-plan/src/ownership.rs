@@ -241,9 +241,25 @@ pub fn assess<R: Record>(identity: &Identity, placements: &Placements, fleet: &F
             refuse_replaced(&anchor, placements, fleet, &mut workers);
             Verdict::Ours { anchor: Box::new(anchor) }
         }
-        Ok(None) => first_sight(identity, placements, &workers, fleet),
+        // An edit may have replaced every placement: the workers that they left remember the database.
+        Ok(None) => match joined(identity, &elsewhere(identity, &workers, fleet)) {
+            Err(refusal) => Verdict::Refused(refusal),
+            Ok(Some(anchor)) => Verdict::Ours { anchor: Box::new(anchor) },
+            Ok(None) => first_sight(identity, placements, &workers, fleet),
+        },
     };
     Ownership { overall, workers }
+}
+
+/// What workers remember of the database on which no placement of the spec stands.
+fn elsewhere<R: Record>(
+    identity: &Identity,
+    placed: &BTreeMap<WorkerName, WorkerVerdict<R>>,
+    fleet: &FleetView,
+) -> BTreeMap<WorkerName, WorkerVerdict<R>> {
+    let others = fleet.workers.iter().filter(|(name, _)| !placed.contains_key(*name));
+    let judged = others.map(|(name, view)| (name.clone(), judge(identity, name, Some(view))));
+    judged.filter(|(_, verdict)| matches!(verdict, WorkerVerdict::Ours(_))).collect()
 }
 
 /// A worker that a placement must not stand on was not looked at for it: where its namespace is not allowed,

@@ -190,7 +190,8 @@ fn field_27_replacing_every_placement_at_once_waits_for_an_approval() {
     assert!(world.steps.is_empty(), "{:?}", world.steps);
     let written: Vec<_> = ["vdc1", "vdc2", "vdc3"].iter().flat_map(|vdc| world.written_on(vdc)).collect();
     assert!(written.iter().all(|(kind, _)| kind == "EndpointSlice"), "{written:?}");
-    assert!(world.written_on("vdc4").is_empty() && world.worker("vdc4").contents().is_empty());
+    let there = (world.written_on("vdc4"), world.worker("vdc4").contents());
+    assert!(there.0.is_empty() && there.1.is_empty(), "{there:?}");
     assert_eq!(world.picture(), before);
     let needed = world.condition(types::APPROVAL_NEEDED);
     assert_eq!(needed.reason, "ReplacesAllMembers");

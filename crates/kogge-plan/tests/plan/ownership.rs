@@ -131,6 +131,16 @@ fn an_anchor_anywhere_makes_it_ours_and_a_silent_worker_holds_only_itself() {
     assert_eq!(ownership.pinned_uid("vdc1"), Some("uid-1"));
 }
 
+/// An edit may replace every placement: a second database is not begun beside the one that stands.
+#[test]
+fn field_27_workers_that_every_placement_left_remember_the_database() {
+    let mut moved = placements();
+    moved.resolved.retain(|name, _| name == "vdc3");
+    let left = fleet([view("uid-1", objects(&anchor())), empty(2), empty(3)]);
+    let ownership = assess::<Record>(&identity(), &moved, &left);
+    assert!(matches!(&ownership.overall, Verdict::Ours { anchor } if anchor.epoch == 3), "{ownership:?}");
+}
+
 #[test]
 fn the_copy_in_the_system_namespace_speaks_when_the_namespace_is_gone() {
     let [_, copy] = objects(&anchor());
