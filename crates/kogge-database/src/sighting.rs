@@ -28,7 +28,13 @@ impl<'a, R: Record> Sighting<'a, R> {
         let namespace = database.namespace();
         let placements = resolve(database.requested(), namespace, workers, &pinned(database));
         let identity = recorded_as(database, control_uid);
-        let ownership = assess(&identity, &placements, fleet);
+        let mut ownership = assess(&identity, &placements, fleet);
+        if matches!(ownership.overall, Verdict::New) {
+            let missing = left_unseen(database, &placements, fleet);
+            if !missing.is_empty() {
+                ownership.overall = Verdict::UnknownYet { missing };
+            }
+        }
         Self { database, placements, ownership }
     }
 
@@ -90,6 +96,19 @@ pub(crate) fn recorded_as(database: &Database, control_uid: &str) -> ownership::
         epoch: database.status.as_ref().and_then(|status| status.epoch),
         control_uid: control_uid.to_owned(),
     }
+}
+
+/// The placements that the database had, and whose workers were not seen: what they remember is not known.
+fn left_unseen(database: &Database, placements: &Placements, fleet: &FleetView) -> BTreeMap<String, String> {
+    let is_placed =
+        |worker: &WorkerName| placements.resolved.values().any(|placement| placement.worker == *worker);
+    let is_seen = |worker: &WorkerName| fleet.workers.get(worker).is_some_and(WorkerView::is_current);
+    pinned(database)
+        .into_iter()
+        .filter_map(|(name, before)| Some((name, before.worker?)))
+        .filter(|(_, worker)| !is_placed(worker) && !is_seen(worker))
+        .map(|(name, worker)| (name, format!("{worker}, which the database may be on, was not seen")))
+        .collect()
 }
 
 /// Where the placements were put when they were first accepted.

@@ -215,6 +215,25 @@ fn field_27_replacing_every_placement_at_once_waits_for_an_approval() {
     }
 }
 
+/// What the workers remember that all placements left is not known, so nothing begins elsewhere.
+#[test]
+fn field_27_no_second_database_begins_while_those_that_were_left_are_not_seen() {
+    let mut world = World::three_settled();
+    world.register("vdc4");
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.worker(vdc).listing = true;
+    }
+    world.set(&[("placement", json!([{"name": "vdc4", "vdc": "vdc4"}]))]);
+    world.rounds(10);
+    assert!(world.written_on("vdc4").is_empty() && world.steps.is_empty(), "{:?}", world.steps);
+    assert!(world.condition(types::READY).message.contains("worker-vdc1"));
+    for vdc in ["vdc1", "vdc2", "vdc3"] {
+        world.worker(vdc).listing = false;
+    }
+    world.rounds(5);
+    assert_eq!(world.condition(types::APPROVAL_NEEDED).reason, "ReplacesAllMembers");
+}
+
 #[test]
 fn field_27_one_placement_that_stays_needs_no_approval_unless_it_cannot_lead() {
     let mut world = World::three_settled();
