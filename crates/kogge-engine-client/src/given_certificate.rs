@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{CertificateError, Error, RootCertStore};
 /// The least time that a certificate must have left: members restart one by one to take it, and must not end amid that.
 const LEAST_TIME: Duration = Duration::from_hours(1);
 
-/// A certificate that a user gave, as PEM: what stands in the keys of the Secret.
+/// A certificate that a user gave, as PEM: the values of the keys of the Secret.
 #[derive(Clone, Copy)]
 pub struct GivenCertificate<'a> {
     /// `ca.crt`.

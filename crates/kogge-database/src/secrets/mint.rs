@@ -71,7 +71,7 @@ pub struct Sample {
 type Check = fn(&str, &Certificate, &[String]) -> Result<(), String>;
 
 impl Sample {
-    /// Makes what stands for secrets, and checks the certificates that users give by this.
+    /// Makes samples in place of secrets, and checks the certificates that users give by this.
     pub fn checking(check: Check) -> Self {
         Self { made: 0, check: Some(check) }
     }

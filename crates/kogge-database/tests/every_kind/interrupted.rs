@@ -11,7 +11,7 @@ use crate::world::{Fate, Picture, World, live_through, round};
 /// Passes of an operator that never comes further than a write, within which a database is made, or grows.
 const PASSES: usize = 400;
 
-/// What creation and growth come to where nobody is killed: what stands, and how many vote in each group.
+/// What creation and growth come to where nobody is killed: which objects exist, and how many vote in each group.
 fn undisturbed() -> &'static (Picture, Vec<usize>) {
     static END: OnceLock<(Picture, Vec<usize>)> = OnceLock::new();
     END.get_or_init(|| {

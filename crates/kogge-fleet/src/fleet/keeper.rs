@@ -1,6 +1,6 @@
 //! Keeps one worker's session running.
 //!
-//! A session that panicked, or one of whose watches did, would leave its worker live for ever, with the last view that
+//! A session that panicked, or one of whose watches did, would leave its worker live without end, with the last view that
 //! there was. So its worker falls silent at once, and another session begins.
 
 use std::sync::Arc;

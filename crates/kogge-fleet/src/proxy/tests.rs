@@ -13,7 +13,7 @@ fn proxy(https_proxy: &str, no_proxy: &str, server: &str) -> Option<String> {
     environment(https_proxy, no_proxy).of_server(&server, None).unwrap().map(|uri| uri.to_string())
 }
 
-/// The rules of Go's httpproxy, by its own examples and by what stands in people's environments.
+/// The rules of Go's httpproxy, by its own examples and by what people's environments hold.
 #[test]
 fn field_17_no_proxy_means_what_it_means_to_kubectl() {
     let asked_directly = [

@@ -112,7 +112,7 @@ mod tests {
         pauses.note(attempt("a", "1"), &Ok(Outcome::Gone), now);
         assert_eq!(pauses.held(&attempt("a", "1"), now), None);
         pauses.note(attempt("a", "1"), &slow(), now);
-        assert!(pauses.held(&attempt("a", "1"), now + FIRST).is_none(), "it begins anew");
+        assert!(pauses.held(&attempt("a", "1"), now + FIRST).is_none(), "it begins again");
     }
 
     #[test]

@@ -54,7 +54,7 @@ async fn a_503_is_told_at_once() -> anyhow::Result<()> {
 }
 
 /// After some failures in a row, requests fail without being sent, until one is answered. Whatever else the fleet
-/// asks meanwhile hangs as well, for an answer to it would begin the count anew.
+/// asks meanwhile hangs as well, for an answer to it would reset the count.
 #[tokio::test]
 async fn the_breaker_opens_and_closes() -> anyhow::Result<()> {
     let api = Api::start("uid-1").await?;
