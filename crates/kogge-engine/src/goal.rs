@@ -1,6 +1,7 @@
 //! What a goal is made from, and whom it names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use crate::component::Component;
 use crate::identity::Identity;
@@ -31,6 +32,28 @@ pub struct GoalInput<'a, S, R> {
     pub paused: bool,
     /// Now, in seconds since 1970: what a calendar is read by. The age of an observation is on another clock.
     pub now: i64,
+}
+
+static NOT_RETIRED: BTreeSet<Component> = BTreeSet::new();
+static NOT_REQUESTED: LazyLock<Requests> = LazyLock::new(Requests::default);
+
+impl<'a, S, R> GoalInput<'a, S, R> {
+    /// For a database of which nothing is known but its spec and what its workers remember.
+    pub fn unobserved(identity: &'a Identity, spec: &'a S, record: &'a R) -> Self {
+        Self {
+            identity,
+            spec,
+            record,
+            retired: &NOT_RETIRED,
+            unseen: BTreeMap::new(),
+            routers: Vec::new(),
+            rolling: false,
+            requests: &NOT_REQUESTED,
+            vdcs: BTreeMap::new(),
+            paused: false,
+            now: 0,
+        }
+    }
 }
 
 /// A member that a goal names.

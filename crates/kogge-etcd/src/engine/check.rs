@@ -1,30 +1,16 @@
 //! Refuses a spec before anything is made for it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use kogge_api::FederatedEtcdSpec;
 use kogge_api::anchor::etcd::Record;
 use kogge_api::limits::ETCD_VOTERS;
-use kogge_engine::{GoalInput, Identity, InvalidSpec, Requests};
+use kogge_engine::{GoalInput, Identity, InvalidSpec};
 
 use super::goal::goal;
 use crate::goal::MemberRole;
 
 /// What the definition refuses by its rules is refused here again: it may be an older one, or none of Kogge's.
 pub(super) fn check(identity: &Identity, spec: &FederatedEtcdSpec) -> Result<(), InvalidSpec> {
-    let begun = goal(&GoalInput {
-        identity,
-        spec,
-        record: &Record::default(),
-        retired: &BTreeSet::new(),
-        unseen: BTreeMap::new(),
-        routers: Vec::new(),
-        rolling: false,
-        requests: &Requests::default(),
-        vdcs: BTreeMap::new(),
-        paused: false,
-        now: 0,
-    });
+    let begun = goal(&GoalInput::unobserved(identity, spec, &Record::default()));
     begun
         .validate()
         .map_err(|error| InvalidSpec { reason: error.reason(), message: format!("spec.placement: {error}") })?;

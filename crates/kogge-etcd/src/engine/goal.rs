@@ -159,23 +159,17 @@ mod tests {
     }
 
     fn goal_at(spec: Value, record: &Record, now: i64) -> Goal {
+        let identity = Identity {
+            name: "orders".to_owned(),
+            namespace: "databases".to_owned(),
+            id: "abcdefgh".parse().unwrap(),
+            cluster_domain: "cluster.local".to_owned(),
+        };
+        let spec = serde_json::from_value(spec).unwrap();
         goal(&GoalInput {
-            identity: &Identity {
-                name: "orders".to_owned(),
-                namespace: "databases".to_owned(),
-                id: "abcdefgh".parse().unwrap(),
-                cluster_domain: "cluster.local".to_owned(),
-            },
-            spec: &serde_json::from_value(spec).unwrap(),
-            record,
-            retired: &BTreeSet::new(),
-            unseen: BTreeMap::new(),
-            routers: Vec::new(),
-            rolling: false,
-            requests: &Requests::default(),
             vdcs: [("retired".to_owned(), "vdc3".into())].into(),
-            paused: false,
             now,
+            ..GoalInput::unobserved(&identity, &spec, record)
         })
     }
 

@@ -160,8 +160,6 @@ pub(super) fn of_role(role: SetRole) -> Component {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn identity() -> Identity {
@@ -186,19 +184,7 @@ mod tests {
     }
 
     fn goal_of(spec: serde_json::Value, record: &Record) -> Goal {
-        goal(&GoalInput {
-            identity: &identity(),
-            spec: &serde_json::from_value(spec).unwrap(),
-            record,
-            retired: &BTreeSet::new(),
-            unseen: BTreeMap::new(),
-            routers: Vec::new(),
-            rolling: false,
-            requests: &Requests::default(),
-            vdcs: BTreeMap::new(),
-            paused: false,
-            now: 0,
-        })
+        goal(&GoalInput::unobserved(&identity(), &serde_json::from_value(spec).unwrap(), record))
     }
 
     #[test]

@@ -114,9 +114,7 @@ fn reserve(remember: &mut Record, component: Option<&str>, pod: &PodName, id: Me
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use kogge_engine::{GoalInput, Identity, Requests};
+    use kogge_engine::{GoalInput, Identity};
 
     use super::*;
 
@@ -132,19 +130,11 @@ mod tests {
             cluster_domain: "cluster.local".to_owned(),
         };
         let spec = serde_json::json!({"placement": [{"name": "vdc1", "vdc": "vdc1"}]});
-        let goal = super::super::goal::goal(&GoalInput {
-            identity: &identity,
-            spec: &serde_json::from_value(spec).unwrap(),
-            record: before,
-            retired: &BTreeSet::new(),
-            unseen: BTreeMap::new(),
-            routers: Vec::new(),
-            rolling: false,
-            requests: &Requests::default(),
-            vdcs: BTreeMap::new(),
-            paused: false,
-            now: 0,
-        });
+        let goal = super::super::goal::goal(&GoalInput::unobserved(
+            &identity,
+            &serde_json::from_value(spec).unwrap(),
+            before,
+        ));
         recorded(&goal, before, steps.iter()).unwrap()
     }
 

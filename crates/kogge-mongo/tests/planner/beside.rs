@@ -1,6 +1,6 @@
 //! Cases that are kept beside the planner: by names, by discovery, by the teardown's record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use kogge_api::anchor::mongodb::{AnchoredMember, Record};
 use kogge_api::hysteresis::{ANSWERS_TO_RECOVER, Answered, Hysteresis};
 use kogge_api::status::DeletionStatus;
 use kogge_discovery::{Destination, Group, PodFact, PodPhase, Port, Source, mirror};
-use kogge_engine::{Engine as _, GoalInput, Identity, Requests};
+use kogge_engine::{Engine as _, GoalInput, Identity};
 use kogge_mongo::{Goal, MemberId, MongoDb};
 use kogge_plan::teardown::{DeletionState, deletion_record, deletion_state};
 
@@ -24,19 +24,7 @@ fn wanted(placements: &[&str], record: &Record) -> Goal {
     let placements: Vec<_> =
         placements.iter().map(|name| serde_json::json!({"name": name, "vdc": name})).collect();
     let spec: FederatedClusterSpec = serde_json::from_value(serde_json::json!({"placement": placements})).unwrap();
-    MongoDb::goal(&GoalInput {
-        identity: &identity,
-        spec: &spec,
-        record,
-        retired: &BTreeSet::new(),
-        unseen: BTreeMap::new(),
-        routers: Vec::new(),
-        requests: &Requests::default(),
-        rolling: false,
-        vdcs: BTreeMap::new(),
-        paused: false,
-        now: 0,
-    })
+    MongoDb::goal(&GoalInput::unobserved(&identity, &spec, record))
 }
 
 #[test]
